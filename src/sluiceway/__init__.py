@@ -1,0 +1,1 @@
+"""Sluiceway moves machine-learning models that depend on each other into production."""

@@ -1,0 +1,272 @@
+"""What the core needs of the world: small protocols, each named by what it gives.
+
+Every port has an in-memory adapter that ships with the library and passes the same contract
+tests as the real one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from sluiceway.contracts.values import Contract
+from sluiceway.errors import SluicewayError
+from sluiceway.journal import Champion, Draft, Event
+from sluiceway.releases import Release
+from sluiceway.routing import RoutingTable
+
+
+class Predictor(Protocol):
+    """A loaded model version."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the columns it reads, in the order of its signature."""
+
+    def predict(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Answer rows.
+
+        Args:
+            columns: Arrays of shape (rows,), by input name.
+
+        Returns:
+            Array of shape (rows,) or (rows, fields).
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredVersion:
+    """What the registry knows of one immutable model version.
+
+    Attributes:
+        inputs: Columns of its signature in order; None where it has no signature.
+        contract: The contract it carries; None where it carries none of its own.
+        features: Version of features it reads that are not the current ones.
+        tags: All its tags.
+    """
+
+    model: str
+    version: str
+    inputs: tuple[str, ...] | None
+    contract: Contract | None
+    features: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+class UnknownVersion(SluicewayError):
+    """The registry has no such model version."""
+
+
+class UnloadableVersion(SluicewayError):
+    """The version exists and its model cannot be loaded."""
+
+
+class RegistryUnavailable(SluicewayError):
+    """The registry did not answer; nothing is known."""
+
+
+class Registry(Protocol):
+    """The MLflow model registry, or something that stands for it in memory."""
+
+    def version(self, model: str, version: str) -> RegisteredVersion:
+        """Look a version up.
+
+        Raises:
+            UnknownVersion: There is none.
+            RegistryUnavailable: The registry did not answer.
+        """
+
+    def artifact_sha256(self, model: str, version: str) -> str:
+        """Digest over all files of the version's model (names and bytes).
+
+        Raises:
+            UnknownVersion: There is none.
+            UnloadableVersion: Its files are missing.
+        """
+
+    def load(self, model: str, version: str, *, artifact_sha256: str) -> Predictor:
+        """Load a version whose files still have the digest that was verified.
+
+        Raises:
+            UnknownVersion: There is none.
+            UnloadableVersion: It cannot be loaded, or its files changed since.
+        """
+
+    def aliases(self, model: str) -> Mapping[str, str]:
+        """Version by alias of one model."""
+
+    def set_alias(self, model: str, alias: str, version: str) -> None:
+        """Point an alias at a version; the last writer wins."""
+
+    def remove_alias(self, model: str, alias: str) -> None:
+        """Take an alias away; nothing happens where it is not set."""
+
+    def set_tag(self, model: str, version: str, key: str, value: str) -> None:
+        """Set a tag of a version."""
+
+    def latest_version(self, model: str) -> str | None:
+        """The newest version's number, or None where the model has none."""
+
+
+class Journal(Protocol):
+    """The append-only, hash-chained record of events, and the champion pointer."""
+
+    def append(
+        self, environment: str, rollout_id: str, drafts: Sequence[Draft], *, after: int
+    ) -> tuple[Event, ...]:
+        """Add events to a rollout in one transaction.
+
+        Args:
+            after: Number of events the writer has seen of this rollout.
+
+        Raises:
+            JournalConflict: Somebody else has written in between; nothing was written.
+        """
+
+    def move_champion(
+        self,
+        environment: str,
+        release: Release,
+        rollout_id: str,
+        drafts: Sequence[Draft],
+        *,
+        after: int,
+        revision: int,
+    ) -> Champion:
+        """Make a release the champion and add events, both or neither.
+
+        A release that has been champion before keeps its generation; a new one takes the next.
+
+        Args:
+            revision: The champion pointer's revision that the writer has seen.
+
+        Raises:
+            JournalConflict: Pointer or rollout moved in between; nothing was written.
+        """
+
+    def champion(self, environment: str) -> Champion | None:
+        """What serves now; None before the first release."""
+
+    def release(self, environment: str, generation: int) -> Release:
+        """The release of a generation.
+
+        Raises:
+            KeyError: There is no such generation.
+        """
+
+    def generations(self, environment: str) -> Mapping[int, str]:
+        """Content hash by generation."""
+
+    def events(self, environment: str, rollout_id: str) -> tuple[Event, ...]:
+        """All events of one rollout, in order."""
+
+    def rollouts(self, environment: str) -> tuple[str, ...]:
+        """Ids of all rollouts in the order of their first events."""
+
+    def chain(self, environment: str) -> Iterator[Event]:
+        """Every event of an environment in the order of the chain."""
+
+    def head(self, environment: str) -> str:
+        """Hash of the newest event; the genesis hash where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A half-open span of event time, both ends in UTC: [start, end)."""
+
+    start: datetime
+    end: datetime
+
+
+class UnreadableRouting(SluicewayError):
+    """What servers read is no routing table; they keep the last good one."""
+
+
+class Router(Protocol):
+    """What sends units to arms."""
+
+    def apply(self, table: RoutingTable) -> None:
+        """Ask for a table; moved traffic shows in :meth:`observed` only.
+
+        A table with a lower revision than the one in force changes nothing: whoever asked for it
+        has read an older journal.
+        """
+
+    def observed(self) -> RoutingTable | None:
+        """The table that is in force where the traffic is; None where there is none yet.
+
+        Raises:
+            UnreadableRouting: There is something, and it is no table.
+        """
+
+
+class PredictionLog(Protocol):
+    """What was answered live, one row a unit and arm."""
+
+    def write(self, batch_id: str, rows: pd.DataFrame) -> None:
+        """Add a batch; the same id again replaces it, so a repeated write doubles nothing."""
+
+    def read(self, window: Window) -> pd.DataFrame:
+        """All rows whose event time lies in the window."""
+
+
+class TrialFault(Protocol):
+    """Why a version gave no answer at its first contact."""
+
+    @property
+    def code(self) -> str:
+        """How it failed."""
+
+    @property
+    def sentence(self) -> str:
+        """The same for people."""
+
+
+class Trial(Protocol):
+    """What came of a version's first contact with recorded rows."""
+
+    @property
+    def answers(self) -> np.ndarray | None:
+        """Its answers, shape (rows,) or (rows, fields); None where there are none."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time of answering; None where it never answered."""
+
+    @property
+    def fault(self) -> TrialFault | None:
+        """Why there are no answers."""
+
+
+class Evidence(Protocol):
+    """Where a rollout's measurements and documents are kept for people and auditors."""
+
+    def record(
+        self,
+        system: str,
+        rollout_id: str,
+        *,
+        metrics: Mapping[str, float],
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        artifacts: Mapping[str, str | bytes],
+        models: Sequence[tuple[str, str]],
+    ) -> str:
+        """Keep what a rollout came to; the same rollout again replaces what was kept.
+
+        Returns:
+            Id under which it is kept.
+        """
+
+    def heads(self, system: str, *, environment: str) -> Mapping[str, str]:
+        """Where each journal head of an environment was kept, by hash."""
+
+
+class Progress(Protocol):
+    """Somebody who watches a long operation."""
+
+    def __call__(self, words: str, done: int, total: int) -> None:
+        """Say how far it is; `done` equal to `total` ends it."""

@@ -1,0 +1,74 @@
+"""Where everything is: read from the environment, with a default that needs no server."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one environment; each is read from ``SLUICEWAY_<NAME>``.
+
+    What the environment does not say is read from ``.sluiceway/settings.env``, where there is one.
+
+    Attributes:
+        system: The system file.
+        environment: Name of what is served, such as ``production``.
+        home: Folder for all that Sluiceway keeps by default.
+        data: What ``{data}`` stands for in the loaders of the system file.
+        database_url: The journal's database; may hold a password, so it is never shown.
+        tracking_uri: The MLflow registry.
+        progress: Whether long operations draw a bar on standard error.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SLUICEWAY_", env_file=".sluiceway/settings.env", frozen=True, extra="forbid"
+    )
+
+    system: Path = Path("system.yaml")
+    environment: str = Field(default="production", pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    home: Path = Path(".sluiceway")
+    data: Path | None = None
+    database_url: str | None = Field(default=None, repr=False)
+    tracking_uri: str | None = Field(default=None, repr=False)
+    progress: bool = False
+
+    @property
+    def journal_url(self) -> str:
+        """URL of the journal's database."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'journal.db'}"
+
+    @property
+    def registry_uri(self) -> str:
+        """URI of the MLflow tracking server or database."""
+        return self.tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder behind ``{data}``."""
+        return self.data or self.home / "data"
+
+    @property
+    def folder(self) -> Path:
+        """What belongs to this environment alone."""
+        return self.home / self.environment
+
+    @property
+    def routing_file(self) -> Path:
+        """The flag file that servers read."""
+        return self.folder / "routing.json"
+
+    @property
+    def prediction_folder(self) -> Path:
+        """Where live answers are logged."""
+        return self.folder / "predictions"
+
+    @property
+    def evidence_root(self) -> str | None:
+        """Where MLflow keeps the rollouts' artifacts; None leaves it to its server."""
+        served = self.registry_uri.startswith(("http://", "https://"))
+        return None if served else (self.home / "mlartifacts").absolute().as_uri()
+
+    def rollout_folder(self, rollout_id: str) -> Path:
+        """Where a rollout keeps its own copy of the system file, and its report."""
+        return self.folder / "rollouts" / rollout_id

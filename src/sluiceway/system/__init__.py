@@ -1,0 +1,1 @@
+"""The declared graph and the file it is read from."""

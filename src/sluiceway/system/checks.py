@@ -1,0 +1,244 @@
+"""What can be wrong with a system file whose parts each look right: names, units, cycles."""
+
+import graphlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sluiceway.contracts.values import Contract, OutputField
+from sluiceway.errors import Fault
+from sluiceway.statistics.metrics import METRICS, UnitKind
+from sluiceway.system.shapes import (
+    ConsumerShape,
+    EdgeShape,
+    FeatureShape,
+    MetricShape,
+    ModelShape,
+    OwnerShape,
+    PoliciesShape,
+    SourceShape,
+)
+
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileParts:
+    """The parts of a system file that could be parsed.
+
+    Attributes:
+        named: All names of each section, also of entries that could not be parsed, so that
+            one fault does not make others out of thin air.
+    """
+
+    named: Mapping[str, tuple[str, ...]]
+    owners: Mapping[str, OwnerShape]
+    sources: Mapping[str, SourceShape]
+    features: Mapping[str, FeatureShape]
+    models: Mapping[str, ModelShape]
+    consumers: Mapping[str, ConsumerShape]
+    contracts: Mapping[str, Contract]
+    policies: PoliciesShape | None
+
+
+def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
+    """Everything in the file that contradicts something else in it."""
+    faults: list[Fault] = []
+
+    def tell(path: str, what: str) -> None:
+        faults.append(Fault(where=f"{where}: {path}", what=what))
+
+    _names_are_unique(parts, tell)
+    _owners_exist(parts, tell)
+    _features_read_sources(parts, tell)
+    _inputs_exist(parts, tell)
+    _demands_are_met(parts, tell)
+    _metrics_make_sense(parts, tell)
+    _no_cycles(parts, tell)
+    _policies_make_sense(parts, tell)
+    return faults
+
+
+def _names_are_unique(parts: FileParts, tell: Tell) -> None:
+    first: dict[str, str] = {}
+    for section in ("sources", "features", "models", "consumers"):
+        for name in parts.named[section]:
+            if name in first:
+                tell(f"{section}.{name}", f"is also the name of one of the {first[name]}")
+            first.setdefault(name, section)
+            if "." in name:
+                tell(f"{section}.{name}", "has a dot in its name; dots part a node from its field")
+
+
+def _owners_exist(parts: FileParts, tell: Tell) -> None:
+    owned: list[tuple[str, str]] = [
+        *((f"sources.{n}", s.owner) for n, s in parts.sources.items()),
+        *((f"features.{n}", f.owner) for n, f in parts.features.items()),
+        *((f"models.{n}", m.owner) for n, m in parts.models.items()),
+        *((f"consumers.{n}", c.owner) for n, c in parts.consumers.items()),
+    ]
+    for path, owner in owned:
+        if owner not in parts.named["owners"]:
+            tell(f"{path}.owner", f"{owner} is not among the owners{_list(parts.named['owners'])}")
+
+
+def _features_read_sources(parts: FileParts, tell: Tell) -> None:
+    for name, feature in parts.features.items():
+        versions = {"": feature, **feature.other_versions}
+        if feature.version in feature.other_versions:
+            tell(f"features.{name}.other_versions.{feature.version}", "is the current version")
+        if feature.categories is not None and feature.dtype != "string":
+            tell(f"features.{name}.categories", f"is for strings; the feature is {feature.dtype}")
+        for version, definition in versions.items():
+            path = f"features.{name}" + (f".other_versions.{version}" if version else "")
+            if definition.transformation is None and len(definition.reads) > 1:
+                tell(f"{path}.reads", "names several columns and no transformation of them")
+            for place, read in enumerate(definition.reads):
+                source, _, column = read.partition(".")
+                if source not in parts.named["sources"]:
+                    have = _list(parts.named["sources"])
+                    tell(f"{path}.reads[{place}]", f"{read}: {source} is no source{have}")
+                elif not column:
+                    tell(f"{path}.reads[{place}]", f"names no column; write {source}.column")
+                elif (shape := parts.sources.get(source)) and shape.labels is not None:
+                    tell(f"{path}.reads[{place}]", f"{source} holds labels, known only afterwards")
+
+
+def _inputs_exist(parts: FileParts, tell: Tell) -> None:
+    for path, edge in _edges(parts):
+        producer, dot, field = edge.reads.partition(".")
+        if not dot and producer in parts.named["features"]:
+            if path.startswith("consumers."):
+                tell(path, f"reads the feature {producer}; consumers read model.field")
+            continue
+        if producer not in parts.named["models"]:
+            have = _list([*parts.named["features"], *parts.named["models"]])
+            tell(path, f"reads {edge.reads}, which is neither a feature nor a model's field{have}")
+        elif (contract := parts.contracts.get(producer)) is not None and field not in {
+            f.name for f in contract.output
+        }:
+            has = ", ".join(f.name for f in contract.output)
+            promised = f"which {producer} {contract.version} does not promise (it has: {has})"
+            tell(path, f"reads {edge.reads}, {promised}")
+
+
+def _demands_are_met(parts: FileParts, tell: Tell) -> None:
+    for name, contract in parts.contracts.items():
+        inputs = {edge.reads: edge for edge in parts.models[name].inputs}
+        if len(inputs) < len(parts.models[name].inputs):
+            tell(f"models.{name}.inputs", "names an input twice")
+        for demand in contract.inputs:
+            path = f"models.{name}.contract inputs.{demand.name}"
+            if demand.name not in inputs:
+                tell(path, "is no input of the model")
+                continue
+            unit, low, high, source = _supplied(parts, demand.name)
+            if demand.unit is not None and unit is not None and demand.unit != unit:
+                tell(path, f"is demanded in {demand.unit}, {source} gives {unit}")
+            if demand.low is not None and low is not None and low < demand.low:
+                tell(path, f"demands at least {demand.low:g}, {source} may give {low:g}")
+            if demand.high is not None and high is not None and high > demand.high:
+                tell(path, f"demands at most {demand.high:g}, {source} may give {high:g}")
+
+
+def _supplied(parts: FileParts, read: str) -> tuple[str | None, float | None, float | None, str]:
+    producer, _, field = read.partition(".")
+    feature = parts.features.get(producer)
+    if feature is not None:
+        return feature.unit, feature.range[0], feature.range[1], f"the feature {producer}"
+    output = _output_field(parts, producer, field)
+    if output is not None:
+        return output.unit, output.low, output.high, producer
+    return None, None, None, producer
+
+
+def _output_field(parts: FileParts, model: str, field: str) -> OutputField | None:
+    contract = parts.contracts.get(model)
+    return next((f for f in contract.output if f.name == field), None) if contract else None
+
+
+def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
+    for name, model in parts.models.items():
+        seen = set()
+        for place, target in enumerate(model.metrics):
+            path = f"models.{name}.metrics[{place}]"
+            if target.metric in seen:
+                tell(path, f"names {target.metric} a second time")
+            seen.add(target.metric)
+            _metric_is_known(parts, target, path, tell)
+            field = _output_field(parts, name, target.field)
+            if name in parts.contracts and field is None:
+                has = ", ".join(f.name for f in parts.contracts[name].output)
+                tell(f"{path}.field", f"{target.field} is not promised (it has: {has})")
+            metric = METRICS.get(target.metric)
+            if (
+                field
+                and metric
+                and metric.unit_kind is UnitKind.LABEL
+                and target.unit != field.unit
+            ):
+                tell(f"{path}.unit", f"is {target.unit}, {name}.{field.name} is in {field.unit}")
+        if model.metrics and all(target.role.value == "guard" for target in model.metrics):
+            tell(f"models.{name}.metrics", "has no required metric; nothing could ever pass")
+
+
+def _metric_is_known(parts: FileParts, target: MetricShape, path: str, tell: Tell) -> None:
+    metric = METRICS.get(target.metric)
+    if metric is None:
+        tell(f"{path}.metric", f"{target.metric} is not known{_list(METRICS)}")
+    elif target.worse is not None and target.worse != metric.worse:
+        tell(f"{path}.worse", f"says {target.worse}, but {target.metric} is worse {metric.worse}")
+    source, _, column = target.label.partition(".")
+    if source not in parts.named["sources"] or not column:
+        tell(f"{path}.label", f"{target.label} is no source.column")
+    elif (shape := parts.sources.get(source)) is not None and shape.labels is None:
+        tell(f"{path}.label", f"{source} does not say when its labels are known (labels: …)")
+    elif shape is not None and shape.labels and shape.labels.depends_on_answer:
+        tell(f"{path}.label", f"{source}'s labels depend on the answer given: it cannot be paired")
+
+
+def _no_cycles(parts: FileParts, tell: Tell) -> None:
+    feeders = {
+        name: [
+            edge.reads.partition(".")[0]
+            for edge in model.inputs
+            if edge.reads.partition(".")[0] in parts.models
+        ]
+        for name, model in parts.models.items()
+    }
+    try:
+        graphlib.TopologicalSorter(feeders).prepare()
+    except graphlib.CycleError as error:
+        around = " → ".join(error.args[1])
+        tell(f"models.{error.args[1][0]}.inputs", f"closes a cycle: {around}")
+
+
+def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
+    policies = parts.policies
+    if policies is None:
+        return
+    weights = [step.weight for step in policies.canary.steps]
+    if weights != sorted(set(weights)):
+        tell("policies.canary.steps", f"the weights do not grow: {weights}")
+    baked = sum(step.bake.total_seconds() for step in policies.canary.steps)
+    if baked > policies.canary.deadline.total_seconds():
+        tell("policies.canary.deadline", "is earlier than the steps' bake times together")
+    blocks = policies.shadow.window / policies.canary.block
+    if blocks < policies.min_blocks:
+        tell("policies.shadow.window", f"holds {blocks:g} blocks, {policies.min_blocks} are needed")
+    for place, owner in enumerate(policies.approvals):
+        if owner not in parts.named["owners"]:
+            have = _list(parts.named["owners"])
+            tell(f"policies.approvals[{place}]", f"{owner} is not among the owners{have}")
+
+
+def _edges(parts: FileParts) -> Iterable[tuple[str, EdgeShape]]:
+    for name, model in parts.models.items():
+        for place, edge in enumerate(model.inputs):
+            yield f"models.{name}.inputs[{place}]", edge
+    for name, consumer in parts.consumers.items():
+        for place, edge in enumerate(consumer.reads):
+            yield f"consumers.{name}.reads[{place}]", edge
+
+
+def _list(names: Iterable[str]) -> str:
+    return f" (there are: {', '.join(names)})"

@@ -1,0 +1,265 @@
+"""Reading a system file: parsed once, refused whole, every fault told with its path."""
+
+import graphlib
+import hashlib
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sluiceway.contracts.file import read_contract
+from sluiceway.contracts.values import Contract
+from sluiceway.errors import BadInput, Fault
+from sluiceway.system.checks import FileParts, contradictions
+from sluiceway.system.shapes import (
+    ConsumerShape,
+    EdgeShape,
+    FeatureShape,
+    ModelShape,
+    OwnerShape,
+    PoliciesShape,
+    SourceShape,
+)
+from sluiceway.system.values import (
+    CanaryPolicy,
+    CanaryStep,
+    Consumer,
+    Edge,
+    Feature,
+    FeatureVersion,
+    Labels,
+    MetricTarget,
+    Model,
+    Owner,
+    Policies,
+    ShadowPolicy,
+    Source,
+    System,
+    WatchPolicy,
+)
+from sluiceway.yaml_file import AnyShape, parse_shape, read_yaml
+
+_SECTIONS = ("owners", "sources", "features", "models", "consumers")
+_TEXTS = ("system", "timezone", "unit")
+_OPTIONAL = ("description", "consumers", "features")
+
+
+def read_system(path: Path) -> System:
+    """Read a system file and the contracts it names.
+
+    Raises:
+        BadInput: With every fault of the file and of its contracts, each with its path.
+    """
+    content = read_yaml(path)
+    faults: list[Fault] = []
+    parts = _parse(content, path, faults)
+    faults.extend(contradictions(parts, where=path.name))
+    if faults or parts.policies is None:
+        raise BadInput(faults)
+    return _build(content, parts, parts.policies, digest=_digest(path, parts.models))
+
+
+def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileParts:
+    name = path.name
+    known = (*_TEXTS, *_SECTIONS, "policies", "description")
+    missing = [key for key in known if key not in content and key not in _OPTIONAL]
+    unknown = [key for key in content if key not in known]
+    no_text = [k for k in _TEXTS if k in content and not (content[k] and _is_text(content[k]))]
+    for keys, what in (
+        (missing, "is missing"),
+        (unknown, "is not known here; remove it or correct its name"),
+        (no_text, "is no text"),
+    ):
+        faults.extend(Fault(where=f"{name}: {key}", what=what) for key in keys)
+    zone = content.get("timezone")
+    if isinstance(zone, str) and zone not in zoneinfo.available_timezones():
+        what = f"{zone} is no IANA timezone, like America/New_York or UTC"
+        faults.append(Fault(where=f"{name}: timezone", what=what))
+
+    def section(key: str, shape: type[AnyShape]) -> dict[str, AnyShape]:
+        entries = content.get(key) or {}
+        if not isinstance(entries, dict):
+            faults.append(Fault(where=f"{name}: {key}", what="is no mapping of names to values"))
+            return {}
+        parsed = {
+            str(entry): parse_shape(shape, body, where=f"{name}: {key}.{entry}", faults=faults)
+            for entry, body in entries.items()
+        }
+        return {entry: body for entry, body in parsed.items() if body is not None}
+
+    models = section("models", ModelShape)
+    return FileParts(
+        named={key: tuple(map(str, _names(content.get(key)))) for key in _SECTIONS},
+        owners=section("owners", OwnerShape),
+        sources=section("sources", SourceShape),
+        features=section("features", FeatureShape),
+        models=models,
+        consumers=section("consumers", ConsumerShape),
+        contracts=_contracts(models, path, faults),
+        policies=parse_shape(
+            PoliciesShape, content["policies"], where=f"{name}: policies", faults=faults
+        )
+        if "policies" in content
+        else None,
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _names(entries: object) -> tuple[Any, ...]:
+    return tuple(entries) if isinstance(entries, dict) else ()
+
+
+def _contracts(
+    models: Mapping[str, ModelShape], path: Path, faults: list[Fault]
+) -> dict[str, Contract]:
+    contracts = {}
+    for name, model in models.items():
+        if not (path.parent / model.contract).resolve().is_relative_to(path.parent.resolve()):
+            what = f"{model.contract} lies outside the system file's folder"
+            faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
+            continue
+        try:
+            contract = read_contract(path.parent / model.contract)
+        except BadInput as error:
+            faults.extend(error.faults)
+            continue
+        if contract.model != name:
+            what = f"is the contract of {contract.model}, not of {name}"
+            faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
+        contracts[name] = contract
+    return contracts
+
+
+def _digest(path: Path, models: Mapping[str, ModelShape]) -> str:
+    digest = hashlib.sha256(path.read_bytes())
+    for name in sorted(models):
+        digest.update((path.parent / models[name].contract).read_bytes())
+    return digest.hexdigest()
+
+
+def _build(
+    content: Mapping[str, Any], parts: FileParts, policies: PoliciesShape, *, digest: str
+) -> System:
+    edges = {
+        consumer: tuple(_edge(shape, consumer, parts.models) for shape in shapes)
+        for consumer, shapes in (
+            *((name, model.inputs) for name, model in parts.models.items()),
+            *((name, consumer.reads) for name, consumer in parts.consumers.items()),
+        )
+    }
+    order = graphlib.TopologicalSorter(
+        {
+            name: [edge.producer for edge in edges[name] if edge.field is not None]
+            for name in parts.models
+        }
+    ).static_order()
+    return System(
+        name=content["system"],
+        description=str(content.get("description", "")).strip(),
+        timezone=content["timezone"],
+        unit=content["unit"],
+        owners={n: Owner(name=n, contact=o.contact) for n, o in parts.owners.items()},
+        sources={n: _source(n, s) for n, s in parts.sources.items()},
+        features={n: _feature(n, f) for n, f in parts.features.items()},
+        models={n: _model(n, parts.models[n], edges[n], parts.contracts[n]) for n in order},
+        consumers={
+            n: Consumer(name=n, owner=c.owner, description=c.description, reads=edges[n])
+            for n, c in parts.consumers.items()
+        },
+        policies=_policies(policies),
+        contract_files=tuple(sorted({model.contract for model in parts.models.values()})),
+        digest=digest,
+    )
+
+
+def _edge(shape: EdgeShape, consumer: str, models: Mapping[str, ModelShape]) -> Edge:
+    producer, dot, field = shape.reads.partition(".")
+    return Edge(
+        producer=producer,
+        field=field if dot and producer in models else None,
+        consumer=consumer,
+        relies_on=tuple(shape.relies_on),
+        operating_threshold=shape.operating_threshold,
+    )
+
+
+def _source(name: str, shape: SourceShape) -> Source:
+    return Source(
+        name=name,
+        owner=shape.owner,
+        description=shape.description,
+        loader=shape.loader,
+        live_loader=shape.live_loader or shape.loader,
+        event_time=shape.event_time,
+        labels=Labels(
+            known_at=shape.labels.known_at,
+            maturity=shape.labels.maturity,
+            depends_on_answer=shape.labels.depends_on_answer,
+        )
+        if shape.labels
+        else None,
+    )
+
+
+def _feature(name: str, shape: FeatureShape) -> Feature:
+    definitions = {shape.version: shape, **shape.other_versions}
+    return Feature(
+        name=name,
+        owner=shape.owner,
+        description=shape.description,
+        dtype=shape.dtype,
+        unit=shape.unit,
+        low=shape.range[0],
+        high=shape.range[1],
+        categories=tuple(shape.categories) if shape.categories else None,
+        null_rate=shape.null_rate,
+        current=shape.version,
+        versions={
+            version: FeatureVersion(
+                version=version, reads=tuple(body.reads), transformation=body.transformation
+            )
+            for version, body in definitions.items()
+        },
+    )
+
+
+def _model(name: str, shape: ModelShape, inputs: tuple[Edge, ...], contract: Contract) -> Model:
+    return Model(
+        name=name,
+        owner=shape.owner,
+        description=shape.description,
+        risk=shape.risk,
+        inputs=inputs,
+        contract=contract,
+        metrics=tuple(
+            MetricTarget(
+                metric=m.metric,
+                field=m.field,
+                label=m.label,
+                margin=m.margin,
+                unit=m.unit,
+                role=m.role,
+                because=m.because,
+            )
+            for m in shape.metrics
+        ),
+    )
+
+
+def _policies(shape: PoliciesShape) -> Policies:
+    return Policies(
+        alpha=shape.alpha,
+        min_blocks=shape.min_blocks,
+        shadow=ShadowPolicy(window=shape.shadow.window, extension=shape.shadow.extension),
+        canary=CanaryPolicy(
+            steps=tuple(CanaryStep(weight=s.weight, bake_time=s.bake) for s in shape.canary.steps),
+            mirror=shape.canary.mirror,
+            deadline=shape.canary.deadline,
+            block=shape.canary.block,
+        ),
+        watch=WatchPolicy(window=shape.watch.window),
+        approvals=tuple(shape.approvals),
+    )

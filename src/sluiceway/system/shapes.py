@@ -1,0 +1,147 @@
+"""What may stand in a system file, part by part; the words are explained in docs/system-file.md."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import Field, FiniteFloat, NonNegativeFloat, field_validator, model_validator
+
+from sluiceway.contracts.file import Dtype, checked_semver
+from sluiceway.durations import Duration
+from sluiceway.gates import Role
+from sluiceway.system.values import Reliance, Risk
+from sluiceway.yaml_file import Shape
+
+Range = tuple[FiniteFloat | None, FiniteFloat | None]
+
+
+class OwnerShape(Shape):
+    """Who answers for something."""
+
+    contact: str = Field(min_length=3)
+
+
+class LabelsShape(Shape):
+    """What makes a source a source of labels."""
+
+    known_at: str
+    maturity: Duration
+    depends_on_answer: bool = Field(default=False, alias="label_depends_on_answer")
+
+
+class SourceShape(Shape):
+    """One table of recorded rows."""
+
+    owner: str
+    description: str = ""
+    loader: str = Field(pattern=r"^(parquet|csv|sql|python):.+")
+    live_loader: str | None = Field(default=None, pattern=r"^(parquet|csv|sql|python):.+")
+    event_time: str
+    labels: LabelsShape | None = None
+
+
+class FeatureVersionShape(Shape):
+    """One definition of a feature."""
+
+    reads: list[str] = Field(min_length=1)
+    transformation: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+
+
+class FeatureShape(FeatureVersionShape):
+    """One feature; the definition in its body is the current one."""
+
+    owner: str
+    description: str = ""
+    dtype: Dtype = "double"
+    unit: str | None = None
+    range: Range = (None, None)
+    categories: list[str] | None = Field(default=None, min_length=1)
+    null_rate: float = Field(default=0.0, ge=0, le=1)
+    version: str
+    other_versions: dict[str, FeatureVersionShape] = {}
+
+    _version = field_validator("version")(checked_semver)
+
+
+class EdgeShape(Shape):
+    """What a model or consumer reads; a bare name stands for ``{reads: name}``."""
+
+    reads: str
+    relies_on: list[Reliance] = [Reliance.COLUMNAR]
+    operating_threshold: FiniteFloat | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, content: Any) -> Any:
+        return {"reads": content} if isinstance(content, str) else content
+
+
+class MetricShape(Shape):
+    """What a model is judged by."""
+
+    metric: str
+    field: str
+    label: str
+    margin: NonNegativeFloat
+    unit: str
+    role: Role = Role.REQUIRED
+    worse: Literal["higher", "lower"] | None = None
+    because: str = Field(min_length=10)
+
+
+class ModelShape(Shape):
+    """One model."""
+
+    owner: str
+    description: str = ""
+    risk: Risk
+    inputs: list[EdgeShape] = Field(min_length=1)
+    contract: str
+    metrics: list[MetricShape] = Field(min_length=1)
+
+
+class ConsumerShape(Shape):
+    """One outside application."""
+
+    owner: str
+    description: str = ""
+    reads: list[EdgeShape] = Field(min_length=1)
+
+
+class ShadowShape(Shape):
+    """How much history a shadow replay covers."""
+
+    window: Duration
+    extension: Duration
+
+
+class StepShape(Shape):
+    """One canary step."""
+
+    weight: int = Field(ge=1, le=100)
+    bake: Duration
+
+
+class CanaryShape(Shape):
+    """How a candidate meets live traffic."""
+
+    steps: list[StepShape] = Field(min_length=1)
+    mirror: int = Field(default=100, ge=1, le=100)
+    deadline: Duration
+    block: Duration = timedelta(days=1)
+
+
+class WatchShape(Shape):
+    """How long the previous generation keeps answering after promotion."""
+
+    window: Duration
+
+
+class PoliciesShape(Shape):
+    """What it takes to go live."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    min_blocks: int = Field(default=10, ge=10)
+    shadow: ShadowShape
+    canary: CanaryShape
+    watch: WatchShape
+    approvals: list[str] = []

@@ -1,0 +1,327 @@
+"""The declared system: what there is, who owns it, who reads whom, and what is tolerated.
+
+These values are made by :mod:`sluiceway.system.file` only, after every check of the whole file,
+so whoever holds a `System` may rely on it: names exist, edges lead somewhere, nothing is circular.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from sluiceway.contracts.values import Contract
+from sluiceway.gates import Role
+
+
+class Reliance(StrEnum):
+    """What a consumer relies on when it reads a producer's field."""
+
+    COLUMNAR = "columnar"
+    NUMERIC = "numeric"
+    BEHAVIOURAL = "behavioural"
+    OPERATIONAL = "operational"
+
+
+class Risk(StrEnum):
+    """How much harm a model can do when it is wrong."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class NodeKind(StrEnum):
+    """What a node of the graph is."""
+
+    SOURCE = "source"
+    FEATURE = "feature"
+    MODEL = "model"
+    CONSUMER = "consumer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who answers for something, and how to reach them."""
+
+    name: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """A source whose columns are the truth that comes later.
+
+    Attributes:
+        known_at: Column with the time at which a row's labels were known (UTC).
+        maturity: After event time + maturity a row counts, whether or not its label came.
+        depends_on_answer: Whether the answer given changes the label; such labels cannot be paired.
+    """
+
+    known_at: str
+    maturity: timedelta
+    depends_on_answer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A table of recorded rows, one row a unit.
+
+    Attributes:
+        loader: ``parquet:``, ``csv:``, ``sql:`` or ``python:`` and where it is.
+        live_loader: The same table as it arrived live, where that differs from the backfill.
+        event_time: Column with the time a row belongs to (UTC).
+        labels: Set where the columns are labels.
+    """
+
+    name: str
+    owner: str
+    description: str
+    loader: str
+    live_loader: str
+    event_time: str
+    labels: Labels | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureVersion:
+    """One definition of a feature.
+
+    Attributes:
+        version: Semver.
+        reads: ``source.column`` names.
+        transformation: ``module:function`` over a frame of the read columns, or None for
+            the one column as it is.
+    """
+
+    version: str
+    reads: tuple[str, ...]
+    transformation: str | None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources it reads, each once, in order."""
+        return tuple(dict.fromkeys(read.split(".", 1)[0] for read in self.reads))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """A named input value with its versions.
+
+    Attributes:
+        dtype: ``double``, ``long``, ``boolean`` or ``string``.
+        unit: Unit of its values; None for codes and names.
+        low: Smallest expected value, in `unit`.
+        high: Largest expected value, in `unit`.
+        categories: All values a ``string`` feature may have; None where it is not one, or open.
+        null_rate: Largest expected share of missing values, 0 to 1.
+        current: The version that models read unless they say otherwise.
+        versions: All versions by their number.
+    """
+
+    name: str
+    owner: str
+    description: str
+    dtype: str
+    unit: str | None
+    low: float | None
+    high: float | None
+    categories: tuple[str, ...] | None
+    null_rate: float
+    current: str
+    versions: Mapping[str, FeatureVersion]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A consumer reads one named field of a producer.
+
+    Attributes:
+        producer: Name of a feature or a model.
+        field: The model's output field; None where the producer is a feature.
+        consumer: Name of a model or an outside consumer.
+        relies_on: What of it the consumer relies on.
+        operating_threshold: Where the consumer acts on the value, in the field's unit.
+    """
+
+    producer: str
+    field: str | None
+    consumer: str
+    relies_on: tuple[Reliance, ...]
+    operating_threshold: float | None = None
+
+    @property
+    def column(self) -> str:
+        """The name under which the consumer receives the value."""
+        return self.producer if self.field is None else f"{self.producer}.{self.field}"
+
+    @property
+    def name(self) -> str:
+        """How people call it: ``dep_delay.minutes → arr_delay``."""
+        return f"{self.column} → {self.consumer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricTarget:
+    """A metric that a model is judged by.
+
+    Attributes:
+        metric: Name in :data:`sluiceway.statistics.metrics.METRICS`.
+        field: Output field that is compared with the label.
+        label: ``source.column`` of the truth.
+        margin: Tolerated harm, in `unit`.
+        unit: Unit of metric and margin.
+        role: Whether it must pass, or may only stop.
+        because: The business reason for the margin.
+    """
+
+    metric: str
+    field: str
+    label: str
+    margin: float
+    unit: str
+    role: Role
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A registered model of the system with what it reads and promises."""
+
+    name: str
+    owner: str
+    description: str
+    risk: Risk
+    inputs: tuple[Edge, ...]
+    contract: Contract
+    metrics: tuple[MetricTarget, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """An outside application that reads models."""
+
+    name: str
+    owner: str
+    description: str
+    reads: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowPolicy:
+    """How much recorded history a shadow replay covers; extended once when inconclusive."""
+
+    window: timedelta
+    extension: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryStep:
+    """One share of live traffic.
+
+    Attributes:
+        weight: Percent of units that the candidate answers, 1 to 100.
+        bake_time: The least time at this weight.
+    """
+
+    weight: int
+    bake_time: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPolicy:
+    """How a candidate meets live traffic.
+
+    Attributes:
+        steps: Growing weights.
+        mirror: Percent of the champion's units that the candidate answers too, off the path.
+        deadline: Time from the first step by which every required gate must have passed.
+        block: Length of a block of independent evidence, in the system's timezone.
+    """
+
+    steps: tuple[CanaryStep, ...]
+    mirror: int
+    deadline: timedelta
+    block: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPolicy:
+    """How long the previous generation keeps answering a sample after promotion."""
+
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What it takes to go live.
+
+    Attributes:
+        alpha: Largest tolerated probability of a wrong verdict, for promotion and for rollback.
+        min_blocks: Fewest blocks of evidence a passed gate needs.
+        approvals: Owners who must approve before live traffic is touched.
+    """
+
+    alpha: float
+    min_blocks: int
+    shadow: ShadowPolicy
+    canary: CanaryPolicy
+    watch: WatchPolicy
+    approvals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The declared graph: sources, features, models, consumers, edges.
+
+    Attributes:
+        timezone: IANA name; days and blocks are cut in it.
+        unit: Column naming the unit of routing and of pairing.
+        models: By name, in an order where producers come before their consumers.
+        contract_files: The contracts' files, relative to the system file.
+        digest: SHA-256 of the file and of every contract it names: what a rollout was planned with.
+    """
+
+    name: str
+    description: str
+    timezone: str
+    unit: str
+    owners: Mapping[str, Owner]
+    sources: Mapping[str, Source]
+    features: Mapping[str, Feature]
+    models: Mapping[str, Model]
+    consumers: Mapping[str, Consumer]
+    policies: Policies
+    contract_files: tuple[str, ...]
+    digest: str
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Every declared edge, models' inputs first."""
+        inputs = tuple(edge for model in self.models.values() for edge in model.inputs)
+        return inputs + tuple(edge for c in self.consumers.values() for edge in c.reads)
+
+    def kind(self, name: str) -> NodeKind:
+        """What the node of this name is.
+
+        Raises:
+            KeyError: No such node.
+        """
+        for kind, nodes in (
+            (NodeKind.MODEL, self.models),
+            (NodeKind.FEATURE, self.features),
+            (NodeKind.SOURCE, self.sources),
+            (NodeKind.CONSUMER, self.consumers),
+        ):
+            if name in nodes:
+                return kind
+        raise KeyError(name)
+
+    def owner_of(self, name: str) -> Owner:
+        """Who owns the node of this name."""
+        nodes: dict[str, Source | Feature | Model | Consumer] = {
+            **self.sources,
+            **self.features,
+            **self.models,
+            **self.consumers,
+        }
+        return self.owners[nodes[name].owner]

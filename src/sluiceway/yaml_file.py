@@ -1,0 +1,74 @@
+"""Reading a YAML file into checked shapes, with every fault told by its path inside the file."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sluiceway.errors import BadInput, Fault
+
+
+class Shape(BaseModel):
+    """What one part of a file looks like; anything unknown in it is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnyShape = TypeVar("AnyShape", bound=Shape)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        BadInput: The file cannot be read, is no YAML, names a key twice, or is no mapping.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(
+            [Fault(where=str(path), what=f"cannot be read: {error.strerror}")]
+        ) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())
+        raise BadInput([Fault(where=path.name, what=f"is not YAML: {said}")]) from error
+    if not isinstance(content, dict):
+        raise BadInput([Fault(where=path.name, what="is no mapping of names to values")])
+    return content
+
+
+def parse_shape(
+    shape: type[AnyShape], content: object, *, where: str, faults: list[Fault]
+) -> AnyShape | None:
+    """Check one part of a file; what is wrong is added to `faults` and None returned."""
+    try:
+        return shape.model_validate(content)
+    except ValidationError as error:
+        faults.extend(
+            Fault(where=_inside(where, found["loc"]), what=_in_words(found))
+            for found in error.errors(include_url=False)
+        )
+        return None
+
+
+def _in_words(found: Mapping[str, Any]) -> str:
+    match found["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not known here; remove it or correct its name"
+        case _:
+            said = str(found["msg"]).removeprefix("Value error, ")
+            return f"{said[0].lower()}{said[1:]} (found {found['input']!r})"
+
+
+def _inside(where: str, location: Iterable[int | str]) -> str:
+    for step in location:
+        if isinstance(step, int):
+            where += f"[{step}]"
+        else:
+            where += f"{' ' if where.endswith(':') else '.'}{step}"
+    return where
