@@ -1,0 +1,21 @@
+"""Gates: policies that turn evidence into PASSED, INCONCLUSIVE, FAILED or ERROR with a reason."""
+
+from sluiceway.gates.canary import judge_canary
+from sluiceway.gates.declared import Gate, Levels, Role
+from sluiceway.gates.replay import judge_replay
+from sluiceway.gates.verdicts import CanaryJudgement, HarmEstimate, Reason, Verdict, combine
+from sluiceway.gates.wording import render
+
+__all__ = [
+    "CanaryJudgement",
+    "Gate",
+    "HarmEstimate",
+    "Levels",
+    "Reason",
+    "Role",
+    "Verdict",
+    "combine",
+    "judge_canary",
+    "judge_replay",
+    "render",
+]

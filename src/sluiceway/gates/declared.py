@@ -1,0 +1,101 @@
+"""What a plan fixes before the first look: gates, their roles, and the levels of error."""
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sluiceway.errors import BadInput, Fault
+from sluiceway.statistics.evalues import DEFAULT_C2
+from sluiceway.statistics.metrics import METRICS
+
+
+class Role(StrEnum):
+    """What a gate may do to a rollout."""
+
+    REQUIRED = "required"
+    """Must be PASSED to promote."""
+    GUARD = "guard"
+    """May stop; while it cannot tell, it does not block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One promise about one model's quality: the harm stays below the margin.
+
+    Attributes:
+        model: Whose answers are measured.
+        metric: Name in :data:`~sluiceway.statistics.metrics.METRICS`.
+        field: The model's output field that is measured.
+        label: The truth it is compared with, such as ``landings.arr_delay``.
+        role: Required or guard.
+        margin: Tolerated harm in the metric's unit, finite, at least 0.
+        unit: The metric's unit as people write it, such as ``min``; empty where it has none.
+        weight: Relative share of the rollback level, above 0.
+        block: What one block is called, the unit of independence, such as ``day``.
+    """
+
+    model: str
+    metric: str
+    field: str
+    label: str
+    role: Role
+    margin: float
+    unit: str = ""
+    weight: float = 1.0
+    block: str = "day"
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.metric not in METRICS:
+            what = f"unknown metric {self.metric!r}; known are {', '.join(METRICS)}"
+            faults.append(Fault(where=f"{self.name}.metric", what=what))
+        if not (math.isfinite(self.margin) and self.margin >= 0):
+            what = f"{self.margin} is no margin; it must be finite and at least 0"
+            faults.append(Fault(where=f"{self.name}.margin", what=what))
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            what = f"{self.weight} is no weight; it must be finite and above 0"
+            faults.append(Fault(where=f"{self.name}.weight", what=what))
+        if faults:
+            raise BadInput(faults)
+
+    @property
+    def name(self) -> str:
+        """How the gate is called everywhere, unique in a plan."""
+        return f"{self.model}.{self.metric}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """How often a plan may be wrong.
+
+    Attributes:
+        alpha: Probability of passing one gate whose harm is at its margin or beyond.
+        rollback_alpha: Probability that one look (replay) or all looks together (canary) reject
+            a candidate none of whose gates exceeds its margin, over all gates together.
+        min_blocks: Below this many measured blocks nothing is PASSED.
+        unlabelled_limit: Share of rows without a label above which nothing is PASSED.
+        c2: Prior precision of the sequential test's effect size
+            (:data:`~sluiceway.statistics.evalues.DEFAULT_C2`).
+    """
+
+    alpha: float = 0.05
+    rollback_alpha: float = 0.05
+    min_blocks: int = 10
+    unlabelled_limit: float = 0.1
+    c2: float = field(default=DEFAULT_C2)
+
+    def __post_init__(self) -> None:
+        rules = {
+            "alpha": (0 < self.alpha < 0.5, "between 0 and 0.5"),
+            "rollback_alpha": (0 < self.rollback_alpha < 0.5, "between 0 and 0.5"),
+            "min_blocks": (self.min_blocks >= 2, "at least 2"),
+            "unlabelled_limit": (0 <= self.unlabelled_limit < 1, "from 0 to below 1"),
+            "c2": (math.isfinite(self.c2) and self.c2 > 0, "finite and above 0"),
+        }
+        faults = [
+            Fault(where=f"levels.{name}", what=f"{getattr(self, name)} must be {rule}")
+            for name, (kept, rule) in rules.items()
+            if not kept
+        ]
+        if faults:
+            raise BadInput(faults)

@@ -1,0 +1,119 @@
+"""The one place where a verdict becomes a sentence."""
+
+import math
+
+from sluiceway.gates.verdicts import HarmEstimate, Reason, Verdict
+
+
+def render(verdict: Verdict) -> str:
+    """One line with numbers, units, interval, margin, sample and method.
+
+    For example: ``arr_delay.mae: harm +2.86 min [+2.01, +3.70] > margin 0.20 min (62 days,
+    55,312 rows, paired delete-a-day jackknife)``.
+    """
+    return f"{verdict.gate.name}: {_claim(verdict)} ({_sample(verdict)})"
+
+
+def _claim(verdict: Verdict) -> str:
+    gate, estimate = verdict.gate, verdict.estimate
+    unit = f" {gate.unit}" if gate.unit else ""
+    if estimate is None or verdict.reason in _WITHOUT_HARM:
+        return _trouble(verdict)
+    places = _decimals(gate.margin, estimate)
+    harm = f"harm {_signed(estimate.harm, places)}{unit} {_interval(estimate, places)}"
+    margin = f"margin {_plain(gate.margin, places)}{unit}"
+    match verdict.reason:
+        case Reason.WITHIN_MARGIN:
+            return f"{harm} < {margin}"
+        case Reason.HARM_BEYOND_MARGIN:
+            return f"{harm} > {margin}"
+        case Reason.FAMILY_HARM:
+            return f"{harm} > {margin}, the worst of {verdict.family_size} gates judged together"
+        case Reason.MARGIN_NOT_EXCLUDED if estimate.low is not None and estimate.low > gate.margin:
+            return f"{harm} > {margin}, but not at the rollback level"
+        case Reason.MARGIN_NOT_EXCLUDED:
+            return f"{harm}, {margin} not excluded"
+        case _:
+            return f"{harm}, {margin}: {_trouble(verdict)}"
+
+
+_WITHOUT_HARM = frozenset(
+    {
+        Reason.NO_EVIDENCE,
+        Reason.LABELS_OUT_OF_DOMAIN,
+        Reason.ANSWERS_OUT_OF_DOMAIN,
+        Reason.FAULTY_ROWS,
+        Reason.NOT_PAIRED,
+        Reason.WRONG_METRIC,
+        Reason.NOT_FINITE,
+    }
+)
+
+
+def _trouble(verdict: Verdict) -> str:
+    block = verdict.gate.block
+    faulty = f"{_count(verdict.faulty_rows, 'row')}"
+    arm = f" of the {verdict.faulty_arm}" if verdict.faulty_arm in ("baseline", "candidate") else ""
+    match verdict.reason:
+        case Reason.TOO_FEW_BLOCKS:
+            return f"only {_count(verdict.blocks, block)}, {verdict.blocks_needed} needed"
+        case Reason.NO_EVIDENCE:
+            return "no labelled row yet"
+        case Reason.LABELS_MISSING:
+            seen = verdict.rows + verdict.unlabelled
+            return f"{verdict.unlabelled:,} of {seen:,} rows have no label"
+        case Reason.METRIC_UNDEFINED:
+            return f"{verdict.gate.metric} or its error is undefined here (one class only?)"
+        case Reason.LABELS_OUT_OF_DOMAIN:
+            return f"labels of {faulty} are not what {verdict.gate.metric} needs"
+        case Reason.ANSWERS_OUT_OF_DOMAIN:
+            return f"answers{arm} in {faulty} are NaN, infinite or out of range"
+        case Reason.FAULTY_ROWS:
+            return f"{faulty} with a label or answer that is NaN, infinite or out of range"
+        case Reason.NOT_PAIRED:
+            return "baseline and candidate did not answer the same rows"
+        case Reason.WRONG_METRIC:
+            return f"the evidence is not of {verdict.gate.metric}"
+        case Reason.NOT_FINITE:
+            return f"{verdict.gate.metric} overflows"
+        case _:
+            return verdict.reason.value.replace("_", " ")
+
+
+def _sample(verdict: Verdict) -> str:
+    parts = [_count(verdict.blocks, verdict.gate.block), _count(verdict.rows, "row")]
+    if verdict.unlabelled:
+        parts.append(f"{verdict.unlabelled:,} unlabelled")
+    if verdict.estimate is not None:
+        parts.append(verdict.estimate.method)
+    return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _interval(estimate: HarmEstimate, places: int | None) -> str:
+    low = "-∞" if estimate.low is None else _signed(estimate.low, places)
+    high = "+∞" if estimate.high is None else _signed(estimate.high, places)
+    return f"[{low}, {high}]"
+
+
+def _decimals(margin: float, estimate: HarmEstimate) -> int | None:
+    """Decimals that show two digits of the smaller of margin and half-width; None: exponents."""
+    ends = (estimate.low, estimate.high)
+    widths = [abs(end - estimate.harm) for end in ends if end is not None]
+    sizes = [size for size in (margin, *widths) if size > 0] or [abs(estimate.harm)]
+    smallest, largest = min(sizes), max(abs(estimate.harm), *sizes)
+    if smallest == 0:
+        return 0
+    places = max(0, 1 - math.floor(math.log10(smallest)))
+    return places if places <= 8 and largest < 1e9 else None
+
+
+def _signed(number: float, places: int | None) -> str:
+    return f"{number:+.2e}" if places is None else f"{number:+,.{places}f}"
+
+
+def _plain(number: float, places: int | None) -> str:
+    return f"{number:.2e}" if places is None else f"{number:,.{places}f}"

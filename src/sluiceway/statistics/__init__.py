@@ -1,0 +1,1 @@
+"""Metrics, their errors, and evidence that may be looked at many times."""
