@@ -1,0 +1,1 @@
+"""A rollout: its plan, its events, what they come to, and what is next."""

@@ -1,0 +1,400 @@
+"""The decision: what a rollout does next. Pure; the flows only carry it out.
+
+Read :func:`next_action` as a ladder: the first rung that applies is what happens, and no later
+rung softens an earlier one. Nothing is promoted but by the one rung that asks for a look whose
+outcome is PASSED, at the last step, after its bake time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sluiceway.attribution import Origin
+from sluiceway.outcomes import Outcome
+from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.events import ContractsChecked, Ended, ShadowMeasured
+from sluiceway.rollouts.plan import Plan
+from sluiceway.rollouts.reasons import (
+    contract_reason,
+    deadline_reason,
+    harm_reason,
+    look_reason,
+    shadow_reason,
+)
+from sluiceway.rollouts.state import RolloutState
+
+ATTEMPTS = 2
+"""How often contracts and shadow are tried when they end in ERROR."""
+
+ERROR_LIMIT = timedelta(days=3)
+"""How long a canary may stay unmeasurable, without traffic, before it is aborted."""
+
+LOOK_AGAIN = timedelta(hours=1)
+"""How long evidence that could not be read is left alone before it is read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """Nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing can be done before a time, a person, or another rollout.
+
+    Attributes:
+        until: When it is worth looking again (UTC); None where a person or rollout decides.
+        reason: For whom or what, in words.
+        behind: The rollout that is waited for.
+    """
+
+    until: datetime | None
+    reason: str
+    behind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconcile:
+    """Make serving and registry as the events want them, and observe it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakePlan:
+    """Look the candidate up and fix the plan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckContracts:
+    """Hold each candidate version against its contract."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayShadow:
+    """Replay recorded traffic of this window through both chains (UTC, end exclusive)."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestApproval:
+    """Ask the owners."""
+
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterStep:
+    """Give the candidate this share of the units (percent)."""
+
+    step: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Enter every block that has closed and matured, up to this one, into the evidence."""
+
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopTraffic:
+    """Take the candidate's traffic away, and go on measuring."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promote:
+    """Make the candidate release the champion, all its models at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack:
+    """Decide that the candidate goes."""
+
+    code: ReasonCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreChampion:
+    """Move the champion pointer back to what served before the promotion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnose:
+    """Find where the live harm came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIncident:
+    """Tell people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Write the last event."""
+
+    ended: Ended
+
+
+Action = (
+    Rest
+    | Wait
+    | Reconcile
+    | MakePlan
+    | CheckContracts
+    | ReplayShadow
+    | RequestApproval
+    | EnterStep
+    | Look
+    | StopTraffic
+    | Promote
+    | RollBack
+    | RestoreChampion
+    | Diagnose
+    | OpenIncident
+    | End
+)
+
+
+def next_action(
+    state: RolloutState, *, now: datetime, behind: str | None, displaced: bool = False
+) -> Action:
+    """Decide what a rollout does next.
+
+    Args:
+        state: What its events come to.
+        now: The time (UTC).
+        behind: An earlier rollout, not yet ended, that touches the same nodes.
+        displaced: Its versions were promoted, and a person has moved the champion since.
+    """
+    if state.unconfirmed:
+        return Reconcile()
+    if state.ended is not None or state.requested is None:
+        return Rest()  # over, or an adoption or rollback by hand, which are done in one event
+    if state.rollback is not None:
+        return _after_rollback(state)
+    if state.abort is not None and state.promoted is None:
+        phase, code = state.phase, ReasonCode.ABORTED_BY_HAND
+        return _end(Ending.ABORTED, phase, code, state.abort.reason)
+    if displaced and state.restored is None:
+        code, why = ReasonCode.ROLLED_BACK_BY_HAND, "an earlier generation was put back by hand"
+        return _end(Ending.ROLLED_BACK, Phase.WATCH, code, why)
+    if state.plan is None:
+        if behind is not None:
+            return Wait(until=None, reason=f"waits for {behind}", behind=behind)
+        return MakePlan()
+    if state.promoted is not None:
+        return _watch(state, state.plan, now)
+    if state.contracts is None or state.contracts.outcome is not Outcome.PASSED:
+        return _contracts(state.contracts, state.contract_attempts)
+    if not state.shadows or state.shadows[-1].outcome is not Outcome.PASSED:
+        return _shadow(state.shadows, state.plan)
+    if state.plan.approvals and (state.refused is not None or not state.approved):
+        return _approval(state, state.plan)
+    return _canary(state, state.plan, now)
+
+
+def _contracts(checked: ContractsChecked | None, attempts: int) -> Action:
+    if checked is None:
+        return CheckContracts()
+    code, reason, origin = contract_reason(checked)
+    if checked.outcome is Outcome.ERROR and attempts < ATTEMPTS:
+        return CheckContracts()
+    ending = {
+        Outcome.FAILED: Ending.REJECTED,
+        Outcome.ERROR: Ending.ERRORED,
+        Outcome.INCONCLUSIVE: Ending.INCONCLUSIVE,
+    }[checked.outcome]
+    return _end(ending, Phase.CONTRACTS, code, reason, origin)
+
+
+def _shadow(shadows: tuple[ShadowMeasured, ...], plan: Plan) -> Action:
+    whole = ReplayShadow(start=plan.shadow_end - plan.shadow_window, end=plan.shadow_end)
+    if not shadows:
+        return whole
+    latest = shadows[-1]
+    extended = ReplayShadow(start=whole.start - plan.shadow_extension, end=whole.end)
+    code, reason, origin = shadow_reason(latest)
+    if latest.outcome is Outcome.FAILED:
+        return _end(Ending.REJECTED, Phase.SHADOW, code, reason, origin)
+    if latest.outcome is Outcome.ERROR:
+        if sum(s.outcome is Outcome.ERROR for s in shadows) < ATTEMPTS:
+            return ReplayShadow(start=latest.start, end=latest.end)
+        return _end(Ending.ERRORED, Phase.SHADOW, code, reason, origin)
+    if latest.start > extended.start:
+        return extended
+    return _end(Ending.INCONCLUSIVE, Phase.SHADOW, code, reason, origin)
+
+
+def _approval(state: RolloutState, plan: Plan) -> Action:
+    if state.refused is not None:
+        code = ReasonCode.APPROVAL_REFUSED
+        return _end(Ending.REJECTED, Phase.APPROVAL, code, state.refused.reason)
+    if state.approval_requested is None:
+        return RequestApproval(owners=plan.approvals)
+    return Wait(until=None, reason=f"waits for the approval of {', '.join(plan.approvals)}")
+
+
+def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:
+    steps = plan.canary.steps
+    if state.step is None or state.step_at is None or state.first_step_at is None:
+        if state.held is not None:
+            return Wait(until=None, reason=f"is held: {state.held.reason}")
+        return EnterStep(step=0, weight=steps[0].weight)
+    outcome = state.look.outcome if state.look else Outcome.INCONCLUSIVE
+    if state.look is not None and outcome is Outcome.FAILED:
+        return RollBack(code=ReasonCode.HARM_IN_CANARY, reason=harm_reason(state.look))
+    if outcome is Outcome.ERROR and state.weight > 0:
+        return StopTraffic(reason=look_reason(state.look))
+    due = due_look(state, plan, now)
+    if due is not None:
+        return due
+    deadline = state.first_step_at + plan.canary.deadline
+    if now >= deadline:
+        code, reason = ReasonCode.CANARY_DEADLINE, deadline_reason(state.look, plan)
+        return _end(Ending.EXPIRED, Phase.CANARY, code, reason)
+    if outcome is Outcome.ERROR:
+        return _unmeasurable(state, plan, now)
+    if state.held is not None:
+        until = min(next_look_at(state, plan), deadline)
+        return Wait(until=until, reason=f"is held: {state.held.reason}")
+    if state.weight == 0:
+        return EnterStep(step=state.step, weight=steps[state.step].weight)
+    baked = state.step_at + steps[state.step].bake_time
+    if now >= baked and state.step + 1 < len(steps):
+        if not _may_grow(state, plan):
+            reason = "grows no further while live evidence is missing or leans to harm"
+            return Wait(until=min(next_look_at(state, plan), deadline), reason=reason)
+        return EnterStep(step=state.step + 1, weight=steps[state.step + 1].weight)
+    if now >= baked and outcome is Outcome.PASSED and _has_seen_step(state, plan):
+        return Promote()
+    upcoming = next_look_at(state, plan)
+    until = min(upcoming, baked) if now < baked else upcoming
+    return Wait(until=min(until, deadline), reason="waits for the next block of evidence")
+
+
+def _may_grow(state: RolloutState, plan: Plan) -> bool:
+    """Whether more units may be given to the candidate.
+
+    The present step was seen, and the gates' evidence together is no more likely under harm than
+    without (the family's e-value is at most 1). This only holds a step; what rolls back is the
+    level of the plan.
+    """
+    return _has_seen_step(state, plan) and state.look is not None and state.look.log_e <= 0
+
+
+def _has_seen_step(state: RolloutState, plan: Plan) -> bool:
+    """Whether a block of the present step was measured: what nobody has seen proves nothing."""
+    return state.measured > state.measured_at_step and _is_past(state, plan, state.step_at)
+
+
+def _is_past(state: RolloutState, plan: Plan, moment: datetime | None) -> bool:
+    """Whether a block that ended after this moment has entered the evidence."""
+    if state.look is None or state.look.watermark is None or moment is None:
+        return False
+    return plan.calendar.end(state.look.watermark) > moment
+
+
+def _unmeasurable(state: RolloutState, plan: Plan, now: datetime) -> Action:
+    reason = look_reason(state.look)
+    limit = (state.error_since or now) + ERROR_LIMIT
+    if now >= limit:
+        return _end(Ending.ABORTED, Phase.CANARY, ReasonCode.CANARY_UNMEASURABLE, reason)
+    until = min(next_look_at(state, plan), limit)
+    return Wait(until=until, reason=f"has no traffic: {reason}")
+
+
+def _watch(state: RolloutState, plan: Plan, now: datetime) -> Action:
+    if state.look is not None and state.look.outcome is Outcome.FAILED:
+        return RollBack(code=ReasonCode.HARM_AFTER_PROMOTION, reason=harm_reason(state.look))
+    due = due_look(state, plan, now)
+    if due is not None:
+        return due
+    over = watch_over_at(state, plan)
+    if now < over:
+        return Wait(until=min(next_look_at(state, plan), over), reason="watches the promotion")
+    reason = look_reason(state.look)
+    if _was_watched(state, plan):
+        return _end(Ending.PROMOTED, Phase.WATCH, ReasonCode.ALL_GATES_PASSED, reason)
+    # It was promoted on good evidence and harm was not seen, but nobody could have seen it.
+    if state.incident is None:
+        return OpenIncident()
+    return _end(Ending.PROMOTED, Phase.WATCH, ReasonCode.WATCH_UNMEASURABLE, reason)
+
+
+def _was_watched(state: RolloutState, plan: Plan) -> bool:
+    """Whether harm after the promotion would have been seen."""
+    if state.look is None or state.look.outcome is Outcome.ERROR:
+        return False
+    measured = state.measured > state.measured_at_promotion
+    return measured and _is_past(state, plan, state.promoted_at)
+
+
+def _after_rollback(state: RolloutState) -> Action:
+    if state.promoted is not None and state.restored is None:
+        return RestoreChampion()
+    if state.diagnosed is None:
+        return Diagnose()
+    if state.incident is None:
+        return OpenIncident()
+    assert state.rollback is not None
+    found = state.diagnosed.attribution
+    origin = found.origin if found else None
+    phase = Phase.WATCH if state.promoted is not None else Phase.CANARY
+    return _end(Ending.ROLLED_BACK, phase, state.rollback.code, state.rollback.reason, origin)
+
+
+def due_look(state: RolloutState, plan: Plan, now: datetime) -> Look | None:
+    """The blocks that have closed and matured and were not looked at, if any.
+
+    The first block is the first that began after the candidate got traffic; after a promotion,
+    the watch ends with the last block that closes inside its window. Blocks that could not be
+    read are tried again after a while.
+    """
+    unreadable = state.look is not None and state.look.fault is not None
+    if unreadable and state.looked_at is not None and now < state.looked_at + LOOK_AGAIN:
+        return None
+    first = _next_block(state, plan)
+    limit = now - plan.maturity
+    if state.promoted_at is not None:
+        limit = min(limit, state.promoted_at + plan.watch.window)
+    calendar = plan.calendar
+    if calendar.end(first) > limit:
+        return None
+    last = first
+    while calendar.end(following := calendar.name(calendar.end(last))) <= limit:
+        last = following
+    return Look(first=first, last=last)
+
+
+def next_look_at(state: RolloutState, plan: Plan) -> datetime:
+    """When the next block will have closed and matured, or may be read again (UTC)."""
+    matured = plan.calendar.end(_next_block(state, plan)) + plan.maturity
+    if state.look is None or state.look.fault is None or state.looked_at is None:
+        return matured
+    return max(matured, state.looked_at + LOOK_AGAIN)
+
+
+def watch_over_at(state: RolloutState, plan: Plan) -> datetime:
+    """When the watch after a promotion has seen all it is to see (UTC)."""
+    assert state.promoted_at is not None
+    return state.promoted_at + plan.watch.window + plan.maturity
+
+
+def _next_block(state: RolloutState, plan: Plan) -> str:
+    calendar = plan.calendar
+    if state.look is not None and state.look.watermark is not None:
+        return calendar.name(calendar.end(state.look.watermark))
+    began = state.first_step_at or state.promoted_at
+    assert began is not None
+    return calendar.name(calendar.next_start(began))
+
+
+def _end(
+    ending: Ending, phase: Phase, code: ReasonCode, reason: str, origin: Origin | None = None
+) -> End:
+    return End(ended=Ended(ending=ending, phase=phase, code=code, reason=reason, origin=origin))

@@ -1,0 +1,52 @@
+"""How far a rollout came, and the words for how it ended."""
+
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where a rollout is, or was when it ended."""
+
+    PLAN = "plan"
+    CONTRACTS = "contracts"
+    SHADOW = "shadow"
+    APPROVAL = "approval"
+    CANARY = "canary"
+    PROMOTION = "promotion"
+    WATCH = "watch"
+
+
+class Ending(StrEnum):
+    """Each is its own word everywhere."""
+
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    INCONCLUSIVE = "inconclusive"
+    ERRORED = "errored"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
+    ROLLED_BACK = "rolled_back"
+
+
+class ReasonCode(StrEnum):
+    """Why a rollout ended: what programs read; people read the sentence beside it."""
+
+    ALL_GATES_PASSED = "all_gates_passed"
+    BAD_INPUT = "bad_input"
+    ALREADY_CHAMPION = "already_champion"
+    NO_CHAMPION = "no_champion"
+    CONTRACT_CHANGE_BREAKS_CONSUMERS = "contract_change_breaks_consumers"
+    PROMISE_BROKEN = "promise_broken"
+    CONTRACT_UNDECIDED = "contract_undecided"
+    CONTRACT_UNCHECKABLE = "contract_uncheckable"
+    HARM_IN_SHADOW = "harm_in_shadow"
+    SHADOW_INCONCLUSIVE = "shadow_inconclusive"
+    SHADOW_ERRORED = "shadow_errored"
+    APPROVAL_REFUSED = "approval_refused"
+    HARM_IN_CANARY = "harm_in_canary"
+    CANARY_UNMEASURABLE = "canary_unmeasurable"
+    CANARY_DEADLINE = "canary_deadline"
+    WATCH_UNMEASURABLE = "watch_unmeasurable"
+    HARM_AFTER_PROMOTION = "harm_after_promotion"
+    ARTIFACT_CHANGED = "artifact_changed"
+    ABORTED_BY_HAND = "aborted_by_hand"
+    ROLLED_BACK_BY_HAND = "rolled_back_by_hand"

@@ -1,0 +1,328 @@
+"""Everything that can happen to a rollout, as values; the journal keeps them in order.
+
+A rollout *is* its events: whatever is not written here did not happen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sluiceway.attribution import Attribution, Origin
+from sluiceway.canonical import as_json
+from sluiceway.contracts.change_kinds import Change
+from sluiceway.contracts.changes import VersionFinding
+from sluiceway.contracts.promises import Finding
+from sluiceway.gates import Verdict
+from sluiceway.journal import Draft, Event
+from sluiceway.outcomes import Outcome
+from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.plan import Plan
+from sluiceway.statistics.sequential import SequentialHarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """Somebody wants these versions live; the nodes they touch are reserved from here on.
+
+    Attributes:
+        members: ``model@version`` of each.
+        reserves: Names of every node in the blast radius.
+        system_digest: The system file it is judged by.
+    """
+
+    members: tuple[str, ...]
+    reserves: tuple[str, ...]
+    system_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waited:
+    """The rollout stands in the queue behind another one."""
+
+    behind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The plan was made; it does not change any more."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractCheck:
+    """What one candidate version came to against its contract.
+
+    Attributes:
+        changes: How its contract differs from the champion's.
+        version_findings: What is wrong with its contract's number.
+        broken_edges: Names of the edges that rely on what is broken.
+        findings: What its recorded answers broke.
+        fault: Why its answers could not be had; None where they could.
+        rows: Recorded rows it answered.
+        seconds: Wall time of answering them.
+    """
+
+    model: str
+    version: str
+    outcome: Outcome
+    changes: tuple[Change, ...]
+    version_findings: tuple[VersionFinding, ...]
+    broken_edges: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    fault: str | None
+    rows: int
+    seconds: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractsChecked:
+    """Every candidate version was held against its contract."""
+
+    outcome: Outcome
+    checks: tuple[ContractCheck, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowMeasured:
+    """Recorded traffic was replayed through the champion and the candidate chain.
+
+    Attributes:
+        start: Begin of the window asked for (UTC); whole blocks nearest to it were replayed.
+        end: Its end, exclusive.
+        rows: Recorded units that were replayed.
+        fault: Why there is no evidence; None where there is.
+        attribution: Where harm enters and how it travels; None where there is none.
+        faulty: The changed model that gave no usable answer, or made another give none; None where
+            none did or where it cannot be told which.
+    """
+
+    outcome: Outcome
+    start: datetime
+    end: datetime
+    rows: int
+    verdicts: tuple[Verdict, ...]
+    attribution: Attribution | None
+    fault: str | None
+    seconds: float
+    faulty: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequested:
+    """Nothing live is touched before these owners have said yes."""
+
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """The approval was given; the event's actor gave it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRefused:
+    """The approval was refused; the event's actor refused it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEntered:
+    """The candidate is to answer this share of the units.
+
+    Attributes:
+        step: Index into the plan's canary steps.
+        weight: Percent of units.
+    """
+
+    step: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficStopped:
+    """The candidate is to answer nobody, because the evidence could not be read."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """All closed, mature blocks up to the watermark have entered the evidence, each once.
+
+    Attributes:
+        watermark: Name of the last block that has entered; None while none has.
+        states: Sequential evidence by gate after this look.
+        log_e: Natural logarithm of the family's weighted mean e-value against the candidate.
+        candidate_units: Units that the candidate answered in these blocks.
+        champion_units: Units that the champion answered in these blocks.
+        fault: Why a block could not be read, or with FAILED the hard rule that the candidate
+            broke; None where neither is so.
+    """
+
+    outcome: Outcome
+    watermark: str | None
+    states: Mapping[str, SequentialHarm]
+    verdicts: tuple[Verdict, ...]
+    log_e: float
+    candidate_units: int
+    champion_units: int
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A person wants no further step for now."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """The hold is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbortRequested:
+    """A person wants the rollout stopped and all traffic back at the champion."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """The champion pointer moved to the candidate release, in this event's transaction.
+
+    Attributes:
+        release: Content hash of what serves from here on.
+        previous_release: Content hash of what served before.
+    """
+
+    release: str
+    previous_release: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackDecided:
+    """The candidate is to lose its traffic, or the champion pointer to move back."""
+
+    code: ReasonCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionRestored:
+    """The champion pointer moved back, in this event's transaction."""
+
+    release: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosed:
+    """Where the live harm came from; None and a fault where that could not be found out."""
+
+    attribution: Attribution | None
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentOpened:
+    """People are told.
+
+    Attributes:
+        title: One line.
+        owners: Who is told.
+    """
+
+    title: str
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """Serving and registry were *observed* to be as the events up to `seq` want them.
+
+    Attributes:
+        seq: The last event that was taken into account.
+        revision: Revision of the routing table that was observed.
+    """
+
+    seq: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The rollout is over."""
+
+    ending: Ending
+    phase: Phase
+    code: ReasonCode
+    reason: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """What serves already was declared to be the champion, without a rollout."""
+
+    release: str
+
+
+Happening = (
+    Requested
+    | Waited
+    | Planned
+    | ContractsChecked
+    | ShadowMeasured
+    | ApprovalRequested
+    | Approved
+    | ApprovalRefused
+    | StepEntered
+    | TrafficStopped
+    | Looked
+    | Held
+    | Resumed
+    | AbortRequested
+    | Promoted
+    | RollbackDecided
+    | ChampionRestored
+    | Diagnosed
+    | IncidentOpened
+    | Confirmed
+    | Ended
+    | Adopted
+)
+
+_KINDS: dict[str, type[Any]] = {
+    "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__)[1:]: kind
+    for kind in Happening.__args__
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {n: TypeAdapter(kind) for n, kind in _KINDS.items()}
+
+
+def draft(happening: Happening, *, at: datetime, actor: str = "sluiceway") -> Draft:
+    """Write a happening as an event that is not yet in the journal."""
+    kind = _NAMES[type(happening)]
+    return Draft(at=at, actor=actor, kind=kind, payload=as_json(_ADAPTERS[kind], happening))
+
+
+def happening(event: Event) -> Happening:
+    """Read what happened from a journalled event.
+
+    Raises:
+        KeyError: The event is of a kind that this version of Sluiceway does not know.
+        pydantic.ValidationError: Its payload is not of its kind.
+    """
+    read: Happening = _ADAPTERS[event.kind].validate_python(event.payload)
+    return read

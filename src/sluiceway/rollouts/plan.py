@@ -1,0 +1,119 @@
+"""The plan of a rollout: everything that was fixed before the first evidence was looked at."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sluiceway.blocks import BlockCalendar
+from sluiceway.gates import Gate
+from sluiceway.graph import BlastRadius, blast_radius
+from sluiceway.releases import Member, Release
+from sluiceway.system.values import CanaryPolicy, System, WatchPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a rollout will do, decided once and written into the journal.
+
+    Attributes:
+        system_digest: The system file's digest; the rollout keeps the file it began with.
+        members: The candidate's own versions.
+        baseline: The champion's generation when the rollout began.
+        release: Content hash of the candidate release on top of that baseline.
+        gates: Gates of every model in the blast radius.
+        alpha: Level of each required gate, and of the rollback over all gates and looks.
+        min_blocks: Fewest blocks of a passed gate.
+        shadow_end: End of the recorded window (UTC); every label before it is mature.
+        shadow_window: Length of the recorded window.
+        shadow_extension: By how much it grows, once, when it was inconclusive.
+        maturity: Event time + maturity is when a row counts.
+        approvals: Owners whose approval it needs before live traffic is touched.
+    """
+
+    rollout_id: str
+    system: str
+    system_digest: str
+    environment: str
+    members: tuple[Member, ...]
+    baseline: int
+    release: str
+    radius: BlastRadius
+    gates: tuple[Gate, ...]
+    alpha: float
+    min_blocks: int
+    shadow_end: datetime
+    shadow_window: timedelta
+    shadow_extension: timedelta
+    timezone: str
+    maturity: timedelta
+    canary: CanaryPolicy
+    watch: WatchPolicy
+    approvals: tuple[str, ...]
+
+    @property
+    def calendar(self) -> BlockCalendar:
+        """How its evidence is cut into blocks."""
+        return BlockCalendar(timezone=self.timezone, length=self.canary.block)
+
+
+def make_plan(
+    system: System,
+    *,
+    rollout_id: str,
+    environment: str,
+    members: tuple[Member, ...],
+    champion: Release,
+    generation: int,
+    now: datetime,
+) -> Plan:
+    """Fix everything that the rollout's verdicts will depend on.
+
+    Args:
+        members: The candidate's versions, at least one of them not the champion's.
+        now: When the plan is made (UTC).
+    """
+    release = champion.with_members(members)
+    radius = blast_radius(system, release.changed_from(champion))
+    maturity = max(
+        (source.labels.maturity for source in system.sources.values() if source.labels),
+        default=timedelta(0),
+    )
+    calendar = BlockCalendar(timezone=system.timezone, length=system.policies.canary.block)
+    policies = system.policies
+    return Plan(
+        rollout_id=rollout_id,
+        system=system.name,
+        system_digest=system.digest,
+        environment=environment,
+        members=members,
+        baseline=generation,
+        release=release.content_hash,
+        radius=radius,
+        gates=gates_of(system, radius),
+        alpha=policies.alpha,
+        min_blocks=policies.min_blocks,
+        shadow_end=calendar.start(calendar.name(now - maturity)),
+        shadow_window=policies.shadow.window,
+        shadow_extension=policies.shadow.extension,
+        timezone=system.timezone,
+        maturity=maturity,
+        canary=policies.canary,
+        watch=policies.watch,
+        approvals=policies.approvals,
+    )
+
+
+def gates_of(system: System, radius: BlastRadius) -> tuple[Gate, ...]:
+    """The gates of every model in a blast radius, in the order of the chain."""
+    return tuple(
+        Gate(
+            model=name,
+            metric=target.metric,
+            field=target.field,
+            label=target.label,
+            role=target.role,
+            margin=target.margin,
+            unit=target.unit,
+        )
+        for name in radius.models
+        for target in system.models[name].metrics
+    )

@@ -1,0 +1,118 @@
+"""Why a rollout does what it does, as a code for programs and a sentence for people."""
+
+from collections.abc import Iterable
+
+from sluiceway.attribution import Origin, is_harmed
+from sluiceway.contracts.change_kinds import sentence as change_sentence
+from sluiceway.contracts.changes import version_sentence
+from sluiceway.contracts.promises import sentence
+from sluiceway.gates import Role, Verdict, render
+from sluiceway.outcomes import Outcome, worst
+from sluiceway.rollouts.endings import ReasonCode
+from sluiceway.rollouts.events import (
+    ContractCheck,
+    ContractsChecked,
+    Looked,
+    ShadowMeasured,
+)
+from sluiceway.rollouts.plan import Plan
+
+Told = tuple[ReasonCode, str, Origin | None]
+
+
+def contract_reason(checked: ContractsChecked) -> Told:
+    """What the contract checks came to, told by the worst of them."""
+    if not checked.checks:
+        return ReasonCode.CONTRACT_UNCHECKABLE, "no candidate version could be checked", None
+    check = max(checked.checks, key=lambda c: c.outcome.severity)
+    origin = Origin(kind="model", name=check.model)
+    name = f"{check.model}@{check.version}"
+    if check.outcome is Outcome.PASSED:
+        return ReasonCode.ALL_GATES_PASSED, "every contract is kept", None
+    said = check.sentence if check.sentence.startswith(name) else f"{name}: {check.sentence}"
+    return _contract_code(check), said, origin
+
+
+def _contract_code(check: ContractCheck) -> ReasonCode:
+    if check.outcome is Outcome.ERROR:
+        return ReasonCode.CONTRACT_UNCHECKABLE
+    if check.outcome is Outcome.INCONCLUSIVE:
+        return ReasonCode.CONTRACT_UNDECIDED
+    if check.broken_edges and not check.findings:
+        return ReasonCode.CONTRACT_CHANGE_BREAKS_CONSUMERS
+    return ReasonCode.PROMISE_BROKEN
+
+
+def contract_sentence(check: ContractCheck) -> str:
+    """What one version broke, and for whom."""
+    if check.fault is not None:
+        return check.fault
+    broken = [sentence(found) for found in check.findings]
+    broken += [version_sentence(found) for found in check.version_findings]
+    broken += [change_sentence(change) for change in check.changes if change.breaks]
+    relied = f"; relied on by {', '.join(check.broken_edges)}" if check.broken_edges else ""
+    return "; ".join(broken) + relied if broken else "keeps its contract"
+
+
+def shadow_reason(measured: ShadowMeasured) -> Told:
+    """What a shadow replay came to."""
+    origin = measured.attribution.origin if measured.attribution else None
+    if measured.fault is not None and measured.outcome is Outcome.FAILED:
+        return ReasonCode.PROMISE_BROKEN, measured.fault, measured.faulty
+    if measured.fault is not None:
+        return ReasonCode.SHADOW_ERRORED, measured.fault, origin
+    code = {
+        Outcome.PASSED: ReasonCode.ALL_GATES_PASSED,
+        Outcome.FAILED: ReasonCode.HARM_IN_SHADOW,
+        Outcome.INCONCLUSIVE: ReasonCode.SHADOW_INCONCLUSIVE,
+        Outcome.ERROR: ReasonCode.SHADOW_ERRORED,
+    }[measured.outcome]
+    reason = verdicts_sentence(measured.verdicts, measured.outcome)
+    if measured.outcome is Outcome.FAILED:
+        also = [v for v in measured.verdicts if is_harmed(v) and v.outcome is not Outcome.FAILED]
+        reason += "".join(f"; clearly worse too: {render(v)}" for v in also)
+    if measured.attribution is not None and measured.outcome is Outcome.FAILED:
+        reason += f". {measured.attribution.sentence}"
+    return code, reason, origin
+
+
+def verdicts_sentence(verdicts: Iterable[Verdict], outcome: Outcome) -> str:
+    """The gates that made the outcome what it is; all required ones where they passed."""
+    counted = tuple(verdicts)
+    deciding = [
+        render(v)
+        for v in counted
+        if v.outcome is outcome and (v.gate.role is Role.REQUIRED or outcome is not Outcome.PASSED)
+    ]
+    return "; ".join(deciding) if deciding else "no gate has any evidence"
+
+
+def harm_reason(look: Looked) -> str:
+    """Which gates failed, with their numbers, and the hard rule that was broken."""
+    failed = any(v.outcome is Outcome.FAILED for v in look.verdicts)
+    told = [verdicts_sentence(look.verdicts, Outcome.FAILED)] if failed or not look.fault else []
+    return "; ".join([*told, look.fault] if look.fault else told)
+
+
+def look_reason(look: Looked | None) -> str:
+    """What the latest look at live evidence came to."""
+    if look is None:
+        return "no block of live evidence has been looked at"
+    return look.fault or verdicts_sentence(look.verdicts, look.outcome)
+
+
+def deadline_reason(look: Looked | None, plan: Plan) -> str:
+    """What was still open when the canary's time was over."""
+    open_gates = [
+        render(v)
+        for v in (look.verdicts if look else ())
+        if v.gate.role is Role.REQUIRED and v.outcome is not Outcome.PASSED
+    ]
+    days = plan.canary.deadline.days
+    seen = "; ".join(open_gates) if open_gates else look_reason(look)
+    return f"not every required gate passed within {days} days: {seen}"
+
+
+def outcome_of(checks: Iterable[ContractCheck]) -> Outcome:
+    """All contract checks together."""
+    return worst(check.outcome for check in checks)

@@ -1,0 +1,216 @@
+"""What a rollout's events come to. Nothing else is consulted, so a crash forgets nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sluiceway.journal import Event
+from sluiceway.outcomes import Outcome
+from sluiceway.rollouts.endings import Phase
+from sluiceway.rollouts.events import (
+    AbortRequested,
+    Adopted,
+    ApprovalRefused,
+    ApprovalRequested,
+    Approved,
+    ChampionRestored,
+    Confirmed,
+    ContractsChecked,
+    Diagnosed,
+    Ended,
+    Held,
+    IncidentOpened,
+    Looked,
+    Planned,
+    Promoted,
+    Requested,
+    Resumed,
+    RollbackDecided,
+    ShadowMeasured,
+    StepEntered,
+    TrafficStopped,
+    Waited,
+    happening,
+)
+from sluiceway.rollouts.plan import Plan
+
+# Events after which serving or registry must look different; `Confirmed` follows each.
+_MOVES_THE_WORLD = (
+    Adopted,
+    Planned,
+    ContractsChecked,
+    ShadowMeasured,
+    StepEntered,
+    TrafficStopped,
+    AbortRequested,
+    Promoted,
+    RollbackDecided,
+    ChampionRestored,
+    Ended,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutState:
+    """A rollout as its events tell it.
+
+    Attributes:
+        seq: How many events were read.
+        wanted_seq: The last event after which the world must look different.
+        confirmed_seq: The last event up to which the world was observed to be right.
+        first_step_at: When the candidate first got traffic.
+        step_at: When the present step was entered.
+        weight: Percent of units the candidate is to answer now.
+        error_since: When looks began to end in ERROR without one that did not.
+        promoted_at: When the champion pointer moved.
+        measured_at_step: Blocks measured when the present step was entered.
+        measured_at_promotion: Blocks measured when the champion pointer moved.
+    """
+
+    seq: int = 0
+    wanted_seq: int = 0
+    confirmed_seq: int = 0
+    requested: Requested | None = None
+    waits_behind: str | None = None
+    plan: Plan | None = None
+    contracts: ContractsChecked | None = None
+    contract_attempts: int = 0
+    shadows: tuple[ShadowMeasured, ...] = ()
+    approval_requested: ApprovalRequested | None = None
+    approved: bool = False
+    refused: ApprovalRefused | None = None
+    step: int | None = None
+    weight: int = 0
+    first_step_at: datetime | None = None
+    step_at: datetime | None = None
+    measured_at_step: int = 0
+    measured_at_promotion: int = 0
+    look: Looked | None = None
+    looked_at: datetime | None = None
+    looks: int = 0
+    error_since: datetime | None = None
+    held: Held | None = None
+    abort: AbortRequested | None = None
+    promoted: Promoted | None = None
+    promoted_at: datetime | None = None
+    rollback: RollbackDecided | None = None
+    restored: ChampionRestored | None = None
+    diagnosed: Diagnosed | None = None
+    incident: IncidentOpened | None = None
+    ended: Ended | None = None
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether the world has not yet been observed to be as the events want it."""
+        return self.wanted_seq > self.confirmed_seq
+
+    @property
+    def measured(self) -> int:
+        """Blocks that the gate with the most of them has measured."""
+        states = self.look.states.values() if self.look else ()
+        return max((sequence.n for sequence in states), default=0)
+
+    @property
+    def phase(self) -> Phase:
+        """Where the rollout is; where it ended, once it has."""
+        if self.ended is not None:
+            return self.ended.phase
+        if self.promoted is not None:
+            return Phase.WATCH
+        if self.step is not None:
+            return Phase.CANARY
+        if self.approval_requested is not None and not self.approved:
+            return Phase.APPROVAL
+        if self.shadows and self.shadows[-1].outcome is Outcome.PASSED:
+            return Phase.CANARY
+        if self.contracts is not None and self.contracts.outcome is Outcome.PASSED:
+            return Phase.SHADOW
+        return Phase.PLAN if self.plan is None else Phase.CONTRACTS
+
+
+def fold(events: Iterable[Event]) -> RolloutState:
+    """Read a rollout's events, from the first."""
+    state = RolloutState()
+    for event in events:
+        state = _after(state, event)
+    return state
+
+
+def _after(state: RolloutState, event: Event) -> RolloutState:
+    happened = happening(event)
+    state = replace(state, seq=event.seq)
+    if isinstance(happened, _MOVES_THE_WORLD):
+        state = replace(state, wanted_seq=event.seq)
+    match happened:
+        case Requested():
+            return replace(state, requested=happened)
+        case Waited():
+            return replace(state, waits_behind=happened.behind)
+        case Planned():
+            return replace(state, plan=happened.plan, waits_behind=None)
+        case ContractsChecked():
+            attempts = state.contract_attempts + 1
+            return replace(state, contracts=happened, contract_attempts=attempts)
+        case ShadowMeasured():
+            return replace(state, shadows=(*state.shadows, happened))
+        case ApprovalRequested():
+            return replace(state, approval_requested=happened)
+        case Approved():
+            return replace(state, approved=True)
+        case ApprovalRefused():
+            return replace(state, refused=happened)
+        case StepEntered():
+            return replace(
+                state,
+                step=happened.step,
+                weight=happened.weight,
+                step_at=event.at,
+                measured_at_step=state.measured,
+                first_step_at=state.first_step_at or event.at,
+            )
+        case TrafficStopped() | AbortRequested() | RollbackDecided():
+            return _stopped(state, happened)
+        case Looked():
+            errored = happened.outcome is Outcome.ERROR
+            return replace(
+                state,
+                look=happened,
+                looked_at=event.at,
+                looks=state.looks + 1,
+                error_since=(state.error_since or event.at) if errored else None,
+            )
+        case Held():
+            return replace(state, held=happened)
+        case Resumed():
+            return replace(state, held=None)
+        case Promoted():
+            return replace(
+                state,
+                promoted=happened,
+                promoted_at=event.at,
+                measured_at_promotion=state.measured,
+                weight=0,
+            )
+        case ChampionRestored():
+            return replace(state, restored=happened)
+        case Diagnosed():
+            return replace(state, diagnosed=happened)
+        case IncidentOpened():
+            return replace(state, incident=happened)
+        case Confirmed():
+            return replace(state, confirmed_seq=happened.seq)
+        case Ended():
+            return replace(state, ended=happened, weight=0)
+    return state
+
+
+def _stopped(
+    state: RolloutState, happened: TrafficStopped | AbortRequested | RollbackDecided
+) -> RolloutState:
+    state = replace(state, weight=0)
+    match happened:
+        case AbortRequested():
+            return replace(state, abort=happened)
+        case RollbackDecided():
+            return replace(state, rollback=happened)
+    return state

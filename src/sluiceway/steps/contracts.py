@@ -1,0 +1,319 @@
+"""Holding each candidate version against its contract: what it says, and what it answers.
+
+The first contact with a candidate happens in a process of its own; nothing is replayed yet.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from sluiceway.contracts.changes import BrokenEdge, broken_edges, check_version, diff
+from sluiceway.contracts.promises import Finding, check_answers
+from sluiceway.contracts.values import Contract
+from sluiceway.graph import reachable
+from sluiceway.outcomes import Outcome, worst
+from sluiceway.ports import (
+    Predictor,
+    RegistryUnavailable,
+    Trial,
+    UnknownVersion,
+    UnloadableVersion,
+    Window,
+)
+from sluiceway.releases import Member, Release
+from sluiceway.replay.evaluate import Arm, Evaluator
+from sluiceway.replay.faults import AnswerFault, FaultyAnswers, UnusableHistory
+from sluiceway.replay.partitions import Partition, needs_of_models
+from sluiceway.rollouts.actions import CheckContracts
+from sluiceway.rollouts.endings import Phase
+from sluiceway.rollouts.events import ContractCheck, ContractsChecked
+from sluiceway.rollouts.plan import Plan
+from sluiceway.rollouts.reasons import contract_sentence, outcome_of
+from sluiceway.steps.members import contracts_of
+from sluiceway.steps.promotion import end_if_changed
+from sluiceway.steps.site import Site
+from sluiceway.system.values import System
+
+MOST_ROWS = 100_000
+"""Recorded rows a candidate is asked at the most; more change no quantile that matters."""
+
+START_ALLOWANCE = timedelta(minutes=2)
+"""Time for starting the candidate's process, on top of its own deadline."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tried:
+    """A predictor that asks the candidate in its own process, and keeps what it said."""
+
+    site: Site
+    member: Member
+    contract: Contract
+    inputs: tuple[str, ...]
+    trial: Trial | None = None
+    rows: int = field(default=0)
+
+    def predict(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        self.rows = len(next(iter(columns.values())))
+        self.trial = self.site.try_version(
+            self.member.model,
+            self.member.version,
+            self.member.artifact_sha256,
+            dict(columns),
+            deadline=self.contract.deadline,
+        )
+        if self.trial.answers is None:
+            raise RuntimeError(self.trial.fault.sentence if self.trial.fault else "no answer")
+        return self.trial.answers
+
+
+def check_contracts(site: Site, rollout_id: str, *, now: datetime) -> None:
+    """Check every candidate version and write down what came of it.
+
+    Raises:
+        RegistryUnavailable: The registry did not answer; try again.
+        JournalConflict: The rollout has moved on since; decide again.
+    """
+    state = site.state_for(rollout_id, CheckContracts(), now=now)
+    assert state.plan is not None
+    if end_if_changed(site, rollout_id, state, Phase.CONTRACTS, now=now):
+        return
+    checks = _checks(site, site.systems.kept(rollout_id), state.plan, now)
+    checked = ContractsChecked(outcome=outcome_of(checks), checks=checks)
+    site.tell(rollout_id, checked, after=state.seq, now=now)
+
+
+def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[ContractCheck, ...]:
+    champion = site.journal.release(site.environment, plan.baseline)
+    candidate = champion.with_members(plan.members)
+    try:
+        contracts = contracts_of(site, system, champion, candidate)
+    except (UnknownVersion, UnloadableVersion) as error:
+        fault = f"a contract cannot be had: {error}"
+        return tuple(_unchecked(member, fault) for member in plan.members)
+    try:
+        tried, refused = _try_candidates(site, system, plan, candidate, contracts, now)
+        unanswered = str(refused) if refused else None
+    except UnusableHistory as error:
+        tried, refused, unanswered = {}, None, f"the recorded rows cannot be used: {error}"
+    except (UnknownVersion, UnloadableVersion) as error:
+        unanswered = f"a version that feeds the candidate cannot be asked: {error}"
+        tried, refused = {}, None
+    faults = refused.faults if refused else ()
+    return tuple(
+        _check(
+            system,
+            plan,
+            champion,
+            member,
+            contracts,
+            tried.get(member.model),
+            unanswered,
+            tuple(fault for fault in faults if _is_of(fault, member)),
+        )
+        for member in plan.members
+    )
+
+
+def _unchecked(member: Member, fault: str) -> ContractCheck:
+    """Nothing is known of this version."""
+    return ContractCheck(
+        model=member.model,
+        version=member.version,
+        outcome=Outcome.ERROR,
+        changes=(),
+        version_findings=(),
+        broken_edges=(),
+        findings=(),
+        fault=fault,
+        rows=0,
+        seconds=0.0,
+        sentence=fault,
+    )
+
+
+def _try_candidates(
+    site: Site,
+    system: System,
+    plan: Plan,
+    candidate: Release,
+    contracts: Mapping[tuple[str, str], Contract],
+    now: datetime,
+) -> tuple[dict[str, _Tried], FaultyAnswers | None]:
+    """Ask every candidate version, fed by the candidate chain itself.
+
+    Returns:
+        What was tried, by model, and what ended it early; None where every answer is usable.
+    """
+    changed = [member.model for member in plan.members]
+    needed = _feeders(system, changed) | set(changed)
+    tried = {
+        member.model: _Tried(
+            site=site,
+            member=member,
+            contract=contracts[member.model, member.version],
+            inputs=site.registry.version(member.model, member.version).inputs or (),
+        )
+        for member in plan.members
+    }
+    predictors: dict[tuple[str, str], Predictor] = {
+        (m.model, m.version): tried[m.model]
+        if m.model in tried
+        else site.registry.load(m.model, m.version, artifact_sha256=m.artifact_sha256)
+        for m in candidate.members.values()
+        if m.model in needed
+    }
+    patient = {
+        key: replace(c, deadline=c.deadline + START_ALLOWANCE) if key[0] in tried else c
+        for key, c in contracts.items()
+    }
+    try:
+        evaluator = Evaluator(
+            system,
+            [Arm(name="candidate", release=candidate)],
+            baseline="candidate",
+            predictors=predictors,
+            transformations=site.systems.transformations(system),
+            only=needed,
+            contracts=patient,
+        )
+        needs = needs_of_models(
+            system, [m for m in candidate.members.values() if m.model in needed]
+        )
+        window = Window(start=plan.shadow_end - plan.shadow_window, end=plan.shadow_end)
+        record = site.systems.recorded(system)
+        parts = record.partitions(
+            window, world="recorded", needs=needs, as_of=now, step=plan.shadow_window
+        )
+        for part in parts:
+            evaluator.evaluate(thinned(part, MOST_ROWS))
+    except FaultyAnswers as error:
+        if isinstance(error.__cause__, RegistryUnavailable):
+            raise error.__cause__ from None  # nothing is known of the candidate; ask again later
+        return tried, error
+    return tried, None
+
+
+def _feeders(system: System, models: list[str]) -> set[str]:
+    feeders: dict[str, list[str]] = {}
+    for edge in system.edges:
+        feeders.setdefault(edge.consumer, []).append(edge.producer)
+    return {name for name in reachable(feeders, models) if name in system.models}
+
+
+def thinned(part: Partition, most: int) -> Partition:
+    """Every k-th row, so that at most so many are left; k from the number of rows alone."""
+    every = math.ceil(part.rows / most)
+    if every <= 1:
+        return part
+    return replace(
+        part,
+        units=part.units[::every],
+        event_time=part.event_time[::every],
+        block_codes=part.block_codes[::every],
+        columns={name: column[::every] for name, column in part.columns.items()},
+        labels={name: column[::every] for name, column in part.labels.items()},
+    )
+
+
+def _check(
+    system: System,
+    plan: Plan,
+    champion: Release,
+    member: Member,
+    contracts: Mapping[tuple[str, str], Contract],
+    tried: _Tried | None,
+    fault: str | None,
+    refused: tuple[AnswerFault, ...],
+) -> ContractCheck:
+    old = contracts[member.model, champion.members[member.model].version]
+    new = contracts[member.model, member.version]
+    changes = diff(old, new)
+    versions = check_version(old, new)
+    broken = [
+        edge
+        for edge in broken_edges(changes, system.edges)
+        if not _moves_along(edge, plan, contracts)
+    ]
+    trial = tried.trial if tried else None
+    findings: tuple[Finding, ...] = ()
+    if trial is not None and trial.answers is not None:
+        findings = check_answers(new, trial.answers, seconds=trial.seconds or 0.0)
+    unanswered = _why_unanswered(trial, fault)
+    if unanswered is None and refused and all(f.outcome is not Outcome.FAILED for f in findings):
+        # It answered, but nothing that a replay or a consumer can use.
+        unanswered = "; ".join(map(str, refused))
+    relied = tuple(dict.fromkeys(b.edge.name for b in broken)) or (
+        _relying(system, member.model, findings) if findings else ()
+    )
+    outcomes = [f.outcome for f in findings]
+    outcomes += [Outcome.FAILED] if broken or versions else []
+    outcomes += [_unanswered_outcome(trial)] if unanswered else []
+    check = ContractCheck(
+        model=member.model,
+        version=member.version,
+        outcome=worst(outcomes) if outcomes else Outcome.PASSED,
+        changes=changes,
+        version_findings=versions,
+        broken_edges=relied,
+        findings=findings,
+        fault=unanswered,
+        rows=tried.rows if tried else 0,
+        seconds=(trial.seconds if trial else None) or 0.0,
+        sentence="",
+    )
+    return replace(check, sentence=contract_sentence(check))
+
+
+def _is_of(fault: AnswerFault, member: Member) -> bool:
+    return (fault.model, fault.version) == (member.model, member.version)
+
+
+def _why_unanswered(trial: Trial | None, fault: str | None) -> str | None:
+    if trial is None:
+        return fault or "was not asked: a version before it gave no usable answer"
+    return trial.fault.sentence if trial.fault is not None else None
+
+
+def _unanswered_outcome(trial: Trial | None) -> Outcome:
+    """A version that was asked and failed has FAILED; one that could not be asked is unknown."""
+    return Outcome.ERROR if trial is None else Outcome.FAILED
+
+
+def _moves_along(
+    broken: BrokenEdge, plan: Plan, contracts: Mapping[tuple[str, str], Contract]
+) -> bool:
+    """Whether the edge's consumer moves in the same release and demands the new promise.
+
+    Its demand must name the unit: a consumer that does not say what it was built for cannot be
+    known to fit.
+    """
+    edge = broken.edge
+    versions = {member.model: member.version for member in plan.members}
+    if edge.field is None or not {edge.producer, edge.consumer} <= versions.keys():
+        return False
+    consumer = contracts[edge.consumer, versions[edge.consumer]]
+    producer = contracts[edge.producer, versions[edge.producer]]
+    demand = next((d for d in consumer.inputs if d.name == edge.column), None)
+    promised = next((f for f in producer.output if f.name == edge.field), None)
+    if demand is None or promised is None or demand.unit != promised.unit:
+        return False
+    low_fits = demand.low is None or (promised.low is not None and promised.low >= demand.low)
+    high_fits = demand.high is None or (promised.high is not None and promised.high <= demand.high)
+    return low_fits and high_fits
+
+
+def _relying(system: System, model: str, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Edges that rely on what a finding says is broken."""
+    return tuple(
+        dict.fromkeys(
+            edge.name
+            for found in findings
+            for edge in system.edges
+            if edge.producer == model
+            and found.field in (None, edge.field)
+            and found.reliance in edge.relies_on
+        )
+    )

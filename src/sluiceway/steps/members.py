@@ -1,0 +1,86 @@
+"""Looking candidate versions up: what the registry knows, held against the system file."""
+
+from collections.abc import Mapping
+
+from sluiceway.contracts.values import Contract
+from sluiceway.errors import BadInput, Fault
+from sluiceway.ports import RegisteredVersion, UnknownVersion, UnloadableVersion
+from sluiceway.releases import Member, Release
+from sluiceway.steps.site import Site
+from sluiceway.system.values import System
+
+
+def contract_of(registered: RegisteredVersion, system: System) -> Contract:
+    """The contract a version carries, or else the one that the system file names."""
+    return registered.contract or system.models[registered.model].contract
+
+
+def contracts_of(site: Site, system: System, *releases: Release) -> dict[tuple[str, str], Contract]:
+    """Contract by (model, version) of every member of these releases."""
+    members = {(m.model, m.version) for release in releases for m in release.members.values()}
+    return {
+        (model, version): contract_of(site.registry.version(model, version), system)
+        for model, version in sorted(members)
+    }
+
+
+def member_of(site: Site, system: System, model: str, version: str) -> Member:
+    """Look one version up.
+
+    Raises:
+        BadInput: It does not exist, has no signature, reads what the system does not give it,
+            names unknown feature versions, or its files are missing.
+        RegistryUnavailable: The registry did not answer; nothing is known.
+    """
+    where = f"{model}@{version}"
+    try:
+        registered = site.registry.version(model, version)
+        digest = site.registry.artifact_sha256(model, version)
+    except (UnknownVersion, UnloadableVersion) as error:
+        what = str(error).removeprefix(f"{where}: ").removeprefix(f"{where} ")
+        raise BadInput([Fault(where=where, what=what)]) from error
+    faults = _signature_faults(registered, system, where)
+    faults += _feature_faults(registered.features, system, where)
+    if registered.contract is not None and registered.contract.model != model:
+        what = f"carries the contract of {registered.contract.model}"
+        faults.append(Fault(where=where, what=what))
+    if faults:
+        raise BadInput(faults)
+    return Member(
+        model=model,
+        version=version,
+        contract_hash=contract_of(registered, system).content_hash,
+        artifact_sha256=digest,
+        features={
+            edge.producer: registered.features.get(
+                edge.producer, system.features[edge.producer].current
+            )
+            for edge in system.models[model].inputs
+            if edge.field is None
+        },
+    )
+
+
+def _signature_faults(registered: RegisteredVersion, system: System, where: str) -> list[Fault]:
+    if registered.inputs is None:
+        what = "has no signature; log it with signature=infer_signature(inputs, answers)"
+        return [Fault(where=where, what=what)]
+    declared = [edge.column for edge in system.models[registered.model].inputs]
+    unknown = [name for name in registered.inputs if name not in declared]
+    if not unknown:
+        return []
+    what = f"reads {', '.join(unknown)}, which the system file does not give it (it gives: "
+    return [Fault(where=where, what=f"{what}{', '.join(declared)})")]
+
+
+def _feature_faults(features: Mapping[str, str], system: System, where: str) -> list[Fault]:
+    faults = []
+    for name, version in features.items():
+        feature = system.features.get(name)
+        if feature is None:
+            faults.append(Fault(where=where, what=f"reads {name}, which is no feature"))
+        elif version not in feature.versions:
+            have = ", ".join(feature.versions)
+            what = f"reads {name} {version}, which is not declared (there are: {have})"
+            faults.append(Fault(where=where, what=what))
+    return faults

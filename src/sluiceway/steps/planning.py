@@ -1,0 +1,88 @@
+"""Making the plan, or ending a rollout whose candidate is no candidate."""
+
+from datetime import datetime
+
+from sluiceway.errors import BadInput, Fault
+from sluiceway.releases import Member, Release, parse_member_name
+from sluiceway.rollouts.actions import MakePlan
+from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.events import Ended, Planned
+from sluiceway.rollouts.plan import make_plan
+from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.members import member_of
+from sluiceway.steps.site import Site
+from sluiceway.system.values import System
+
+
+def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
+    """Write the plan, or the end of a rollout that cannot be planned.
+
+    Raises:
+        RegistryUnavailable: The registry did not answer; try again.
+        JournalConflict: The rollout has moved on since; decide again.
+    """
+    state = site.state_for(rollout_id, MakePlan(), now=now)
+    assert state.requested is not None
+    system = site.systems.kept(rollout_id)
+    champion = site.journal.champion(site.environment)
+    if champion is None:
+        what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
+        _refuse(site, rollout_id, state, ReasonCode.NO_CHAMPION, what, now)
+        return
+    if unfit := _unfit(system, state, champion.release):
+        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, unfit, now)
+        return
+    try:
+        members = _members(site, system, state)
+    except BadInput as error:
+        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, str(error), now)
+        return
+    if not champion.release.with_members(members).changed_from(champion.release):
+        verb = "is" if len(members) == 1 else "are"
+        what = f"{', '.join(m.name for m in members)} {verb} champion already"
+        _refuse(site, rollout_id, state, ReasonCode.ALREADY_CHAMPION, what, now)
+        return
+    plan = make_plan(
+        system,
+        rollout_id=rollout_id,
+        environment=site.environment,
+        members=members,
+        champion=champion.release,
+        generation=champion.generation,
+        now=now,
+    )
+    site.tell(rollout_id, Planned(plan=plan), after=state.seq, now=now)
+
+
+def _unfit(system: System, state: RolloutState, champion: Release) -> str | None:
+    """Why the system file cannot be the one to judge this rollout by; None where it can."""
+    assert state.requested is not None
+    if system.digest != state.requested.system_digest:
+        return "the system file has changed since the request; ask for the rollout again"
+    if lacking := sorted(system.models.keys() - champion.members.keys()):
+        return f"the champion release lacks {', '.join(lacking)}, which the file declares"
+    if strange := sorted(champion.members.keys() - system.models.keys()):
+        return f"the champion release has {', '.join(strange)}, which the file does not declare"
+    return None
+
+
+def _members(site: Site, system: System, state: RolloutState) -> tuple[Member, ...]:
+    assert state.requested is not None
+    found: list[Member] = []
+    faults: list[Fault] = []
+    for name in state.requested.members:
+        model, version = parse_member_name(name)
+        try:
+            found.append(member_of(site, system, model, version))
+        except BadInput as error:
+            faults.extend(error.faults)
+    if faults:
+        raise BadInput(faults)
+    return tuple(found)
+
+
+def _refuse(
+    site: Site, rollout_id: str, state: RolloutState, code: ReasonCode, what: str, now: datetime
+) -> None:
+    ended = Ended(ending=Ending.REJECTED, phase=Phase.PLAN, code=code, reason=what)
+    site.tell(rollout_id, ended, after=state.seq, now=now)

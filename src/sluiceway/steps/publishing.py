@@ -1,0 +1,179 @@
+"""Showing a rollout to people: the report, the MLflow run, and a page for the Prefect UI."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import TypeAdapter
+
+from sluiceway.gates import Verdict, render
+from sluiceway.reports import render_report
+from sluiceway.rollouts.reasons import look_reason
+from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.site import Site
+
+REPORT = "report.html"
+_SEEN = "published.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What was shown last.
+
+    Attributes:
+        seq: The last event after which the world had to look different, when it was shown.
+        report: The report's file.
+        markdown: The same in short.
+    """
+
+    seq: int
+    report: Path
+    markdown: str
+
+
+_ADAPTER: TypeAdapter[Published] = TypeAdapter(Published)
+
+
+def publish(site: Site, rollout_id: str) -> Published | None:
+    """Write report and evidence where something has moved since all was shown last.
+
+    Returns:
+        What was written; None where nothing has moved, or where there is nothing to show. It is
+        done again until :func:`mark_published` says that everybody was shown.
+    """
+    state = site.state(rollout_id)
+    if not _is_behind(site, rollout_id, state):
+        return None
+    published = Published(
+        seq=state.wanted_seq,
+        report=write_report(site, rollout_id),
+        markdown=page(rollout_id, state),
+    )
+    _record(site, rollout_id, state, published)
+    return published
+
+
+def mark_published(site: Site, rollout_id: str, published: Published) -> None:
+    """Remember that this was shown everywhere."""
+    (site.folder(rollout_id) / _SEEN).write_bytes(_ADAPTER.dump_json(published))
+
+
+def unpublished(site: Site) -> tuple[str, ...]:
+    """Ids of the rollouts that have moved since they were shown last, finished ones included."""
+    return tuple(
+        rollout_id
+        for rollout_id in site.journal.rollouts(site.environment)
+        if _is_behind(site, rollout_id, site.state(rollout_id))
+    )
+
+
+def write_report(site: Site, rollout_id: str) -> Path:
+    """Draw the report of a rollout as it is now.
+
+    Raises:
+        LookupError: There is no such rollout.
+    """
+    events = site.journal.events(site.environment, rollout_id)
+    if not events:
+        raise LookupError(f"there is no rollout {rollout_id} in {site.environment}")
+    text = render_report(
+        system=site.systems.kept(rollout_id),
+        events=events,
+        champion_generation_after=generation_after(site, site.state(rollout_id)),
+        chain_head=events[-1].hash,
+    )
+    path = site.folder(rollout_id) / REPORT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f".{uuid4().hex}.tmp")  # others may write the same report now
+    written.write_text(text, encoding="utf-8")
+    written.replace(path)
+    return path
+
+
+def generation_after(site: Site, state: RolloutState) -> int | None:
+    """The generation that served when the rollout had done its part; None before a plan."""
+    if state.promoted is None:
+        return state.plan.baseline if state.plan else None
+    served = state.restored or state.promoted
+    generations = site.journal.generations(site.environment)
+    return next((g for g, known in generations.items() if known == served.release), None)
+
+
+def verdicts_of(state: RolloutState) -> dict[str, tuple[Verdict, ...]]:
+    """The newest verdicts of each phase that has any."""
+    found = {}
+    if state.shadows:
+        found["shadow"] = state.shadows[-1].verdicts
+    if state.look is not None:
+        found["canary"] = state.look.verdicts
+    return found
+
+
+def measurements(state: RolloutState) -> dict[str, float]:
+    """Every number a verdict rests on, by ``phase.gate.what``."""
+    numbers: dict[str, float] = {}
+    for phase, verdicts in verdicts_of(state).items():
+        for verdict in verdicts:
+            name = f"{phase}.{verdict.gate.name}"
+            numbers[f"{name}.margin"] = verdict.gate.margin
+            if verdict.estimate is None:
+                continue
+            numbers[f"{name}.harm"] = verdict.estimate.harm
+            numbers[f"{name}.baseline"] = verdict.estimate.baseline
+            numbers[f"{name}.candidate"] = verdict.estimate.candidate
+            if verdict.estimate.low is not None and verdict.estimate.high is not None:
+                numbers[f"{name}.harm_low"] = verdict.estimate.low
+                numbers[f"{name}.harm_high"] = verdict.estimate.high
+    return numbers
+
+
+def page(rollout_id: str, state: RolloutState) -> str:
+    """The rollout in Markdown."""
+    ending = state.ended
+    head = f"# {rollout_id}: {ending.ending if ending else f'in {state.phase}'}\n\n"
+    said = ending.reason if ending else look_reason(state.look) if state.look else ""
+    lines = [head, said, ""]
+    for phase, verdicts in verdicts_of(state).items():
+        lines += [f"## {phase}", "", "| outcome | gate |", "|---|---|"]
+        lines += [f"| {v.outcome} | {render(v)} |" for v in verdicts]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _is_behind(site: Site, rollout_id: str, state: RolloutState) -> bool:
+    shown = _seen(site.folder(rollout_id))
+    return state.requested is not None and shown != state.wanted_seq
+
+
+def _seen(folder: Path) -> int | None:
+    try:
+        return _ADAPTER.validate_json((folder / _SEEN).read_bytes()).seq
+    except (OSError, ValueError):
+        return None
+
+
+def _record(site: Site, rollout_id: str, state: RolloutState, published: Published) -> None:
+    if state.plan is None:
+        return
+    tags = {
+        "sluiceway.journal_head": site.journal.head(site.environment),
+        "sluiceway.environment": site.environment,
+        "sluiceway.phase": state.phase.value,
+    }
+    if state.ended is not None:
+        tags["sluiceway.ending"] = state.ended.ending.value
+        tags["sluiceway.reason_code"] = state.ended.code.value
+    site.evidence.record(
+        state.plan.system,
+        rollout_id,
+        metrics=measurements(state),
+        params={
+            "members": ", ".join(member.name for member in state.plan.members),
+            "baseline_generation": str(state.plan.baseline),
+            "alpha": str(state.plan.alpha),
+            "system_digest": state.plan.system_digest,
+        },
+        tags=tags,
+        artifacts={REPORT: published.report.read_text(encoding="utf-8")},
+        models=[(member.model, member.version) for member in state.plan.members],
+    )

@@ -1,0 +1,306 @@
+"""What people ask for: rollouts, adoption, holds, aborts, rollbacks by hand."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sluiceway.errors import BadInput, Fault
+from sluiceway.graph import blast_radius
+from sluiceway.journal import Champion, JournalConflict
+from sluiceway.releases import Release, parse_member_name
+from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.events import (
+    AbortRequested,
+    Adopted,
+    ApprovalRefused,
+    Approved,
+    ChampionRestored,
+    Ended,
+    Happening,
+    Held,
+    Promoted,
+    Requested,
+    Resumed,
+    RollbackDecided,
+    draft,
+    happening,
+)
+from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.members import member_of
+from sluiceway.steps.site import Site
+from sluiceway.system.values import System
+
+
+def parse_members(system: System, names: Sequence[str]) -> dict[str, str]:
+    """Read ``MODEL@VERSION`` names.
+
+    Raises:
+        BadInput: One is not written so, names no model of the system, or names a model twice.
+    """
+    faults: list[Fault] = []
+    members: dict[str, str] = {}
+    for name in names:
+        try:
+            model, version = parse_member_name(name)
+        except ValueError as error:
+            faults.append(Fault(where="rollout", what=str(error)))
+            continue
+        if model not in system.models:
+            have = ", ".join(system.models)
+            what = f"{model} is no model of {system.name} (there are: {have})"
+            faults.append(Fault(where=f"rollout {name}", what=what))
+        if model in members:
+            faults.append(Fault(where=f"rollout {name}", what=f"{model} is named twice"))
+        members[model] = version
+    if not names:
+        faults.append(Fault(where="rollout", what="names no version; write MODEL@VERSION"))
+    if faults:
+        raise BadInput(faults)
+    return members
+
+
+def request_rollout(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> str:
+    """Ask for a rollout; it takes its place in the queue.
+
+    Asking again for the same versions while their rollout is not over gives that rollout.
+
+    Returns:
+        Its id.
+
+    Raises:
+        BadInput: The names are not members of the system.
+    """
+    system = site.systems.current()
+    members = parse_members(system, names)
+    radius = blast_radius(system, members)
+    written = [f"{model}@{version}" for model, version in sorted(members.items())]
+    wanted = Requested(
+        members=tuple(written),
+        reserves=(*radius.models, *radius.consumers),
+        system_digest=system.digest,
+    )
+    slug = "-".join(name.replace("@", "") for name in written)
+    while True:
+        known = site.journal.rollouts(site.environment)
+        for other in known:
+            state = site.state(other)
+            if state.requested and not state.ended and state.requested.members == wanted.members:
+                return other
+        number = len(known) + 1
+        rollout_id = f"r{number:04d}-{slug}"[:120]
+        try:
+            site.tell(rollout_id, wanted, after=0, now=now, actor=actor)
+        except JournalConflict:
+            continue
+        site.systems.kept(rollout_id)
+        return rollout_id
+
+
+def behind(site: Site, rollout_id: str) -> str | None:
+    """The first earlier rollout, not yet ended, that reserves a node of this one."""
+    mine: set[str] | None = None
+    others: list[tuple[str, set[str]]] = []
+    for other in site.journal.rollouts(site.environment):
+        state = site.state(other)
+        if state.requested is None:
+            continue
+        if other == rollout_id:
+            mine = set(state.requested.reserves)
+            break
+        if state.ended is None:
+            others.append((other, set(state.requested.reserves)))
+    if mine is None:
+        raise LookupError(f"there is no rollout {rollout_id}")
+    return next((other for other, reserves in others if reserves & mine), None)
+
+
+def adopt(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> Champion:
+    """Declare what serves already to be generation 1, without a rollout.
+
+    Raises:
+        BadInput: A model of the system is missing, or there is a champion already.
+    """
+    system = site.systems.current()
+    members = parse_members(system, names)
+    where = "adopt"
+    if missing := [model for model in system.models if model not in members]:
+        what = f"a release holds every model; missing: {', '.join(missing)}"
+        raise BadInput([Fault(where=where, what=what)])
+    current = site.journal.champion(site.environment)
+    if current is not None:
+        what = f"{site.environment} has champion generation {current.generation}; use a rollout"
+        raise BadInput([Fault(where=where, what=what)])
+    release = Release(members={m: member_of(site, system, m, v) for m, v in members.items()})
+    adopted = Adopted(release=release.content_hash)
+    return site.journal.move_champion(
+        site.environment,
+        release,
+        "adoption",
+        [draft(adopted, at=now, actor=actor)],
+        after=0,
+        revision=0,
+    )
+
+
+def hold(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str) -> None:
+    """Let a canary take no further step."""
+    _ask(site, rollout_id, Held(reason=reason), now=now, actor=actor)
+
+
+def resume(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str) -> None:
+    """End a hold.
+
+    Raises:
+        BadInput: The rollout is not held.
+    """
+
+    def unfit(state: RolloutState) -> str | None:
+        return "is not held" if state.held is None else None
+
+    _ask(site, rollout_id, Resumed(reason=reason), unfit, now=now, actor=actor)
+
+
+def abort(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str) -> None:
+    """Stop a rollout; all traffic goes to the champion.
+
+    Raises:
+        BadInput: It was promoted already; that takes a rollback.
+    """
+
+    def unfit(state: RolloutState) -> str | None:
+        promoted = state.promoted is not None
+        return "was promoted already; use: sluiceway rollback" if promoted else None
+
+    _ask(site, rollout_id, AbortRequested(reason=reason), unfit, now=now, actor=actor)
+
+
+def approve(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str) -> None:
+    """Give the approval that a rollout waits for."""
+    _ask(site, rollout_id, Approved(reason=reason), _no_approval, now=now, actor=actor)
+
+
+def refuse(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str) -> None:
+    """Refuse the approval that a rollout waits for."""
+    _ask(site, rollout_id, ApprovalRefused(reason=reason), _no_approval, now=now, actor=actor)
+
+
+def request_rollback(site: Site, *, to: int | None, reason: str, now: datetime, actor: str) -> str:
+    """Decide by hand that an earlier generation is to serve again.
+
+    Every rollout that is not promoted is aborted first: its baseline is about to go. One that is
+    being watched ends by itself once its versions serve no more.
+
+    Args:
+        to: The generation; None for the one that the present one replaced. What was rolled
+            back before is never meant by that.
+
+    Returns:
+        Id under which the journal keeps it.
+
+    Raises:
+        BadInput: There is no such generation, or it serves already.
+    """
+    champion = site.champion()
+    target = _generation_to_serve(site, champion, to)
+    for other in site.journal.rollouts(site.environment):
+        why = f"{actor} rolls {site.environment} back to generation {target}"
+        _make_way(site, other, why, now=now, actor=actor)
+    release = site.journal.release(site.environment, target)
+    code, rollback_id = ReasonCode.ROLLED_BACK_BY_HAND, f"rollback-{champion.revision:04d}"
+    happened = (
+        RollbackDecided(code=code, reason=reason),
+        ChampionRestored(release=release.content_hash),
+        Ended(ending=Ending.ROLLED_BACK, phase=Phase.PROMOTION, code=code, reason=reason),
+    )
+    site.journal.move_champion(
+        site.environment,
+        release,
+        rollback_id,
+        [draft(one, at=now, actor=actor) for one in happened],
+        after=0,
+        revision=champion.revision,
+    )
+    return rollback_id
+
+
+def _generation_to_serve(site: Site, champion: Champion, to: int | None) -> int:
+    generations = site.journal.generations(site.environment)
+    target = _replaced_by(site, champion) if to is None else to
+    if target is not None and target in generations and target != champion.generation:
+        return target
+    have = ", ".join(str(number) for number in generations if number != champion.generation)
+    said = f"generation {champion.generation} replaced none"
+    what = said if target is None else f"generation {target} cannot be gone back to"
+    raise BadInput([Fault(where="rollback", what=f"{what} (there are: {have or 'none'})")])
+
+
+def _replaced_by(site: Site, champion: Champion) -> int | None:
+    """The generation that the present one replaced; None where it replaced none.
+
+    A restored release takes away, as if it had never served, what it was restored from.
+    """
+    served: list[tuple[str, str]] = []
+    for event in site.journal.chain(site.environment):
+        if event.kind not in _MOVES_THE_CHAMPION:
+            continue
+        moved = happening(event)
+        assert isinstance(moved, Adopted | Promoted | ChampionRestored)
+        if isinstance(moved, ChampionRestored):
+            undone = (
+                place
+                for place, (rollout_id, release) in enumerate(served)
+                if rollout_id == event.rollout_id or release == moved.release
+            )
+            del served[next(undone, len(served)) :]
+        served.append((event.rollout_id, moved.release))
+    before = served[-2][1] if len(served) > 1 else None
+    generations = site.journal.generations(site.environment)
+    found = (number for number, release in generations.items() if release == before)
+    return next((number for number in found if number != champion.generation), None)
+
+
+_MOVES_THE_CHAMPION = frozenset({"adopted", "promoted", "champion_restored"})
+
+
+def _make_way(site: Site, rollout_id: str, why: str, *, now: datetime, actor: str) -> None:
+    """Abort a rollout that is neither over nor promoted."""
+    while True:
+        state = site.state(rollout_id)
+        if state.requested is None or state.ended is not None or state.promoted is not None:
+            return
+        wanted = AbortRequested(reason=why)
+        try:
+            site.tell(rollout_id, wanted, after=state.seq, now=now, actor=actor)
+        except JournalConflict:
+            continue
+        return
+
+
+def _ask(
+    site: Site,
+    rollout_id: str,
+    wanted: Happening,
+    unfit: Callable[[RolloutState], str | None] = lambda _: None,
+    *,
+    now: datetime,
+    actor: str,
+) -> None:
+    """Write down what a person wants, where it fits the rollout at that very moment."""
+    while True:
+        state = site.state(rollout_id)
+        if state.requested is None:
+            have = ", ".join(site.journal.rollouts(site.environment)) or "none"
+            raise BadInput([Fault(where=rollout_id, what=f"is no rollout (there are: {have})")])
+        if state.ended is not None:
+            raise BadInput([Fault(where=rollout_id, what=f"has ended: {state.ended.ending}")])
+        if what := unfit(state):
+            raise BadInput([Fault(where=rollout_id, what=what)])
+        try:
+            site.tell(rollout_id, wanted, after=state.seq, now=now, actor=actor)
+        except JournalConflict:
+            continue
+        return
+
+
+def _no_approval(state: RolloutState) -> str | None:
+    waits = state.approval_requested is not None and not state.approved and state.refused is None
+    return None if waits else "does not wait for an approval"

@@ -1,0 +1,127 @@
+"""Making serving and registry as the journal wants them, and observing that they are."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from sluiceway.errors import SluicewayError
+from sluiceway.ports import (
+    Registry,
+    UnknownVersion,
+    UnloadableVersion,
+    UnreadableRouting,
+)
+from sluiceway.rollouts.events import Confirmed
+from sluiceway.rollouts.projection import ALIASES, Projection, project
+from sluiceway.rollouts.state import fold
+from sluiceway.routing import RoutingTable
+from sluiceway.steps.site import Site
+
+
+class NotYetObserved(SluicewayError):
+    """The world does not look as wanted yet; look again."""
+
+
+def reconcile(site: Site, rollout_id: str, *, now: datetime) -> None:
+    """Compare, rewrite what differs, observe, and confirm.
+
+    Idempotent: killed anywhere, it is done again from the journal.
+
+    Raises:
+        NotYetObserved: What was written does not show yet; nothing is confirmed.
+    """
+    state = site.state(rollout_id)
+    if site.journal.champion(site.environment) is None:
+        # Nothing serves by our doing, so there is nothing to bring about, or to observe.
+        site.tell(rollout_id, Confirmed(seq=state.wanted_seq, revision=0), after=state.seq, now=now)
+        return
+    wanted = wanted_projection(site)
+    _bring_routing(site, wanted)
+    _bring_registry(site.registry, wanted)
+    if differences := differing(site, wanted):
+        raise NotYetObserved(f"{rollout_id}: {'; '.join(differences)}")
+    if state.unconfirmed:
+        confirmed = Confirmed(seq=state.wanted_seq, revision=wanted.routing.revision)
+        site.tell(rollout_id, confirmed, after=state.seq, now=now)
+
+
+def restore(site: Site) -> list[str]:
+    """Put back what was changed behind the journal's back.
+
+    Returns:
+        What did not look as wanted, in words.
+    """
+    if site.journal.champion(site.environment) is None:
+        return []
+    wanted = wanted_projection(site)
+    found = differing(site, wanted)
+    if found:
+        _bring_routing(site, wanted)
+        _bring_registry(site.registry, wanted)
+    return found
+
+
+def _observed(site: Site) -> RoutingTable | None:
+    """What is in force; None where nothing is, or nothing that can be read."""
+    try:
+        return site.router.observed()
+    except UnreadableRouting:
+        return None
+
+
+def wanted_projection(site: Site) -> Projection:
+    """How the world should look, from the journal alone."""
+    journal, environment = site.journal, site.environment
+    rollouts = []
+    for rollout_id in journal.rollouts(environment):
+        events = journal.events(environment, rollout_id)
+        state = fold(events)
+        if state.wanted_seq:
+            rollouts.append((events[state.wanted_seq - 1].position, state))
+    releases = {
+        generation: journal.release(environment, generation).members
+        for generation in journal.generations(environment)
+    }
+    return project(site.champion(), rollouts, releases)
+
+
+def differing(site: Site, wanted: Projection) -> list[str]:
+    """What does not look as wanted, in words."""
+    found = []
+    observed = _observed(site)
+    if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
+        at = "none" if observed is None else f"revision {observed.revision}"
+        found.append(f"routing is {at}, wanted is revision {wanted.routing.revision}")
+    for model, aliases in wanted.aliases.items():
+        seen = _ours(site.registry.aliases(model))
+        if seen != aliases:
+            found.append(f"{model} has the aliases {seen}, wanted are {dict(aliases)}")
+    return found
+
+
+def _bring_routing(site: Site, wanted: Projection) -> None:
+    observed = _observed(site)
+    if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
+        site.router.apply(wanted.routing)
+
+
+def _bring_registry(registry: Registry, wanted: Projection) -> None:
+    for model, aliases in wanted.aliases.items():
+        seen = _ours(registry.aliases(model))
+        for alias in seen.keys() - aliases.keys():
+            registry.remove_alias(model, alias)
+        for alias, version in aliases.items():
+            if seen.get(alias) != version:
+                registry.set_alias(model, alias, version)
+    for (model, version), tags in wanted.tags.items():
+        try:
+            present = registry.version(model, version).tags
+        except (UnknownVersion, UnloadableVersion):
+            continue  # somebody deleted it; what does not exist needs no tags
+        for key, value in tags.items():
+            if present.get(key) != value:
+                registry.set_tag(model, version, key, value)
+
+
+def _ours(aliases: Mapping[str, str]) -> dict[str, str]:
+    return {alias: version for alias, version in aliases.items() if alias in ALIASES}
