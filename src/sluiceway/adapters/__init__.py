@@ -1,0 +1,1 @@
+"""Adapters: each touches one part of the world, behind a port of :mod:`sluiceway.ports`."""

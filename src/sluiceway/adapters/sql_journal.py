@@ -1,0 +1,338 @@
+"""The journal in one SQL database: SQLite by default, PostgreSQL by URL."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, RowMapping, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from sluiceway.adapters.tables import CHAINS, CHAMPION, EVENTS, RELEASES
+from sluiceway.canonical import canonical_text
+from sluiceway.journal import (
+    GENESIS,
+    Champion,
+    Draft,
+    Event,
+    JournalConflict,
+    JournalUnavailable,
+    link,
+)
+from sluiceway.releases import Release
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class SqlJournal:
+    """Implements :class:`sluiceway.ports.Journal` on SQLAlchemy.
+
+    Writers of one environment take turns on its row in ``chains``, so the chain has no forks;
+    SQLite writers take the whole file (``BEGIN IMMEDIATE``).
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        with _told(url):
+            _migrate(self._engine)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def append(
+        self, environment: str, rollout_id: str, drafts: Sequence[Draft], *, after: int
+    ) -> tuple[Event, ...]:
+        """See :class:`sluiceway.ports.Journal`."""
+        with self._writing() as connection:
+            return _append(connection, environment, rollout_id, drafts, after=after)
+
+    def move_champion(
+        self,
+        environment: str,
+        release: Release,
+        rollout_id: str,
+        drafts: Sequence[Draft],
+        *,
+        after: int,
+        revision: int,
+    ) -> Champion:
+        """See :class:`sluiceway.ports.Journal`."""
+        with self._writing() as connection:
+            _append(connection, environment, rollout_id, drafts, after=after)
+            generation = _generation_of(connection, environment, release)
+            _swap(connection, environment, generation, revision=revision)
+        return Champion(
+            environment=environment, generation=generation, revision=revision + 1, release=release
+        )
+
+    def champion(self, environment: str) -> Champion | None:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = (
+            select(CHAMPION.c.generation, CHAMPION.c.revision, RELEASES.c.content)
+            .join(
+                RELEASES,
+                (RELEASES.c.environment == CHAMPION.c.environment)
+                & (RELEASES.c.generation == CHAMPION.c.generation),
+            )
+            .where(CHAMPION.c.environment == environment)
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            return None
+        return Champion(
+            environment=environment,
+            generation=row["generation"],
+            revision=row["revision"],
+            release=Release.from_json(row["content"]),
+        )
+
+    def release(self, environment: str, generation: int) -> Release:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = select(RELEASES.c.content).where(
+            RELEASES.c.environment == environment, RELEASES.c.generation == generation
+        )
+        with self._reading() as connection:
+            content = connection.execute(query).scalar_one_or_none()
+        if content is None:
+            raise KeyError(generation)
+        return Release.from_json(content)
+
+    def generations(self, environment: str) -> Mapping[int, str]:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = (
+            select(RELEASES.c.generation, RELEASES.c.hash)
+            .where(RELEASES.c.environment == environment)
+            .order_by(RELEASES.c.generation)
+        )
+        with self._reading() as connection:
+            return {row.generation: row.hash for row in connection.execute(query)}
+
+    def events(self, environment: str, rollout_id: str) -> tuple[Event, ...]:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = (
+            select(EVENTS)
+            .where(EVENTS.c.environment == environment, EVENTS.c.rollout_id == rollout_id)
+            .order_by(EVENTS.c.seq)
+        )
+        with self._reading() as connection:
+            return tuple(_event(row) for row in connection.execute(query).mappings())
+
+    def rollouts(self, environment: str) -> tuple[str, ...]:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = (
+            select(EVENTS.c.rollout_id)
+            .where(EVENTS.c.environment == environment)
+            .group_by(EVENTS.c.rollout_id)
+            .order_by(func.min(EVENTS.c.position))
+        )
+        with self._reading() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def chain(self, environment: str) -> Iterator[Event]:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = (
+            select(EVENTS).where(EVENTS.c.environment == environment).order_by(EVENTS.c.position)
+        )
+        with self._reading() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+                yield _event(row)
+
+    def head(self, environment: str) -> str:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = select(CHAINS.c.head).where(CHAINS.c.environment == environment)
+        with self._reading() as connection:
+            head: str | None = connection.execute(query).scalar_one_or_none()
+        return head or GENESIS
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with (
+            _told(str(self._engine.url)),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with _told(str(self._engine.url)), self._engine.connect() as connection:
+            yield connection
+
+
+def _append(
+    connection: Connection,
+    environment: str,
+    rollout_id: str,
+    drafts: Sequence[Draft],
+    *,
+    after: int,
+) -> tuple[Event, ...]:
+    position, head = _lock_chain(connection, environment)
+    written = connection.execute(
+        select(func.count()).where(
+            EVENTS.c.environment == environment, EVENTS.c.rollout_id == rollout_id
+        )
+    ).scalar_one()
+    if written != after:
+        raise JournalConflict(f"{rollout_id} has {written} events, the writer had seen {after}")
+    events: list[Event] = []
+    for place, draft in enumerate(drafts, start=1):
+        linked = link(
+            draft,
+            environment=environment,
+            position=position + place,
+            rollout_id=rollout_id,
+            seq=after + place,
+            previous=head,
+        )
+        head = linked.hash
+        events.append(linked)
+    if events:
+        connection.execute(EVENTS.insert(), [_row(linked) for linked in events])
+        connection.execute(
+            CHAINS.update()
+            .where(CHAINS.c.environment == environment)
+            .values(position=position + len(events), head=head)
+        )
+    return tuple(events)
+
+
+def _lock_chain(connection: Connection, environment: str) -> tuple[int, str]:
+    query = (
+        select(CHAINS.c.position, CHAINS.c.head)
+        .where(CHAINS.c.environment == environment)
+        .with_for_update()
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        first = {"environment": environment, "position": 0, "head": GENESIS}
+        connection.execute(CHAINS.insert(), first)
+        return 0, GENESIS
+    return row.position, row.head
+
+
+def _generation_of(connection: Connection, environment: str, release: Release) -> int:
+    known: int | None = connection.execute(
+        select(RELEASES.c.generation).where(
+            RELEASES.c.environment == environment, RELEASES.c.hash == release.content_hash
+        )
+    ).scalar_one_or_none()
+    if known is not None:
+        return known
+    newest: int | None = connection.execute(
+        select(func.max(RELEASES.c.generation)).where(RELEASES.c.environment == environment)
+    ).scalar_one()
+    generation = (newest or 0) + 1
+    connection.execute(
+        RELEASES.insert(),
+        {
+            "environment": environment,
+            "generation": generation,
+            "hash": release.content_hash,
+            "content": release.to_json(),
+        },
+    )
+    return generation
+
+
+def _swap(connection: Connection, environment: str, generation: int, *, revision: int) -> None:
+    if revision == 0:
+        first = {"environment": environment, "generation": generation, "revision": 1}
+        connection.execute(CHAMPION.insert(), first)
+        return
+    moved = connection.execute(
+        CHAMPION.update()
+        .where(CHAMPION.c.environment == environment, CHAMPION.c.revision == revision)
+        .values(generation=generation, revision=revision + 1)
+    )
+    if moved.rowcount != 1:
+        raise JournalConflict(f"{environment}'s champion has moved since revision {revision}")
+
+
+def _row(linked: Event) -> dict[str, Any]:
+    return {
+        "environment": linked.environment,
+        "position": linked.position,
+        "rollout_id": linked.rollout_id,
+        "seq": linked.seq,
+        "at": linked.at.isoformat(),
+        "actor": linked.actor,
+        "kind": linked.kind,
+        "payload": canonical_text(linked.payload),
+        "previous_hash": linked.previous_hash,
+        "hash": linked.hash,
+    }
+
+
+def _event(row: RowMapping) -> Event:
+    return Event(
+        environment=row["environment"],
+        position=row["position"],
+        rollout_id=row["rollout_id"],
+        seq=row["seq"],
+        at=datetime.fromisoformat(row["at"]),
+        actor=row["actor"],
+        kind=row["kind"],
+        payload=json.loads(row["payload"]),
+        previous_hash=row["previous_hash"],
+        hash=row["hash"],
+    )
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "begin", _sqlite_begins)
+    return engine
+
+
+def _sqlite_connected(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not open transactions on its own
+    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _sqlite_begins(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current == scripts.get_current_head():
+        return
+    if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+        raise JournalUnavailable(
+            f"the journal's database is at revision {current}, which this version of Sluiceway "
+            "does not know: a newer one has used it; install that one, or restore a copy"
+        )
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Turn the database's errors into ours; the URL's password is masked by SQLAlchemy."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise JournalConflict(f"somebody else wrote first: {error.orig}") from error
+    except DBAPIError as error:
+        raise JournalUnavailable(f"the journal at {url}: {error.orig}") from error
+    except SQLAlchemyError as error:
+        raise JournalUnavailable(f"the journal at {url}: {error}") from error
