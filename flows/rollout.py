@@ -1,0 +1,99 @@
+"""The flow that takes a candidate release live, as far as it can go now."""
+
+from datetime import UTC, datetime
+
+from prefect import flow
+from prefect import tags as tagged
+
+from sluiceway.journal import JournalConflict
+from sluiceway.rollouts.actions import (
+    Action,
+    CheckContracts,
+    Diagnose,
+    End,
+    EnterStep,
+    Look,
+    MakePlan,
+    OpenIncident,
+    Promote,
+    Reconcile,
+    ReplayShadow,
+    RequestApproval,
+    Rest,
+    RestoreChampion,
+    RollBack,
+    StopTraffic,
+    Wait,
+)
+from sluiceway.settings import Settings
+from tasks import rollouts
+
+
+@flow(name="rollout", flow_run_name="rollout {members}", persist_result=False)
+def rollout(
+    members: list[str],
+    as_of: datetime | None = None,
+    actor: str = "sluiceway",
+    rollout_id: str | None = None,
+) -> str:
+    """Roll these versions out as one release.
+
+    Run it again for the same versions at any time: it goes on where the journal says.
+
+    Args:
+        members: ``MODEL@VERSION`` of each.
+        as_of: The time to take as now; None for the clock. For replays of the past.
+        actor: Who asked.
+        rollout_id: The rollout, where it was asked for already.
+
+    Returns:
+        The rollout's id.
+    """
+    settings = Settings()
+    if rollout_id is None:
+        now = as_of or datetime.now(UTC)
+        rollout_id = rollouts.request_rollout(settings, members, now, actor)
+    advance(settings, rollout_id, as_of)
+    return rollout_id
+
+
+def advance(settings: Settings, rollout_id: str, as_of: datetime | None) -> Action:
+    """Do what there is to do for one rollout, until it rests or waits."""
+    tag = f"rollout:{rollout_id}"
+    rollouts.tag_flow_run(tag)
+    with tagged(tag):
+        while True:
+            now = as_of or datetime.now(UTC)
+            try:
+                action = rollouts.decide(settings, rollout_id, now)
+                match action:
+                    case Rest() | Wait():
+                        rollouts.publish(settings, rollout_id)
+                        return action
+                _perform(settings, rollout_id, action, now)
+            except JournalConflict:
+                continue  # somebody else was faster; what they wrote decides
+
+
+def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime) -> None:
+    match action:
+        case Reconcile():
+            rollouts.reconcile(settings, rollout_id, now)
+        case MakePlan():
+            rollouts.plan_rollout(settings, rollout_id, now)
+        case CheckContracts():
+            rollouts.check_contracts(settings, rollout_id, now)
+        case ReplayShadow():
+            rollouts.replay_shadow(settings, rollout_id, action, now)
+        case Look():
+            rollouts.look(settings, rollout_id, action, now)
+        case Promote():
+            rollouts.promote(settings, rollout_id, now)
+        case RestoreChampion():
+            rollouts.restore_champion(settings, rollout_id, now)
+        case Diagnose():
+            rollouts.diagnose(settings, rollout_id, now)
+        case OpenIncident():
+            rollouts.open_incident(settings, rollout_id, now)
+        case EnterStep() | RequestApproval() | StopTraffic() | RollBack() | End():
+            rollouts.write_decision(settings, rollout_id, action, now)

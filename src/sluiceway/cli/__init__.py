@@ -1,0 +1,53 @@
+"""The command line: parses, calls, renders, returns a code.
+
+0 is yes, 1 is no, 2 is wrong usage or bad input, 3 is cannot tell.
+"""
+
+import sys
+import traceback
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from sluiceway.cli.commands import app
+from sluiceway.errors import BadInput, SluicewayError
+
+_ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; errors of ours are told in words, never as a traceback.
+
+    Whatever else goes wrong is 3, for Python's own 1 would say "no".
+    """
+    try:
+        app(prog_name="sluiceway")
+    except Exception as error:  # noqa: BLE001 - the last place where an error can be told
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong; give the code."""
+    match error:
+        case ExceptionGroup():
+            return min(_told(one) for one in error.exceptions)
+        case BadInput():
+            for fault in error.faults:
+                _say(str(fault))
+            return 2
+        case ValidationError() if error.title == "Settings":
+            for wrong in error.errors():
+                name = "_".join(str(part) for part in wrong["loc"]).upper()
+                _say(f"SLUICEWAY_{name}: {wrong['msg']}, it is {wrong['input']!r}")
+            return 2
+        case SluicewayError() | LookupError() | OSError():
+            _say(str(error.args[0] if isinstance(error, KeyError) and error.args else error))
+            return 3
+    traceback.print_exception(error)
+    return 3
+
+
+def _say(text: str) -> None:
+    """Faults quote what people wrote, brackets included, so they are no markup."""
+    _ERRORS.print(Text.assemble(("✗ ", "red"), text))

@@ -1,0 +1,160 @@
+"""How answers look: tables for people, one JSON value for programs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from sluiceway.graph import BlastRadius
+from sluiceway.journal import Champion
+from sluiceway.rollouts.endings import Ending
+from sluiceway.rollouts.state import RolloutState
+from sluiceway.system.values import System
+
+CONSOLE = Console(highlight=False)
+
+STYLES = {
+    Ending.PROMOTED: "green",
+    Ending.REJECTED: "red",
+    Ending.ROLLED_BACK: "red",
+    Ending.INCONCLUSIVE: "yellow",
+    Ending.ERRORED: "magenta",
+    Ending.ABORTED: "yellow",
+    Ending.EXPIRED: "yellow",
+}
+
+
+def say(text: str) -> None:
+    """Print text as it is."""
+    CONSOLE.print(text, markup=False, soft_wrap=True)
+
+
+def say_json(value: object) -> None:
+    """Print one JSON value on one line."""
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under headings."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    CONSOLE.print(drawn)
+
+
+def system_json(system: System) -> dict[str, Any]:
+    """The graph in plain types."""
+    return {
+        "system": system.name,
+        "digest": system.digest,
+        "sources": sorted(system.sources),
+        "features": sorted(system.features),
+        "models": list(system.models),
+        "consumers": sorted(system.consumers),
+        "edges": [
+            {
+                "producer": edge.producer,
+                "field": edge.field,
+                "consumer": edge.consumer,
+                "relies_on": [reliance.value for reliance in edge.relies_on],
+            }
+            for edge in system.edges
+        ],
+    }
+
+
+def say_graph(system: System) -> None:
+    """Print the chain from the outside applications back to what feeds them."""
+    root = Tree(f"[bold]{system.name}[/bold]")
+    readers: dict[str, list[str]] = {}
+    for edge in system.edges:
+        relies = ", ".join(edge.relies_on)
+        readers.setdefault(edge.producer, []).append(f"{edge.consumer} ({relies})")
+    for name, model in system.models.items():
+        node = root.add(f"[cyan]{name}[/cyan] {model.contract.version} · {model.owner}")
+        features = [edge.producer for edge in model.inputs if edge.field is None]
+        models = [edge.column for edge in model.inputs if edge.field is not None]
+        if models:
+            node.add(f"reads {', '.join(models)}")
+        if features:
+            node.add(f"reads {len(features)} features: {', '.join(features)}")
+        for reader in readers.get(name, []):
+            node.add(f"→ {reader}")
+    CONSOLE.print(root)
+
+
+def radius_json(radius: BlastRadius) -> dict[str, Any]:
+    """A blast radius in plain types."""
+    return {
+        "changed": list(radius.changed),
+        "models": list(radius.models),
+        "consumers": list(radius.consumers),
+        "edges": [edge.name for edge in radius.edges],
+        "owners": list(radius.owners),
+    }
+
+
+def say_radius(radius: BlastRadius, system: System) -> None:
+    """Print who is affected."""
+    rows = [
+        (name, system.kind(name).value, system.owner_of(name).name, system.owner_of(name).contact)
+        for name in (*radius.models, *radius.consumers)
+    ]
+    table(("affected", "kind", "owner", "contact"), rows)
+    say("")
+    for edge in radius.edges:
+        say(f"{edge.name} ({', '.join(edge.relies_on)})")
+
+
+def rollout_json(rollout_id: str, state: RolloutState) -> dict[str, Any]:
+    """Where a rollout is, in plain types."""
+    ended = state.ended
+    return {
+        "rollout": rollout_id,
+        "members": list(state.requested.members) if state.requested else [],
+        "phase": state.phase.value,
+        "ending": ended.ending.value if ended else None,
+        "reason_code": ended.code.value if ended else None,
+        "reason": ended.reason if ended else None,
+        "origin": {"kind": ended.origin.kind, "name": ended.origin.name}
+        if ended and ended.origin
+        else None,
+        "weight": state.weight,
+        "looks": state.looks,
+        "held": state.held is not None,
+        "waits_behind": state.waits_behind,
+    }
+
+
+def say_status(champion: Champion | None, rollouts: Mapping[str, RolloutState]) -> None:
+    """Print what serves, and every rollout."""
+    if champion is None:
+        say("nothing serves yet: sluiceway adopt MODEL@VERSION …")
+    else:
+        versions = ", ".join(f"{m}@{v}" for m, v in champion.release.versions.items())
+        say(f"{champion.environment}: generation {champion.generation}: {versions}")
+    if not rollouts:
+        return
+    say("")
+    rows = []
+    for rollout_id, state in rollouts.items():
+        ended = state.ended
+        style = STYLES.get(ended.ending, "") if ended else "cyan"
+        now = ended.ending.value if ended else f"in {state.phase}"
+        if not ended and state.weight:
+            now += f" at {state.weight} %"
+        if state.held:
+            now += ", held"
+        detail = ended.reason if ended else (state.waits_behind or "")
+        rows.append((rollout_id, f"[{style}]{now}[/{style}]" if style else now, _short(detail)))
+    table(("rollout", "is", "because"), rows)
+
+
+def _short(text: str, most: int = 100) -> str:
+    text = text.replace("[", "\\[")
+    return text if len(text) <= most else f"{text[: most - 1]}…"

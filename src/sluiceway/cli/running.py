@@ -1,0 +1,92 @@
+"""Starting flows: by deployment name where a Prefect server is set, else in this process.
+
+The flows are found by their file and never imported by name, so that the library knows no
+orchestration of its own.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, cast
+from uuid import uuid4
+
+import typer
+
+from sluiceway.errors import BadInput, Fault, SluicewayError
+
+Here = Annotated[
+    bool | None,
+    typer.Option(
+        "--here/--deployed",
+        help="Run in this process, or by the deployment. Default: deployed where PREFECT_API_URL "
+        "is set.",
+    ),
+]
+
+
+class FlowRunFailed(SluicewayError):
+    """The flow run that a command started did not complete."""
+
+
+def rollout(
+    rollout_id: str,
+    members: list[str],
+    *,
+    as_of: datetime | None,
+    actor: str,
+    here: bool | None = None,
+) -> None:
+    """Run the rollout flow for a rollout that was asked for."""
+    parameters = {
+        "members": members,
+        "as_of": _utc(as_of),
+        "actor": actor,
+        "rollout_id": rollout_id,
+    }
+    _run("rollout", "flows/rollout.py:rollout", parameters, here)
+
+
+def evaluate(as_of: datetime | None, *, here: bool | None = None) -> None:
+    """Run the flow that looks at every open rollout."""
+    entrypoint = "flows/evaluate_canaries.py:evaluate_canaries"
+    _run("evaluate-canaries", entrypoint, {"as_of": _utc(as_of)}, here)
+
+
+def rollback(
+    *, to: int | None, reason: str, actor: str, as_of: datetime | None, here: bool | None = None
+) -> None:
+    """Run the flow that puts an earlier generation back."""
+    parameters = {"to": to, "reason": reason, "actor": actor, "as_of": _utc(as_of)}
+    _run("rollback", "flows/rollback.py:rollback", parameters, here)
+
+
+def _run(name: str, entrypoint: str, parameters: dict[str, Any], here: bool | None) -> None:
+    if here is None:
+        here = "PREFECT_API_URL" not in os.environ
+    if here and not (file := Path(entrypoint.partition(":")[0])).exists():
+        what = f"there is no {file} in {Path.cwd()}; run it where your flows/ is, or --deployed"
+        raise BadInput([Fault(where=name, what=what)])
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    # What a flow raises is told in words by this program; Prefect's log keeps the traceback.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.deployments import run_deployment  # takes seconds; most commands need no Prefect
+    from prefect.flows import load_flow_from_entrypoint
+
+    if here:
+        load_flow_from_entrypoint(entrypoint)(**parameters)
+        return
+    started = run_deployment(
+        f"{name}/{name}",
+        parameters=parameters,
+        poll_interval=1,
+        idempotency_key=str(uuid4()),  # Prefect's client tries again where a server is busy
+    )
+    run = cast(FlowRun, started)
+    if run.state is None or not run.state.is_completed():
+        raise FlowRunFailed(f"the flow run {run.name} did not complete: {run.state}")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=moment.tzinfo or UTC)

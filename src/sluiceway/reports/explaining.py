@@ -1,0 +1,129 @@
+"""A rollout told as plain text."""
+
+from collections.abc import Iterable, Sequence
+
+from sluiceway.gates import Verdict, render
+from sluiceway.journal import Event
+from sluiceway.outcomes import Outcome
+from sluiceway.reports.advice import contacts, headline, what_now
+from sluiceway.reports.figures import count, joined, moment, spoken
+from sluiceway.reports.sentences import sentence
+from sluiceway.reports.story import Story, read_story
+from sluiceway.rollouts.events import ContractsChecked, ShadowMeasured
+from sluiceway.system.values import System
+
+_MARKS = {
+    Outcome.PASSED: "+",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.ERROR: "!",
+    Outcome.FAILED: "x",
+}
+
+
+def in_one_line(events: Sequence[Event], system: System) -> str:
+    """Why a rollout stands where it stands, in one sentence with its numbers.
+
+    Raises:
+        ValueError: There are no events.
+    """
+    return headline(read_story(system, events))
+
+
+def explain(events: Sequence[Event], system: System) -> str:
+    """Tell what was wanted, who is affected, what each phase came to, and how it ended.
+
+    Args:
+        events: The rollout's events, from the first.
+        system: The system file it is judged by.
+
+    Returns:
+        Several lines; ``+ ? ! x`` mark passed, inconclusive, error and failed.
+
+    Raises:
+        ValueError: There are no events.
+    """
+    story = read_story(system, events)
+    parts = [
+        _head(story),
+        _affected(story),
+        _contracts(story),
+        *(_shadow(one) for one in story.state.shadows),
+        _canary(story),
+        _ending(story),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _head(story: Story) -> list[str]:
+    ended = story.state.ended
+    where = f"{spoken(ended.ending)} in {ended.phase.value}" if ended else _present(story)
+    lines = [f"{story.rollout_id}: {where}", f"  {headline(story)}"]
+    if story.wanted:
+        asked = f"  wanted: {joined(story.wanted)}"
+        lines.append(f"{asked}, asked for by {story.asked_by} at {moment(story.began)} UTC")
+    return lines
+
+
+def _present(story: Story) -> str:
+    return "done by hand" if story.state.requested is None else f"in {story.state.phase.value}"
+
+
+def _affected(story: Story) -> list[str]:
+    plan = story.plan
+    if plan is None:
+        return []
+    radius = plan.radius
+    followers = [name for name in radius.models if name not in radius.changed]
+    return [
+        "Affected",
+        f"  changed: {joined(radius.changed)}, against generation {plan.baseline}",
+        f"  models downstream: {', '.join(followers) or 'none'}",
+        f"  outside consumers: {', '.join(radius.consumers) or 'none'}",
+        f"  owners: {', '.join(contacts(story, radius.owners))}",
+    ]
+
+
+def _contracts(story: Story) -> list[str]:
+    checked = story.state.contracts
+    if checked is None:
+        return []
+    return [f"Contracts: {spoken(checked.outcome)}", *_checks(checked)]
+
+
+def _checks(checked: ContractsChecked) -> list[str]:
+    return [
+        f"  {_MARKS[one.outcome]} {one.model}@{one.version}: {one.sentence}"
+        for one in checked.checks
+    ]
+
+
+def _shadow(measured: ShadowMeasured) -> list[str]:
+    lines = [sentence(measured), *_gates(measured.verdicts)]
+    if measured.attribution is not None:
+        lines.append(f"  {measured.attribution.sentence}")
+    return lines
+
+
+def _canary(story: Story) -> list[str]:
+    lines = [f"  {moment(at)} UTC  {sentence(step)}" for at, step in story.steps]
+    if story.looks:
+        _, last = story.looks[-1]
+        lines.append(f"  {count(len(story.looks), 'look')}; the last: {sentence(last)}")
+        lines += _gates(last.verdicts)
+    return ["Canary", *lines] if lines else []
+
+
+def _gates(verdicts: Iterable[Verdict]) -> list[str]:
+    return [f"  {_MARKS[one.outcome]} {render(one)}" for one in verdicts]
+
+
+def _ending(story: Story) -> list[str]:
+    ended, at = story.state.ended, story.ended_at
+    if story.state.requested is None:
+        return [f"{moment(one.event.at)} UTC  {sentence(one.what)}" for one in story.told]
+    if ended is None or at is None:
+        return ["Not over", f"  the latest: {sentence(story.told[-1].what)}"]
+    lines = [f"Ended {moment(at)} UTC: {spoken(ended.ending)} ({ended.code.value})"]
+    if ended.origin is not None:
+        lines.append(f"  origin: {ended.origin.kind} {ended.origin.name}")
+    return [*lines, *(f"  {said}" for said in what_now(story))]

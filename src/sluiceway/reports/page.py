@@ -1,0 +1,205 @@
+"""The report of one rollout as one self-contained HTML page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from sluiceway.durations import render_duration
+from sluiceway.gates import Levels
+from sluiceway.journal import Event
+from sluiceway.reports.advice import headline, what_now
+from sluiceway.reports.canary_picture import draw_canary
+from sluiceway.reports.figures import count, duration, joined, moment, percent, spoken
+from sluiceway.reports.forest_picture import draw_forest
+from sluiceway.reports.graph_picture import draw_graph
+from sluiceway.reports.rows import (
+    GateRow,
+    contract_rows,
+    edge_rows,
+    gate_rows,
+    path_rows,
+    reversion_rows,
+)
+from sluiceway.reports.sentences import sentence
+from sluiceway.reports.story import Story, read_story
+from sluiceway.reports.walk import event_rows, phase_rows
+from sluiceway.rollouts.endings import Ending, Phase
+from sluiceway.system.values import System
+
+_TONES = {
+    Ending.PROMOTED: "good",
+    Ending.REJECTED: "bad",
+    Ending.ROLLED_BACK: "bad",
+    Ending.ERRORED: "broken",
+    Ending.INCONCLUSIVE: "open",
+    Ending.ABORTED: "open",
+    Ending.EXPIRED: "open",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseHarm:
+    """Picture and table of one phase's gates."""
+
+    name: str
+    said: str
+    picture: Markup
+    rows: tuple[GateRow, ...]
+
+
+def render_report(
+    *,
+    system: System,
+    events: Sequence[Event],
+    champion_generation_after: int | None,
+    chain_head: str,
+    title: str | None = None,
+) -> str:
+    """Write the report of one rollout, over or not.
+
+    The page needs nothing but itself, and equal arguments give an equal page.
+
+    Args:
+        system: The system file the rollout is judged by.
+        events: The rollout's events, from the first.
+        champion_generation_after: The champion's generation now; None where there is none.
+        chain_head: Hash of the journal's last event, by which a lost event shows.
+        title: Of the page; the rollout's id by default.
+
+    Returns:
+        HTML.
+
+    Raises:
+        ValueError: There are no events.
+    """
+    story = read_story(system, events)
+    ending = story.ending
+    return _template().render(
+        title=title or story.rollout_id,
+        story=story,
+        system=system,
+        plan=story.plan,
+        badge=spoken(ending.value) if ending else _present(story),
+        tone=_TONES[ending] if ending else "now",
+        headline=headline(story),
+        reason=story.state.ended.reason if story.state.ended else "",
+        facts=_facts(story, champion_generation_after),
+        what_now=what_now(story, champion_generation_after),
+        phases=phase_rows(story),
+        reach=_reach(story),
+        graph=Markup(draw_graph(story)),
+        harms=_phase_harms(story),
+        contracts=contract_rows(story),
+        canary=_optional(draw_canary(story)),
+        attribution=story.attribution,
+        paths=path_rows(story),
+        edges=edge_rows(story),
+        reversions=reversion_rows(story),
+        events=event_rows(story),
+        plan_facts=_plan_facts(story),
+        chain_head=chain_head,
+        system_digest=story.state.requested.system_digest if story.state.requested else "",
+    )
+
+
+def _present(story: Story) -> str:
+    return "done by hand" if story.state.requested is None else f"in {story.state.phase.value}"
+
+
+def _optional(picture: str | None) -> Markup | None:
+    return None if picture is None else Markup(picture)
+
+
+def _facts(story: Story, generation_after: int | None) -> tuple[tuple[str, str], ...]:
+    ended, plan, at = story.state.ended, story.plan, story.ended_at
+    after = "–" if generation_after is None else str(generation_after)
+    before = "–" if plan is None else str(plan.baseline)
+    span = f"{moment(story.began)} UTC"
+    if at is not None:
+        span += f", over after {duration(at - story.began)}"
+    facts = [
+        ("Wanted", joined(story.wanted) if story.wanted else "–"),
+        ("Asked for by", story.asked_by),
+        ("Began", span),
+        ("Where it ended" if ended else "Where it is", story.state.phase.value),
+        ("Origin", f"{ended.origin.kind} {ended.origin.name}" if ended and ended.origin else "–"),
+        ("Generation", f"{before} before, {after} {'after' if ended else 'now'}"),
+    ]
+    return tuple(facts)
+
+
+def _reach(story: Story) -> str:
+    if story.plan is None:
+        return ""
+    radius = story.plan.radius
+    changed = f"{len(radius.changed)} of {count(len(story.system.models), 'model')}"
+    verb = "changes" if len(radius.changed) == 1 else "change"
+    reached = f"{count(len(radius.models), 'model')} and "
+    reached += count(len(radius.consumers), "outside consumer")
+    return f"{changed} {verb}; {reached} answer differently. Owners: {joined(radius.owners)}."
+
+
+def _phase_harms(story: Story) -> tuple[PhaseHarm, ...]:
+    found = []
+    for phase, verdicts in story.verdicts.items():
+        what = story.shadow if phase is Phase.SHADOW else story.state.look
+        found.append(
+            PhaseHarm(
+                name=phase.value,
+                said=sentence(what) if what is not None else "",
+                picture=Markup(draw_forest(phase.value, verdicts, f"Harm in {phase.value}")),
+                rows=gate_rows(story.system, verdicts),
+            )
+        )
+    return tuple(found)
+
+
+def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
+    plan = story.plan
+    if plan is None:
+        return ()
+    steps = [f"{s.weight} % for {render_duration(s.bake_time)}" for s in plan.canary.steps]
+    look = story.verdicts.get(Phase.SHADOW, ())
+    bonferroni = f"; in shadow each gate at {percent(look[0].rollback_alpha)}" if look else ""
+    family = f"{count(len(plan.gates), 'gate')} as one family at α = {percent(plan.alpha)}"
+    limit = percent(Levels().unlabelled_limit)
+    return (
+        ("Candidate", joined(member.name for member in plan.members)),
+        ("Against", f"generation {plan.baseline}"),
+        (
+            "Promotion",
+            f"every required gate's upper bound below its margin, α = "
+            f"{percent(plan.alpha)} each, at least {plan.min_blocks} blocks, at most "
+            f"{limit} of labels missing",
+        ),
+        ("Rollback", f"{family} over all looks{bonferroni}"),
+        ("Blocks", f"{render_duration(plan.canary.block)}, cut in {plan.timezone}"),
+        (
+            "Shadow",
+            f"{render_duration(plan.shadow_window)} up to {moment(plan.shadow_end)} UTC, "
+            f"once {render_duration(plan.shadow_extension)} longer if inconclusive",
+        ),
+        ("Labels mature", f"{render_duration(plan.maturity)} after the event"),
+        (
+            "Canary",
+            f"{', then '.join(steps)}; deadline {render_duration(plan.canary.deadline)}; "
+            f"{plan.canary.mirror} % of the champion's units mirrored",
+        ),
+        ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),
+        ("Approval", joined(plan.approvals) if plan.approvals else "none needed"),
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("sluiceway.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")

@@ -1,0 +1,188 @@
+"""One plain sentence for everything that can happen to a rollout."""
+
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import assert_never
+
+from sluiceway.gates import Role, Verdict
+from sluiceway.outcomes import Outcome
+from sluiceway.reports.figures import count, day, duration, joined, spoken
+from sluiceway.rollouts.events import (
+    AbortRequested,
+    Adopted,
+    ApprovalRefused,
+    ApprovalRequested,
+    Approved,
+    ChampionRestored,
+    Confirmed,
+    ContractsChecked,
+    Diagnosed,
+    Ended,
+    Happening,
+    Held,
+    IncidentOpened,
+    Looked,
+    Planned,
+    Promoted,
+    Requested,
+    Resumed,
+    RollbackDecided,
+    ShadowMeasured,
+    StepEntered,
+    TrafficStopped,
+    Waited,
+)
+
+
+def sentence(happening: Happening) -> str:
+    """Say what happened, as plain text on one line."""
+    return " ".join(_said(happening).split())
+
+
+def _said(happening: Happening) -> str:
+    match happening:
+        case Requested():
+            return _requested(happening)
+        case Waited():
+            return f"Waits behind {happening.behind}, which touches the same nodes"
+        case Planned():
+            return _planned(happening)
+        case ContractsChecked():
+            return _contracts_checked(happening)
+        case ShadowMeasured():
+            return _shadow_measured(happening)
+        case ApprovalRequested():
+            return f"Asked {joined(happening.owners)} for approval"
+        case Approved():
+            return f"Approved{_because(happening.reason)}"
+        case ApprovalRefused():
+            return f"Approval was refused{_because(happening.reason)}"
+        case StepEntered():
+            step = f"Canary step {happening.step + 1}"
+            return f"{step}: the candidate is to answer {happening.weight} % of the units"
+        case TrafficStopped():
+            return f"The candidate lost its traffic{_because(happening.reason)}"
+        case Looked():
+            return _looked(happening)
+        case Held():
+            return f"Held{_because(happening.reason)}"
+        case Resumed():
+            return f"Resumed{_because(happening.reason)}"
+        case AbortRequested():
+            return f"A stop was asked for{_because(happening.reason)}"
+        case _:
+            return _decided(happening)
+
+
+_Decided = (
+    Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
+) | (Ended | Adopted)
+
+
+def _decided(happening: _Decided) -> str:
+    match happening:
+        case Promoted():
+            before = happening.previous_release[:12]
+            return f"Promoted: release {happening.release[:12]} replaced {before}, all at once"
+        case RollbackDecided():
+            return f"Rollback was decided{_because(happening.reason)}"
+        case ChampionRestored():
+            return f"The champion was put back: release {happening.release[:12]} serves again"
+        case Diagnosed():
+            return _diagnosed(happening)
+        case IncidentOpened():
+            return f"Incident opened, {joined(happening.owners)} told: {happening.title}"
+        case Confirmed():
+            seen = f"routing revision {happening.revision}"
+            return (
+                f"Serving and registry were observed to be as event {happening.seq} wants ({seen})"
+            )
+        case Ended():
+            end = f"Ended {spoken(happening.ending)} in {spoken(happening.phase)}"
+            return f"{end}{_because(happening.reason)}"
+        case Adopted():
+            return f"Release {happening.release[:12]}, which served already, was made the champion"
+    assert_never(happening)
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _requested(happening: Requested) -> str:
+    wanted = joined(happening.members)
+    return f"{wanted} asked for; reserved: {', '.join(happening.reserves) or 'nothing'}"
+
+
+def _planned(happening: Planned) -> str:
+    plan = happening.plan
+    required = sum(gate.role is Role.REQUIRED for gate in plan.gates)
+    gates = f"{count(len(plan.gates), 'gate')} ({required} required)"
+    base = f"against generation {plan.baseline}"
+    return f"Plan fixed: {gates} over {joined(plan.radius.models)}, {base}, α = {plan.alpha:g}"
+
+
+def _contracts_checked(happening: ContractsChecked) -> str:
+    if not happening.checks:
+        return f"Contracts {spoken(happening.outcome)}: no candidate version could be checked"
+    said = [f"{one.model}@{one.version} {one.sentence}" for one in happening.checks]
+    return f"Contracts {spoken(happening.outcome)}: {'; '.join(said)}"
+
+
+def _shadow_measured(happening: ShadowMeasured) -> str:
+    # The window's end is exclusive: people name the last day that is in it.
+    last = max(happening.start, happening.end - timedelta(seconds=1))
+    window = f"{day(happening.start)} to {day(last)}"
+    replayed = f"Shadow {spoken(happening.outcome)}: {count(happening.rows, 'row')} of {window}"
+    if happening.fault is not None:
+        return f"{replayed}: {happening.fault}"
+    took = duration(timedelta(seconds=happening.seconds))
+    return f"{replayed} replayed in {took}; {outcomes_said(happening.verdicts)}"
+
+
+def _looked(happening: Looked) -> str:
+    upto = f" up to {happening.watermark}" if happening.watermark else ""
+    said = f"Look at live evidence{upto}: {spoken(happening.outcome)}"
+    if happening.fault is not None:
+        return f"{said}: {happening.fault}"
+    units = f"{happening.candidate_units:,} units by the candidate"
+    units += f", {happening.champion_units:,} by the champion"
+    return f"{said}; {outcomes_said(happening.verdicts)}; {units}{_family(happening)}"
+
+
+def _family(look: Looked) -> str:
+    if not look.verdicts:
+        return ""
+    level = 1 / look.verdicts[0].rollback_alpha
+    return f"; evidence for harm e = {e_value(look.log_e)} ({level:g} rolls back)"
+
+
+def e_value(log_e: float) -> str:
+    """An e-value from its natural logarithm, also where it would overflow."""
+    if -7 < log_e < 14:
+        return f"{math.exp(log_e):,.3g}" if log_e < 7 else f"{math.exp(log_e):,.0f}"
+    return f"10^{log_e / math.log(10):.1f}"
+
+
+def outcomes_said(verdicts: Iterable[Verdict]) -> str:
+    """How many gates came to what: ``2 failed (arr_delay.mae, …), 3 passed``.
+
+    What went wrong is named, and what is open where it is little.
+    """
+    counted = tuple(verdicts)
+    parts = []
+    for outcome in sorted(Outcome, key=lambda one: -one.severity):
+        names = [v.gate.name for v in counted if v.outcome is outcome]
+        if names:
+            told = outcome in (Outcome.FAILED, Outcome.ERROR)
+            told = told or (outcome is Outcome.INCONCLUSIVE and len(names) <= 2)
+            named = f" ({', '.join(names)})" if told else ""
+            parts.append(f"{len(names)} {spoken(outcome)}{named}")
+    return ", ".join(parts) if parts else "no gate was judged"
+
+
+def _diagnosed(happening: Diagnosed) -> str:
+    if happening.attribution is None:
+        return f"Diagnosis could not be made{_because(happening.fault or '')}"
+    return f"Diagnosis: {happening.attribution.sentence}"

@@ -1,0 +1,1 @@
+"""Prefect tasks: one side effect each, with retries; the flows compose them."""
