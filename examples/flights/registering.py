@@ -1,0 +1,81 @@
+"""Fitted versions of the flights models into an MLflow registry."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version as installed
+from typing import Final
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from examples.flights.training import Fitted
+
+# Pinned exactly: a pickled tree opens only in the version that wrote it.
+_REQUIRED: Final = ("scikit-learn", "numpy", "pandas", "cloudpickle")
+_SETTINGS: Final = ("max_iter", "learning_rate", "min_samples_leaf", "max_leaf_nodes")
+
+
+def log_models(
+    registry_uri: str,
+    versions: Sequence[Fitted],
+    *,
+    artifacts: str,
+    release_name: str | None = None,
+    experiment: str = "flights-training",
+) -> dict[str, str]:
+    """Log fitted versions to MLflow and register each as a new version of its model.
+
+    Points this program's MLflow at the registry and leaves it there.
+
+    Args:
+        registry_uri: Tracking and registry store, such as ``sqlite:///registry.db``.
+        versions: What to register, in this order.
+        artifacts: Where the experiment's artifacts go, if the experiment is made here.
+        release_name: Written to each version's tag ``sluiceway.release_name``, if given.
+        experiment: The experiment that holds the training runs.
+
+    Returns:
+        The registered version, as MLflow's string, by the name of the fitted version.
+    """
+    mlflow.set_tracking_uri(registry_uri)
+    mlflow.set_registry_uri(registry_uri)
+    client = MlflowClient()
+    found = client.get_experiment_by_name(experiment)
+    experiment_id = (
+        found.experiment_id
+        if found is not None
+        else client.create_experiment(experiment, artifact_location=artifacts)
+    )
+    known = {model.name for model in client.search_registered_models()}
+    for model in dict.fromkeys(one.model for one in versions):
+        if model not in known:
+            client.create_registered_model(model)
+    return {one.name: _log(client, experiment_id, one, release_name) for one in versions}
+
+
+def _log(client: MlflowClient, experiment_id: str, fitted: Fitted, release_name: str | None) -> str:
+    tags = {}
+    if fitted.feature_versions:
+        tags["sluiceway.features"] = json.dumps(dict(fitted.feature_versions), sort_keys=True)
+    if release_name is not None:
+        tags["sluiceway.release_name"] = release_name
+    settings = fitted.estimator.get_params()
+    with mlflow.start_run(experiment_id=experiment_id, run_name=fitted.name):
+        mlflow.log_params({key: settings[key] for key in _SETTINGS})
+        logged = mlflow.sklearn.log_model(
+            fitted.estimator,
+            name=fitted.model,
+            signature=infer_signature(fitted.example, fitted.answers(fitted.example)),
+            pip_requirements=[f"{package}=={installed(package)}" for package in _REQUIRED],
+            pyfunc_predict_fn="predict_proba"
+            if isinstance(fitted.estimator, HistGradientBoostingClassifier)
+            else "predict",
+            serialization_format="cloudpickle",
+        )
+    # Registered with its tags in one step: what listens for registrations sees them complete.
+    version = client.create_model_version(
+        fitted.model, logged.model_uri, tags=tags, model_id=logged.model_id
+    )
+    return str(version.version)

@@ -1,0 +1,1 @@
+"""Whole rollouts through the real flows, on real parts."""

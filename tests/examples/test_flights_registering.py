@@ -1,0 +1,53 @@
+"""What the registry holds after the flights models were registered."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from examples.flights.registering import log_models
+from examples.flights.training import FEED_2, Fitted
+
+ROWS = pd.DataFrame({"hour": np.arange(100.0), "distance": np.arange(100.0)[::-1]})
+LATE = (ROWS["hour"] > 50).astype(int)
+
+
+# Both are MLflow's own, from importing its store and its pyfunc.
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred")
+def test_versions_are_registered_complete_with_their_feature_versions(tmp_path: Path) -> None:
+    delay = Fitted(
+        name="dep_delay_feed_2",
+        model="dep_delay",
+        estimator=HistGradientBoostingRegressor(max_iter=2).fit(ROWS, LATE * 60.0),
+        example=ROWS,
+        feature_versions=FEED_2,
+    )
+    missed = Fitted(
+        name="missed_connection",
+        model="missed_connection",
+        estimator=HistGradientBoostingClassifier(max_iter=2).fit(ROWS, LATE),
+        example=ROWS,
+    )
+    registry = f"sqlite:///{tmp_path / 'registry.db'}"
+    before = mlflow.get_tracking_uri()
+    try:
+        registered = log_models(
+            registry, [delay, missed], artifacts=str(tmp_path / "artifacts"), release_name="both"
+        )
+        assert registered == {"dep_delay_feed_2": "1", "missed_connection": "1"}
+        client = MlflowClient()
+        on_feed_2 = client.get_model_version("dep_delay", "1").tags
+        assert json.loads(on_feed_2["sluiceway.features"]) == FEED_2
+        plain = client.get_model_version("missed_connection", "1").tags
+        assert plain == {"sluiceway.release_name": "both"}
+        served = mlflow.pyfunc.load_model("models:/missed_connection/1").predict(ROWS)
+        np.testing.assert_array_equal(served, missed.estimator.predict_proba(ROWS))
+    finally:
+        mlflow.set_tracking_uri(before)
+        mlflow.set_registry_uri(None)

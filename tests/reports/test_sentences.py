@@ -1,0 +1,108 @@
+"""Every kind of event has one sentence."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sluiceway.reports import sentence
+from sluiceway.reports.sentences import e_value
+from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.events import (
+    AbortRequested,
+    Adopted,
+    ApprovalRefused,
+    ApprovalRequested,
+    Approved,
+    ChampionRestored,
+    Confirmed,
+    Diagnosed,
+    Ended,
+    Happening,
+    Held,
+    IncidentOpened,
+    Promoted,
+    Requested,
+    Resumed,
+    RollbackDecided,
+    StepEntered,
+    TrafficStopped,
+    Waited,
+    happening,
+)
+from tests.reports import rollouts
+
+NOW = datetime(2013, 9, 1, tzinfo=UTC)
+SIMPLE: list[tuple[Happening, str]] = [
+    (
+        Requested(members=("a@2", "b@3"), reserves=("a", "b"), system_digest="d"),
+        "a@2 and b@3 asked for; reserved: a, b",
+    ),
+    (Waited(behind="r1"), "Waits behind r1, which touches the same nodes"),
+    (ApprovalRequested(owners=("risk", "desk")), "Asked risk and desk for approval"),
+    (Approved(reason="fits\nwell"), "Approved: fits well"),
+    (ApprovalRefused(reason="too late"), "Approval was refused: too late"),
+    (
+        StepEntered(step=1, weight=25),
+        "Canary step 2: the candidate is to answer 25 % of the units",
+    ),
+    (TrafficStopped(reason="no labels"), "The candidate lost its traffic: no labels"),
+    (Held(reason="holiday"), "Held: holiday"),
+    (Resumed(reason=""), "Resumed"),
+    (AbortRequested(reason="wrong file"), "A stop was asked for: wrong file"),
+    (
+        Promoted(release="a" * 64, previous_release="b" * 64),
+        "Promoted: release aaaaaaaaaaaa replaced bbbbbbbbbbbb, all at once",
+    ),
+    (
+        RollbackDecided(code=ReasonCode.HARM_IN_CANARY, reason="mae: harm"),
+        "Rollback was decided: mae: harm",
+    ),
+    (
+        ChampionRestored(release="a" * 64),
+        "The champion was put back: release aaaaaaaaaaaa serves again",
+    ),
+    (Diagnosed(attribution=None, fault="no rows"), "Diagnosis could not be made: no rows"),
+    (IncidentOpened(title="it broke", owners=("a",)), "Incident opened, a told: it broke"),
+    (
+        Confirmed(seq=4, revision=7),
+        "Serving and registry were observed to be as event 4 wants (routing revision 7)",
+    ),
+    (
+        Ended(
+            ending=Ending.ROLLED_BACK,
+            phase=Phase.CANARY,
+            code=ReasonCode.HARM_IN_CANARY,
+            reason="harm",
+        ),
+        "Ended rolled back in canary: harm",
+    ),
+    (
+        Adopted(release="a" * 64),
+        "Release aaaaaaaaaaaa, which served already, was made the champion",
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "said"), SIMPLE, ids=lambda one: type(one).__name__)
+def test_an_event_reads_as_one_sentence(what: Happening, said: str) -> None:
+    assert sentence(what) == said
+
+
+def test_every_kind_of_event_has_a_sentence_of_its_own() -> None:
+    system = rollouts.flights()
+    told: list[Happening] = [what for what, _ in SIMPLE]
+    for make in (rollouts.rejected_in_contracts, rollouts.rolled_back):
+        told += [happening(event) for event in make(system)]
+    kinds = {type(one) for one in told}
+    assert kinds == set(Happening.__args__)
+    for one in told:
+        said = sentence(one)
+        assert said
+        assert "\n" not in said
+
+
+def test_an_e_value_is_readable_at_any_size() -> None:
+    assert e_value(0.0) == "1"
+    assert e_value(3.0) == "20.1"
+    assert e_value(2000.0) == "10^868.6"
+    assert e_value(-2000.0) == "10^-868.6"

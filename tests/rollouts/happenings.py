@@ -1,0 +1,212 @@
+"""Small true-to-type happenings, a plan to go with them, and a journal that is a list."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sluiceway.gates import Gate, Reason, Role, Verdict, combine
+from sluiceway.graph import BlastRadius
+from sluiceway.journal import GENESIS, Champion, Event, link
+from sluiceway.outcomes import Outcome
+from sluiceway.releases import Member, Release
+from sluiceway.rollouts.events import (
+    ContractCheck,
+    ContractsChecked,
+    Happening,
+    Looked,
+    Planned,
+    Requested,
+    ShadowMeasured,
+    draft,
+)
+from sluiceway.rollouts.plan import Plan
+from sluiceway.rollouts.projection import Projection, project
+from sluiceway.rollouts.state import RolloutState, fold
+from sluiceway.statistics.sequential import SequentialHarm
+from sluiceway.system.values import CanaryPolicy, CanaryStep, WatchPolicy
+
+START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def gate(model: str, role: Role) -> Gate:
+    return Gate(
+        model=model,
+        metric="mae",
+        field="out",
+        label="truth.out",
+        role=role,
+        margin=0.1,
+        unit="units",
+    )
+
+
+def member(model: str, version: str) -> Member:
+    return Member(
+        model=model,
+        version=version,
+        contract_hash="c" * 64,
+        artifact_sha256=f"{model}{version}".ljust(64, "0"),
+        features={},
+    )
+
+
+LIVE = Release(members={name: member(name, "1") for name in ("up", "down")})
+CANDIDATE = LIVE.with_members([member("up", "2")])
+REQUIRED = (gate("up", Role.REQUIRED), gate("down", Role.REQUIRED))
+GUARD = gate("side", Role.GUARD)
+
+
+def plan(*, approvals: tuple[str, ...] = (), steps: int = 2) -> Plan:
+    return Plan(
+        rollout_id="r1",
+        system="pair",
+        system_digest="d" * 64,
+        environment="test",
+        members=(member("up", "2"),),
+        baseline=1,
+        release=CANDIDATE.content_hash,
+        radius=BlastRadius(
+            changed=("up",), models=("up", "down"), consumers=(), edges=(), owners=("ada",)
+        ),
+        gates=(*REQUIRED, GUARD),
+        alpha=0.05,
+        min_blocks=10,
+        shadow_end=START - DAY,
+        shadow_window=20 * DAY,
+        shadow_extension=10 * DAY,
+        timezone="UTC",
+        maturity=DAY,
+        canary=CanaryPolicy(
+            steps=tuple(
+                CanaryStep(weight=10 * (place + 1), bake_time=2 * DAY) for place in range(steps)
+            ),
+            mirror=20,
+            deadline=20 * DAY,
+            block=DAY,
+        ),
+        watch=WatchPolicy(window=2 * DAY),
+        approvals=approvals,
+    )
+
+
+REQUESTED = Requested(members=("up@2",), reserves=("up", "down"), system_digest="d" * 64)
+
+
+def planned(**more: object) -> Planned:
+    return Planned(plan=plan(**more))  # type: ignore[arg-type]
+
+
+def verdict(of: Gate, outcome: Outcome) -> Verdict:
+    reason = {
+        Outcome.PASSED: Reason.WITHIN_MARGIN,
+        Outcome.INCONCLUSIVE: Reason.MARGIN_NOT_EXCLUDED,
+        Outcome.ERROR: Reason.FAULTY_ROWS,
+        Outcome.FAILED: Reason.HARM_BEYOND_MARGIN,
+    }[outcome]
+    return Verdict(
+        gate=of,
+        outcome=outcome,
+        reason=reason,
+        estimate=None,
+        alpha=0.05,
+        rollback_alpha=0.05,
+        family_size=3,
+    )
+
+
+def verdicts(outcomes: tuple[Outcome, Outcome, Outcome]) -> tuple[Verdict, ...]:
+    return tuple(verdict(g, o) for g, o in zip((*REQUIRED, GUARD), outcomes, strict=True))
+
+
+def contracts(outcome: Outcome) -> ContractsChecked:
+    check = ContractCheck(
+        model="up",
+        version="2",
+        outcome=outcome,
+        changes=(),
+        version_findings=(),
+        broken_edges=(),
+        findings=(),
+        fault=None,
+        rows=10,
+        seconds=0.1,
+        sentence="as told",
+    )
+    return ContractsChecked(outcome=outcome, checks=(check,))
+
+
+def shadow(outcome: Outcome, start: datetime, end: datetime) -> ShadowMeasured:
+    return ShadowMeasured(
+        outcome=outcome,
+        start=start,
+        end=end,
+        rows=10,
+        verdicts=(),
+        attribution=None,
+        fault="unreadable" if outcome is Outcome.ERROR else None,
+        seconds=0.1,
+    )
+
+
+def looked(
+    outcomes: tuple[Outcome, Outcome, Outcome],
+    watermark: str | None,
+    fault: str | None = None,
+    log_e: float = 0.0,
+) -> Looked:
+    """A look as the step writes it: its outcome is what its verdicts combine to."""
+    told = verdicts(outcomes)
+    outcome = combine(told)
+    if fault is not None and outcome is not Outcome.FAILED:
+        outcome = Outcome.ERROR
+    return Looked(
+        outcome=outcome,
+        watermark=watermark,
+        states={g.name: SequentialHarm() for g in (*REQUIRED, GUARD)},
+        verdicts=told,
+        log_e=log_e,
+        candidate_units=1,
+        champion_units=9,
+        fault=fault,
+    )
+
+
+@dataclass
+class Told:
+    """One rollout's events, and what they come to."""
+
+    events: list[Event] = field(default_factory=list)
+    happened: list[tuple[datetime, Happening]] = field(default_factory=list)
+
+    def add(self, happening: Happening, at: datetime) -> None:
+        self.happened.append((at, happening))
+        self.events.append(
+            link(
+                draft(happening, at=at),
+                environment="test",
+                position=len(self.events) + 1,
+                rollout_id="r1",
+                seq=len(self.events) + 1,
+                previous=self.events[-1].hash if self.events else GENESIS,
+            )
+        )
+
+    @property
+    def state(self) -> RolloutState:
+        """Read anew each time, as after a crash."""
+        return fold(self.events)
+
+    def of(self, *kinds: type) -> list[tuple[datetime, Happening]]:
+        return [(at, one) for at, one in self.happened if isinstance(one, kinds)]
+
+
+def projected(state: RolloutState) -> Projection:
+    """How the world should look where this is the only rollout."""
+    promoted = state.promoted is not None and state.restored is None
+    champion = Champion(
+        environment="test",
+        generation=2 if promoted else 1,
+        revision=1,
+        release=CANDIDATE if promoted else LIVE,
+    )
+    return project(champion, [(1, state)], {1: LIVE.members, 2: CANDIDATE.members})

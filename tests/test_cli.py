@@ -1,0 +1,518 @@
+"""Each command answers people and programs, and its code says yes, no, bad input or cannot tell."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from flows.evaluate_canaries import evaluate_canaries
+from flows.rollout import rollout
+from sluiceway.cli import main
+from sluiceway.cli.commands import app
+from sluiceway.steps import requests
+from tests.adapters.mlflow_worlds import QUIET
+from tests.end_to_end.pages import read_self_contained
+from tests.end_to_end.prefect_server import PrefectServer, flows_through
+from tests.end_to_end.shop import CASCADE, JOINT, LIVE, NOW, SYSTEM, Shop
+
+pytestmark = [pytest.mark.filterwarnings(line) for line in QUIET]
+
+REPOSITORY = Path(__file__).parents[1]
+AS_OF = ("--as-of", f"{NOW:%Y-%m-%dT%H:%M:%S}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def value(self) -> Any:
+        """The one JSON value on stdout."""
+        assert self.out.count("\n") == 1, self.out
+        return json.loads(self.out)
+
+
+Sluiceway = Callable[..., Said]
+
+
+@pytest.fixture
+def sluiceway(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Sluiceway]:
+    """The command line, in this process."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    for name in ("SYSTEM", "HOME", "ENVIRONMENT"):  # options write them
+        monkeypatch.setenv(f"SLUICEWAY_{name}", "unset")
+        monkeypatch.delenv(f"SLUICEWAY_{name}")
+
+    def run(*arguments: str) -> Said:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["sluiceway", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        written = capfd.readouterr()
+        return Said(code=int(left.value.code or 0), out=written.out, err=written.err)
+
+    return run
+
+
+@pytest.fixture
+def orders(
+    sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Sluiceway]:
+    """The command line over the tiny system's file, with an empty home."""
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(SYSTEM))
+    monkeypatch.setenv("SLUICEWAY_HOME", str(tmp_path / "home"))
+    return sluiceway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lived:
+    """A shop with a rejected rollout, and one in canary."""
+
+    home: Path
+    rejected: str
+    canary: str
+
+
+@pytest.fixture(scope="module")
+def lived(
+    shop_registry: Path, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
+) -> Lived:
+    shop = Shop.opened(shop_registry, tmp_path_factory.mktemp("cli") / "home")
+    with pytest.MonkeyPatch.context() as patch, flows_through(prefect_server):
+        for name, value in shop.environment.items():
+            patch.setenv(name, value)
+        with shop.site() as site:
+            requests.adopt(site, LIVE, now=NOW, actor="ada")
+        evaluate_canaries(as_of=NOW)
+        rejected = rollout(list(CASCADE), as_of=NOW, actor="ada")
+        canary = rollout(list(JOINT), as_of=NOW, actor="ada")
+    return Lived(home=shop.home, rejected=rejected, canary=canary)
+
+
+@pytest.fixture
+def living(
+    lived: Lived, sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Sluiceway]:
+    """The command line over a copy of that shop."""
+    shop = Shop(home=shutil.copytree(lived.home, tmp_path / "home"))
+    for name, value in shop.environment.items():
+        monkeypatch.setenv(name, value)
+    return sluiceway
+
+
+def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by the words that call it."""
+    if hasattr(command, "commands"):
+        for short, inner in command.commands.items():
+            yield from leaves(inner, f"{name} {short}".strip())
+    else:
+        yield name, command
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+# The command line itself
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_can_answer_programs(name: str) -> None:
+    assert "--json" in {word for option in COMMANDS[name].params for word in option.opts}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented(name: str) -> None:
+    text = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert f"`sluiceway {name}" in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [("fly",), ("impact",), ("graph", "--jso"), ("rollback",), ("rollout",)]
+)
+def test_wrong_usage_is_2(sluiceway: Sluiceway, arguments: tuple[str, ...]) -> None:
+    said = sluiceway(*arguments)
+    assert said.code == 2
+    assert said.out == ""
+    assert "Usage: sluiceway" in said.err
+
+
+def test_the_installed_program_runs() -> None:
+    ran = subprocess.run(
+        [Path(sys.executable).with_name("sluiceway"), "--system", SYSTEM, "validate", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["valid"] is True
+
+
+# Errors
+
+
+def test_a_setting_that_cannot_be_read_is_bad_input(
+    orders: Sluiceway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICEWAY_PROGRESS", "perhaps")
+    said = orders("status")
+    assert said.code == 2
+    assert said.err.startswith("✗ SLUICEWAY_PROGRESS: ")
+    assert "perhaps" in said.err
+
+
+def test_a_home_that_cannot_be_made_is_cannot_tell(orders: Sluiceway, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = orders("--home", str(tmp_path / "file" / "home"), "status")
+    assert said.code == 3
+    assert "Not a directory" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_journal_that_is_no_database_is_cannot_tell(orders: Sluiceway, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "journal.db").write_text("no database " * 1000)
+    said = orders("status")
+    assert said.code == 3
+    assert "journal" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_error_nobody_foresaw_is_not_a_no(
+    orders: Sluiceway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise ZeroDivisionError("what nobody foresaw")
+
+    monkeypatch.setattr("sluiceway.cli.commands.read_system", broken)
+    said = orders("graph")
+    assert said.code == 3
+    assert "ZeroDivisionError: what nobody foresaw" in said.err
+
+
+# The system file
+
+
+def test_a_valid_file_is_told_so(orders: Sluiceway) -> None:
+    said = orders("validate")
+    assert (said.code, said.err) == (0, "")
+    assert "orders is valid: 4 models" in said.out
+    assert orders("validate", "--json").value["valid"] is True
+
+
+def test_all_faults_of_a_file_are_told_together(orders: Sluiceway, tmp_path: Path) -> None:
+    folder = shutil.copytree(SYSTEM.parent, tmp_path / "bad")
+    text = SYSTEM.read_text(encoding="utf-8")
+    text = text.replace("metric: brier", "metric: brie", 1)
+    text = text.replace("owner: risk\n    unit", "owner: '[nobody]'\n    unit", 1)
+    (folder / "system.yaml").write_text(text, encoding="utf-8")
+    for more in ((), ("--json",)):
+        said = orders("--system", str(folder / "system.yaml"), "validate", *more)
+        assert said.code == 2
+        assert said.out == ""
+        lines = said.err.splitlines()
+        assert len(lines) == 2
+        assert any("models.fraud.metrics[0].metric: brie" in line for line in lines)
+        assert any("features.signal.owner: [nobody] is not among" in line for line in lines)
+
+
+def test_a_file_that_is_not_there_is_bad_input(orders: Sluiceway, tmp_path: Path) -> None:
+    said = orders("--system", str(tmp_path / "none.yaml"), "validate")
+    assert said.code == 2
+    assert "none.yaml" in said.err
+
+
+def test_the_graph_names_every_model_and_edge(orders: Sluiceway) -> None:
+    drawn = orders("graph")
+    assert drawn.code == 0
+    for word in ("fraud", "handling", "cost", "priority", "worklist", "behavioural"):
+        assert word in drawn.out
+    value = orders("graph", "--json").value
+    assert value["models"] == ["fraud", "handling", "cost", "priority"]
+    assert {"producer": "priority", "field": "score", "consumer": "worklist"}.items() <= (
+        next(edge for edge in value["edges"] if edge["consumer"] == "worklist").items()
+    )
+
+
+def test_the_impact_of_a_feature_reaches_the_last_consumer(orders: Sluiceway) -> None:
+    value = orders("impact", "signal", "--json").value
+    assert value["models"] == ["fraud", "handling", "cost", "priority"]
+    assert value["consumers"] == ["worklist"]
+    assert "cost.euros → priority" in value["edges"]
+    shown = orders("impact", "cost")
+    assert shown.code == 0
+    assert "finance@shop.example" in shown.out
+    assert "handling" not in shown.out.replace("handling.days", "")
+
+
+def test_the_impact_of_what_is_not_there_is_bad_input(orders: Sluiceway) -> None:
+    said = orders("impact", "froud")
+    assert said.code == 2
+    assert said.err.startswith("✗ froud: is not in orders (there are: orders, outcomes")
+
+
+# What is there before anything was adopted
+
+
+def test_nothing_serves_at_first(orders: Sluiceway) -> None:
+    assert "nothing serves yet" in orders("status").out
+    value = orders("status", "--json").value
+    assert value == {
+        "environment": "production",
+        "generation": None,
+        "champion": None,
+        "rollouts": [],
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explain", "r0007"),
+        ("report", "r0007"),
+        ("hold", "r0007", "--reason", "why"),
+        ("resume", "r0007"),
+        ("abort", "r0007", "--reason", "why"),
+        ("approve", "r0007"),
+    ],
+)
+def test_an_unknown_rollout_is_bad_input(orders: Sluiceway, arguments: tuple[str, ...]) -> None:
+    for more in ((), ("--json",)):
+        said = orders(*arguments, *more)
+        assert said.code == 2
+        assert said.out == ""
+        assert said.err == "✗ r0007: is no rollout (there are: none yet)\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["froud@1"], "froud is no model of orders (there are: fraud, handling, cost, priority)"),
+        (["fraud@1", "fraud@2"], "fraud is named twice"),
+        (["fraud"], "MODEL@VERSION"),
+    ],
+)
+def test_a_release_that_cannot_be_meant_is_bad_input(
+    orders: Sluiceway, names: list[str], fault: str
+) -> None:
+    for command in ("rollout", "adopt"):
+        said = orders(command, *names, "--here")
+        assert said.code == 2
+        assert fault in said.err
+
+
+def test_a_release_without_all_models_cannot_be_adopted(orders: Sluiceway) -> None:
+    said = orders("adopt", "fraud@1")
+    assert said.code == 2
+    assert "missing: handling, cost, priority" in said.err
+
+
+# A shop that lives
+
+
+def test_adopting_tells_the_generation(
+    shop: Shop, prefect_flows: PrefectServer, sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in shop.environment.items():
+        monkeypatch.setenv(name, value)
+    assert sluiceway("rollout", *CASCADE, "--here", *AS_OF).code == 2, "there is no champion"
+    said = sluiceway("adopt", *LIVE, "--json", *AS_OF)
+    assert said.code == 0, said.err
+    assert said.value["generation"] == 1
+    again = sluiceway("adopt", *LIVE, *AS_OF)
+    assert again.code == 2
+    assert "has champion generation 1; use a rollout" in again.err
+
+
+def test_a_rollout_that_waits_says_for_whom(
+    living: Sluiceway, prefect_flows: PrefectServer, lived: Lived
+) -> None:
+    said = living("rollout", "cost@2", "fraud@1", "--here", "--json", *AS_OF)
+    assert (said.code, said.value["phase"]) == (0, "plan")
+    assert said.value["waits_behind"] == lived.canary
+
+
+def test_a_version_that_is_not_there_is_bad_input(
+    living: Sluiceway, prefect_flows: PrefectServer, lived: Lived
+) -> None:
+    assert living("abort", lived.canary, "--reason", "make room", "--here", *AS_OF).code == 0
+    said = living("rollout", "fraud@99", "--here", *AS_OF)
+    assert said.code == 2
+    assert "rejected" in said.out
+    assert "fraud@99" in said.out
+    same = living("rollout", "fraud@1", "--here", "--json", *AS_OF)
+    assert (same.code, same.value["reason_code"]) == (1, "already_champion")
+
+
+def test_status_shows_what_serves_and_every_rollout(living: Sluiceway, lived: Lived) -> None:
+    shown = living("status")
+    assert shown.code == 0
+    assert "production: generation 1: " in shown.out
+    assert "in canary at 10 %" in shown.out
+    assert "rejected" in shown.out
+    value = living("status", "--json").value
+    assert value["champion"] == {"cost": "1", "fraud": "1", "handling": "1", "priority": "1"}
+    assert [r["rollout"] for r in value["rollouts"]] == [lived.rejected, lived.canary]
+    assert [r["ending"] for r in value["rollouts"]] == ["rejected", None]
+    assert value["rollouts"][0]["origin"] == {"kind": "model", "name": "fraud"}
+    assert value["rollouts"][1]["weight"] == 10
+
+
+def test_a_rollout_is_explained_to_people_and_programs(living: Sluiceway, lived: Lived) -> None:
+    for name in (lived.rejected, lived.rejected[:5]):
+        told = living("explain", name)
+        assert told.code == 0
+        assert "must not go alone" in told.out
+        assert "cost.mae" in told.out
+    value = living("explain", lived.rejected, "--json").value
+    assert value["reason_code"] == "harm_in_shadow"
+    assert [event["kind"] for event in value["events"]][:2] == ["requested", "planned"]
+
+
+def test_the_beginning_of_several_rollouts_is_refused(living: Sluiceway, lived: Lived) -> None:
+    said = living("explain", "r")
+    assert said.code == 2
+    assert "is the beginning of several rollouts" in said.err
+    assert lived.canary in said.err
+
+
+def test_a_report_is_one_page(living: Sluiceway, lived: Lived) -> None:
+    said = living("report", lived.canary)
+    assert said.code == 0
+    page = Path(said.out.strip())
+    page.unlink()
+    value = living("report", lived.canary, "--json").value
+    assert Path(value["report"]) == page
+    assert lived.canary in read_self_contained(page)
+
+
+def test_a_hold_holds_until_it_is_resumed(living: Sluiceway, lived: Lived) -> None:
+    assert living("resume", lived.canary).code == 2, "it is not held"
+    said = living("hold", lived.canary, "--reason", "the desk is on holiday")
+    assert (said.code, said.out) == (0, f"{lived.canary} is held\n")
+    assert living("status", "--json").value["rollouts"][1]["held"] is True
+    assert "held" in living("status").out
+    assert living("resume", lived.canary, "--json").value["held"] is False
+
+
+def test_what_is_over_cannot_be_held_or_aborted(living: Sluiceway, lived: Lived) -> None:
+    for command in ("hold", "abort"):
+        said = living(command, lived.rejected, "--reason", "why")
+        assert said.code == 2
+        assert said.err == f"✗ {lived.rejected}: has ended: rejected\n"
+
+
+def test_an_approval_that_nobody_waits_for_is_refused(living: Sluiceway, lived: Lived) -> None:
+    for more in ((), ("--refuse",), ("--json",)):
+        said = living("approve", lived.canary, *more)
+        assert said.code == 2
+        assert "does not wait for an approval" in said.err
+
+
+def test_an_abort_takes_the_traffic_away(
+    living: Sluiceway, lived: Lived, prefect_flows: PrefectServer
+) -> None:
+    arguments = ("abort", lived.canary, "--reason", "enough", "--here", "--json", *AS_OF)
+    value = living(*arguments).value
+    assert (value["ending"], value["weight"]) == ("aborted", 0)
+    assert value["reason"] == "enough"
+
+
+def test_evaluating_does_what_is_due_and_shows_the_status(
+    living: Sluiceway, lived: Lived, prefect_flows: PrefectServer
+) -> None:
+    month = NOW + timedelta(days=60)
+    late = ("--as-of", f"{month:%Y-%m-%dT%H:%M:%S}")
+    said = living("evaluate", "--here", "--json", *late)
+    assert said.code == 0, said.err
+    assert said.value["rollouts"][1]["ending"] == "expired", "no orders came for 60 days"
+
+
+def test_a_generation_that_never_served_cannot_be_gone_back_to(
+    living: Sluiceway, prefect_flows: PrefectServer
+) -> None:
+    said = living("rollback", "--reason", "why", "--to", "7", "--here", *AS_OF)
+    assert said.code == 2
+    assert said.err == "✗ rollback: generation 7 cannot be gone back to (there are: none)\n"
+
+
+def test_a_flow_that_fails_here_is_told_in_words(
+    living: Sluiceway, prefect_server: PrefectServer
+) -> None:
+    ran = subprocess.run(
+        [Path(sys.executable).with_name("sluiceway"), "rollback", "--reason", "why", "--here"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=REPOSITORY,
+        env={
+            **{n: v for n, v in os.environ.items() if not n.startswith("PREFECT_LOGGING")},
+            "PREFECT_API_URL": prefect_server.api_url,
+        },
+    )
+    assert ran.returncode == 2
+    assert ran.stderr == "✗ rollback: generation 1 replaced none (there are: none)\n"
+
+
+def test_flows_are_run_where_they_are(
+    living: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = living("evaluate", "--here")
+    assert said.code == 2
+    assert "there is no flows/evaluate_canaries.py in" in said.err
+
+
+# The journal
+
+
+def test_an_intact_journal_is_a_yes(living: Sluiceway) -> None:
+    said = living("journal", "verify")
+    assert said.code == 0, said.out
+    assert "intact" in said.out
+    assert "2 heads kept elsewhere are in it" in said.out
+    value = living("journal", "verify", "--json").value
+    assert value["faults"] == []
+    assert value["events"] > 10
+
+
+@pytest.mark.parametrize(
+    ("tampering", "fault"),
+    [
+        ("UPDATE events SET actor = 'mallory' WHERE position = 3", "was altered"),
+        ("DELETE FROM events WHERE position = 3", "events are missing"),
+        (
+            "DELETE FROM events WHERE position > (SELECT max(position) - 3 FROM events)",
+            "the chain lacks",
+        ),
+    ],
+)
+def test_an_altered_journal_is_a_no(
+    living: Sluiceway, tmp_path: Path, tampering: str, fault: str
+) -> None:
+    journal = sqlite3.connect(tmp_path / "home" / "journal.db")
+    with journal:
+        journal.execute(tampering)
+    journal.close()
+    said = living("journal", "verify")
+    assert said.code == 1
+    assert fault in said.out
+    value = living("journal", "verify", "--json")
+    assert value.code == 1
+    assert fault in value.value["faults"][0]

@@ -1,0 +1,87 @@
+"""What the documents show works: commands exist and run, links lead somewhere, words are ours."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from sluiceway.cli.commands import app
+from sluiceway.statistics.metrics import METRICS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+RUNNER = CliRunner()
+
+READS_ONLY = {"validate", "graph", "impact"}
+
+
+def commands(document: Path) -> list[str]:
+    """Every command line shown after ``$`` in a console block."""
+    blocks = re.findall(r"```console\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [line[2:].split("#")[0].strip() for line in lines]
+
+
+def known_commands() -> dict[str, object]:
+    return dict(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+SHOWN = [
+    pytest.param(command, id=f"{document.name}: {command}")
+    for document in DOCUMENTS
+    for command in commands(document)
+]
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_shown_command_exists_and_takes_what_is_shown(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = shlex.split(command)
+    words = words[next(n for n, w in enumerate(words) if "=" not in w) :]
+    program = Path(words[0]).name
+    if program == "make":
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1] in targets
+    elif program == "sluiceway":
+        assert words[1] in known_commands()
+        monkeypatch.setenv("SLUICEWAY_SYSTEM", str(ROOT / "examples" / "flights" / "system.yaml"))
+        arguments = words[1:] if words[1] in READS_ONLY else [*words[1:], "--help"]
+        result = RUNNER.invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+    elif program == "python":
+        assert (ROOT / Path(*words[2].split("."))).exists(), command
+    else:
+        assert program in {"prefect", "mlflow"}, f"{command} is not checked"
+
+
+def test_every_command_is_documented() -> None:
+    documented = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    for name in known_commands():
+        assert f"`sluiceway {name}" in documented, name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def test_every_metric_has_its_formula_in_the_documents() -> None:
+    gates = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
+    system_file = (ROOT / "docs" / "system-file.md").read_text(encoding="utf-8")
+    for name in METRICS:
+        assert name in gates, name
+        assert f"`{name}`" in system_file, name
+
+
+def test_every_make_target_is_described() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z]+):(.*)$", makefile, re.MULTILINE)
+    assert {"demo", "test", "lint", "bench", "clean"} <= {name for name, _ in targets}
+    assert all("## " in rest for _, rest in targets)

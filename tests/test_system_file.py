@@ -1,0 +1,118 @@
+"""A system file is parsed once and refused whole."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sluiceway.errors import BadInput
+from sluiceway.system.file import read_system
+from sluiceway.system.values import NodeKind
+
+ORDERS = Path(__file__).parent / "orders"
+
+
+def faults(tmp_path: Path, *edits: tuple[str, str], file: str = "system.yaml") -> list[str]:
+    """The faults of the orders system after replacing text in one of its files."""
+    folder = tmp_path / "orders"
+    shutil.copytree(ORDERS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (folder / file).read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / file).write_text(text)
+    with pytest.raises(BadInput) as refused:
+        read_system(folder / "system.yaml")
+    return [str(fault) for fault in refused.value.faults]
+
+
+def test_producers_come_before_their_consumers() -> None:
+    system = read_system(ORDERS / "system.yaml")
+    order = list(system.models)
+    assert order.index("fraud") < order.index("cost") < order.index("priority")
+    assert system.kind("signal") is NodeKind.FEATURE
+    assert system.owner_of("worklist").contact == "desk@shop.example"
+
+
+def test_the_digest_covers_the_contracts(tmp_path: Path) -> None:
+    shutil.copytree(ORDERS, tmp_path / "orders", ignore=shutil.ignore_patterns("__pycache__"))
+    before = read_system(tmp_path / "orders" / "system.yaml").digest
+    contract = tmp_path / "orders" / "contracts" / "cost.yaml"
+    contract.write_text(contract.read_text() + "# a word more\n")
+    assert read_system(tmp_path / "orders" / "system.yaml").digest != before
+
+
+def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        ("owner: risk\n    unit", "owner: nobody\n    unit"),
+        ("reads: fraud.probability, relies_on: [numeric]}", "reads: fraud.score}"),
+        ("metric: brier", "metric: brie"),
+        ("weight: 50", "weight: 150"),
+    )
+    owners = "(there are: shop-data, risk, logistics, finance, desk)"
+    promised = "which fraud 1.0.0 does not promise (it has: probability)"
+    assert f"system.yaml: features.signal.owner: nobody is not among the owners {owners}" in found
+    assert f"system.yaml: models.handling.inputs[1]: reads fraud.score, {promised}" in found
+    assert any(f.startswith("system.yaml: models.fraud.metrics[0].metric: brie is") for f in found)
+    assert any(f.startswith("system.yaml: policies.canary.steps[1].weight:") for f in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("timezone: UTC", "timezone: Mars", "timezone: Mars is no IANA timezone"),
+        ("risk: high", "risk: enormous", "models.fraud.risk: input should be 'low', 'medium'"),
+        ("    unit: days\n", "    unit: hours\n", ".unit: is hours, handling.days is in days"),
+        ("inputs: [amount, hour, signal]", "inputs: [amount, priority.score]", "closes a cycle"),
+        ("reads: [orders.hour]", "reads: [order.hour]", "order is no source (there are: orders"),
+        ("reads: [orders.hour]", "reads: [outcomes.days]", "holds labels, known only afterwards"),
+        ("loader: python:", "loader: ftp:", "sources.orders.loader: string should match pattern"),
+        ("unit: order_id", "unti: order_id", "unit: is missing"),
+        ("bake: 2d", "bake: two days", "'two days' is no duration"),
+        ("deadline: 25d", "deadline: 3d", "is earlier than the steps' bake times together"),
+        ("window: 20d", "window: 9d", "holds 9 blocks, 10 are needed"),
+        ("approvals: []", "approvals: [ceo]", "policies.approvals[0]: ceo is not among the owners"),
+        ("settled_at, maturity: 1d", "settled_at", "sources.outcomes.labels.maturity: is missing"),
+        ("  amount: {owner", "  fraud: {owner", "is also the name of one of the features"),
+        ("contracts/cost.yaml", "contracts/nope.yaml", "cannot be read: No such file"),
+        ("contracts/cost.yaml", "contracts/fraud.yaml", "is the contract of fraud, not of cost"),
+        ("system: orders", "system: orders\nsystem: shop", "is not YAML: while constructing"),
+        ("margin: 0.05", "margin: -1", "margin: input should be greater than or equal to 0"),
+        ("margin: 0.05", "margin: .nan", "margin: input should be greater than or equal to 0"),
+        (
+            'reads: [orders.signal, orders.hour], transformation: "tests.orders.data:signal_2"',
+            "reads: [orders.signal, orders.hour]",
+            "names several columns and no transformation",
+        ),
+        (
+            "metric: brier",
+            "role: guard\n        metric: brier",
+            "has no required metric; nothing could ever pass",
+        ),
+        (
+            "known_at: settled_at,",
+            "label_depends_on_answer: true, known_at: settled_at,",
+            "labels depend on the answer given: it cannot be paired",
+        ),
+    ],
+)
+def test_a_contradiction_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert any(told in fault for fault in faults(tmp_path, (old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("version: 1.0.0", "version: one", "cost.yaml: version: is no semantic version"),
+        ("range: [-500, 1000]", "range: [1000, -500]", "output.euros.range: goes from 1000"),
+        ("fallback: {euros: 30}", "fallback: {}", "fallback: has no safe default for euros"),
+        ("fallback: {euros: 30}", "fallback: {euros: 3000}", "lies outside the promised range"),
+        ("unit: probability, range", "unit: percent, range", "is demanded in percent, fraud gives"),
+        ("range: [0, 1]}", "range: [0, 0.5]}", "demands at most 0.5, fraud may give 1"),
+        ("fraud.probability:", "fraud.odds:", "contract inputs.fraud.odds: is no input"),
+    ],
+)
+def test_a_contradicting_contract_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    found = faults(tmp_path, (old, new), file="contracts/cost.yaml")
+    assert any(told in fault for fault in found)
