@@ -1,7 +1,8 @@
 """Fitted versions of the flights models into an MLflow registry."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version as installed
 from typing import Final
 
@@ -27,7 +28,7 @@ def log_models(
 ) -> dict[str, str]:
     """Log fitted versions to MLflow and register each as a new version of its model.
 
-    Points this program's MLflow at the registry and leaves it there.
+    Points this program's MLflow at the store while it runs, and back afterwards.
 
     Args:
         registry_uri: Tracking and registry store, such as ``sqlite:///registry.db``.
@@ -39,9 +40,7 @@ def log_models(
     Returns:
         The registered version, as MLflow's string, by the name of the fitted version.
     """
-    mlflow.set_tracking_uri(registry_uri)
-    mlflow.set_registry_uri(registry_uri)
-    client = MlflowClient()
+    client = MlflowClient(registry_uri, registry_uri)
     found = client.get_experiment_by_name(experiment)
     experiment_id = (
         found.experiment_id
@@ -52,7 +51,18 @@ def log_models(
     for model in dict.fromkeys(one.model for one in versions):
         if model not in known:
             client.create_registered_model(model)
-    return {one.name: _log(client, experiment_id, one, release_name) for one in versions}
+    with _logging_to(registry_uri):
+        return {one.name: _log(client, experiment_id, one, release_name) for one in versions}
+
+
+@contextmanager
+def _logging_to(uri: str) -> Iterator[None]:
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
 
 
 def _log(client: MlflowClient, experiment_id: str, fitted: Fitted, release_name: str | None) -> str:

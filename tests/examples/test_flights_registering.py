@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from examples.flights.registering import log_models
 from examples.flights.training import FEED_2, Fitted
+from tests.adapters.mlflow_worlds import logging_to
 
 ROWS = pd.DataFrame({"hour": np.arange(100.0), "distance": np.arange(100.0)[::-1]})
 LATE = (ROWS["hour"] > 50).astype(int)
@@ -35,19 +36,17 @@ def test_versions_are_registered_complete_with_their_feature_versions(tmp_path: 
         example=ROWS,
     )
     registry = f"sqlite:///{tmp_path / 'registry.db'}"
-    before = mlflow.get_tracking_uri()
-    try:
-        registered = log_models(
-            registry, [delay, missed], artifacts=str(tmp_path / "artifacts"), release_name="both"
-        )
-        assert registered == {"dep_delay_feed_2": "1", "missed_connection": "1"}
-        client = MlflowClient()
-        on_feed_2 = client.get_model_version("dep_delay", "1").tags
-        assert json.loads(on_feed_2["sluiceway.features"]) == FEED_2
-        plain = client.get_model_version("missed_connection", "1").tags
-        assert plain == {"sluiceway.release_name": "both"}
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    registered = log_models(
+        registry, [delay, missed], artifacts=str(tmp_path / "artifacts"), release_name="both"
+    )
+    assert registered == {"dep_delay_feed_2": "1", "missed_connection": "1"}
+    assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == before
+    client = MlflowClient(registry, registry)
+    on_feed_2 = client.get_model_version("dep_delay", "1").tags
+    assert json.loads(on_feed_2["sluiceway.features"]) == FEED_2
+    plain = client.get_model_version("missed_connection", "1").tags
+    assert plain == {"sluiceway.release_name": "both"}
+    with logging_to(registry):
         served = mlflow.pyfunc.load_model("models:/missed_connection/1").predict(ROWS)
-        np.testing.assert_array_equal(served, missed.estimator.predict_proba(ROWS))
-    finally:
-        mlflow.set_tracking_uri(before)
-        mlflow.set_registry_uri(None)
+    np.testing.assert_array_equal(served, missed.estimator.predict_proba(ROWS))
