@@ -6,11 +6,13 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 
 def main() -> int:
     here = Path(__file__).parent
-    names = {path.stem.replace("_", "-"): path.stem for path in sorted(here.glob("[a-z]*.py"))}
+    modules = (info.name for info in iter_modules([str(here)]))
+    names = {one.replace("_", "-"): one for one in modules if one not in ("__main__", "rows")}
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", choices=sorted(names))
     parser.add_argument("--quick", action="store_true", help="fewer rows and repeats")
