@@ -4,10 +4,11 @@ Every row goes through the judges and the sequential states that a rollout uses,
 rollout would choose by itself, with the state written as JSON and read back between looks.
 """
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from bench.rows import Row, measured
+from bench.rows import Measured, Row, measured
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "decision-quality.md"
 
@@ -15,6 +16,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "decision-quality.md"
 def run(*, quick: bool) -> dict[str, object]:
     rows = all_rows()
     found = measured(rows, quick=quick)
+    if not quick:
+        DOCUMENT.write_text(document(rows, found), encoding="utf-8")
     return {
         "sims": min(row.quick_sims if quick else row.sims for row in rows),
         **{key: one.value for key, one in found.items()},
@@ -28,3 +31,40 @@ def all_rows() -> tuple[Row, ...]:
     files = sorted(Path(__file__).parent.glob("[a-z]*.py"))
     modules = [import_module(f"bench.decision_quality.{path.stem}") for path in files]
     return tuple(row for module in modules for row in module.ROWS)
+
+
+def document(rows: Sequence[Row], found: Mapping[str, Measured]) -> str:
+    """The figures as the page `docs/decision-quality.md`."""
+    lines = [
+        "# Decision quality",
+        "",
+        "How often Sluiceway's verdicts are wrong, and how soon it sees harm. Written by",
+        "`python -m bench decision-quality`, which simulates; `--quick` prints the same keys from few",
+        "simulations in under a minute. Every row goes through the judges and sequential states that a",
+        "rollout uses, with the state written as JSON and read back between looks.",
+        "",
+        '± is one standard error over the simulations. A bar with "+ 3 s.e." allows for them.',
+        "",
+        "| claim | bar | key | measured | met | simulations |",
+        "|---|---|---|---|---|---|",
+    ]
+    notes = []
+    for row in rows:
+        for place, key in enumerate(row.keys):
+            one = found[key]
+            claim, bar = (row.claim, row.bar) if place == 0 else ("", "")
+            met = "yes" if one.met else "**no**"
+            lines.append(f"| {claim} | {bar} | `{key}` | {_figure(one)} | {met} | {row.sims:,} |")
+            if one.note:
+                notes.append(f"- `{key}`: {one.note}")
+    return "\n".join([*lines, "", "## Notes", "", *notes, ""])
+
+
+def _figure(one: Measured) -> str:
+    if one.value is None:
+        return "not measured"
+    if isinstance(one.value, bool):
+        return "yes" if one.value else "no"
+    digits = ",.0f" if abs(one.value) >= 100 else ".4f"
+    error = "" if one.standard_error is None else f" ± {one.standard_error:{digits}}"
+    return f"{one.value:{digits}}{error}"
