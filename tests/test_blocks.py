@@ -40,3 +40,8 @@ def test_many_names_are_the_same_as_one_by_one(moments: list[datetime], length: 
 def test_a_block_that_does_not_fit_into_a_day_is_refused() -> None:
     with pytest.raises(ValueError, match="neither divides a day"):
         BlockCalendar(timezone="UTC", length=timedelta(hours=7))
+
+
+def test_blocks_that_would_share_a_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="no whole number of minutes"):
+        BlockCalendar(timezone="UTC", length=timedelta(seconds=30))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 _DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 _EPOCH = date(1970, 1, 1)
 
 
@@ -21,7 +22,7 @@ class BlockCalendar:
 
     Attributes:
         timezone: IANA name.
-        length: A whole number of days, or a whole part of one day.
+        length: A whole number of days, or whole minutes that divide a day.
     """
 
     timezone: str
@@ -31,6 +32,8 @@ class BlockCalendar:
         whole = self.length % _DAY if self.length >= _DAY else _DAY % self.length
         if whole:
             raise ValueError(f"a block of {self.length} neither divides a day nor is whole days")
+        if self.length % _MINUTE:
+            raise ValueError(f"a block of {self.length} is no whole number of minutes")
 
     def name(self, moment: datetime) -> str:
         """Name of the block that holds a moment (any timezone)."""

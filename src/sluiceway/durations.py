@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -21,7 +21,10 @@ def parse_duration(text: object) -> timedelta:
     match = _DURATION.fullmatch(str(text).strip())
     if match is None:
         raise ValueError(f"{text!r} is no duration; write a number with ms, s, m, h or d, like 3d")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is longer than any duration can be") from error
 
 
 def render_duration(duration: timedelta) -> str:
@@ -33,6 +36,13 @@ def render_duration(duration: timedelta) -> str:
     return f"{duration / timedelta(milliseconds=1):g}ms"
 
 
+def _some(duration: timedelta) -> timedelta:
+    if not duration:
+        raise ValueError("is no time at all; write a number above 0, like 3d")
+    return duration
+
+
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), PlainSerializer(render_duration, when_used="json")
 ]
+PositiveDuration = Annotated[Duration, AfterValidator(_some)]

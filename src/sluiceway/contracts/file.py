@@ -14,7 +14,7 @@ from sluiceway.contracts.values import (
     QuantilePromise,
     ScalePromise,
 )
-from sluiceway.durations import Duration
+from sluiceway.durations import PositiveDuration
 from sluiceway.errors import BadInput, Fault
 from sluiceway.yaml_file import Shape, parse_shape, read_yaml
 
@@ -60,7 +60,7 @@ class _DemandShape(Shape):
 
 
 class _LatencyShape(Shape):
-    deadline: Duration
+    deadline: PositiveDuration
 
 
 class _ContractShape(Shape):

@@ -4,6 +4,7 @@ import graphlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from sluiceway.blocks import BlockCalendar
 from sluiceway.contracts.values import Contract, OutputField
 from sluiceway.errors import Fault
 from sluiceway.statistics.metrics import METRICS, UnitKind
@@ -222,6 +223,10 @@ def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
     baked = sum(step.bake.total_seconds() for step in policies.canary.steps)
     if baked > policies.canary.deadline.total_seconds():
         tell("policies.canary.deadline", "is earlier than the steps' bake times together")
+    try:
+        BlockCalendar(timezone="UTC", length=policies.canary.block)
+    except ValueError as error:
+        tell("policies.canary.block", f"{error}; write one like 1d, 6h or 15m")
     blocks = policies.shadow.window / policies.canary.block
     if blocks < policies.min_blocks:
         tell("policies.shadow.window", f"holds {blocks:g} blocks, {policies.min_blocks} are needed")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat, NonNegativeFloat, field_validator, model_validator
 
 from sluiceway.contracts.file import Dtype, checked_semver
-from sluiceway.durations import Duration
+from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
 from sluiceway.system.values import Reliance, Risk
 from sluiceway.yaml_file import Shape
@@ -95,7 +95,7 @@ class ModelShape(Shape):
     description: str = ""
     risk: Risk
     inputs: list[EdgeShape] = Field(min_length=1)
-    contract: str
+    contract: str = Field(pattern=r"^[^\x00]+$")
     metrics: list[MetricShape] = Field(min_length=1)
 
 
@@ -127,7 +127,7 @@ class CanaryShape(Shape):
     steps: list[StepShape] = Field(min_length=1)
     mirror: int = Field(default=100, ge=1, le=100)
     deadline: Duration
-    block: Duration = timedelta(days=1)
+    block: PositiveDuration = timedelta(days=1)
 
 
 class WatchShape(Shape):
