@@ -116,7 +116,7 @@ def diagnose(settings: Settings, rollout_id: str, now: datetime) -> None:
 
 @side_effect("open incident")
 def open_incident(settings: Settings, rollout_id: str, now: datetime) -> None:
-    """Tell the owners."""
+    """Write down an incident for the owners."""
     with opened(settings) as site:
         promotion.open_incident(site, rollout_id, now=now)
 

@@ -143,11 +143,11 @@ def test_a_promotion_says_what_serves_and_the_way_back(flights):
     assert "All 3 required gates passed on live traffic" in said
 
 
-def test_a_rollback_says_who_was_told_what_serves_and_where_it_came_from(flights):
+def test_a_rollback_says_whose_incident_it_is_what_serves_and_where_it_came_from(flights):
     said = words(report(flights, rollouts.rolled_back(flights), generation=2))
     assert "rolled back" in said
     assert "Generation 2 serves all units; the candidate answers nobody" in said
-    assert "An incident was opened; told were" in said
+    assert "An incident was opened for" in said
     assert "Harm enters at the source operations_2" in said
     assert "operations_2.mean_delay stands still" in said
 

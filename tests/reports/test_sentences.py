@@ -62,7 +62,7 @@ SIMPLE: list[tuple[Happening, str]] = [
         "The champion was put back: release aaaaaaaaaaaa serves again",
     ),
     (Diagnosed(attribution=None, fault="no rows"), "Diagnosis could not be made: no rows"),
-    (IncidentOpened(title="it broke", owners=("a",)), "Incident opened, a told: it broke"),
+    (IncidentOpened(title="it broke", owners=("a",)), "Incident opened for a: it broke"),
     (
         Confirmed(seq=4, revision=7),
         "Serving and registry were observed to be as event 4 wants (routing revision 7)",

@@ -172,8 +172,8 @@ def _after_promotion(story: Story) -> list[str]:
 def _after_rollback(story: Story) -> list[str]:
     said = []
     if story.state.incident is not None:
-        told = joined(contacts(story, story.state.incident.owners))
-        said.append(f"An incident was opened; told were {told}.")
+        owners = joined(contacts(story, story.state.incident.owners))
+        said.append(f"An incident was opened for {owners}.")
     said += _origin_said(story)
     diagnosed = story.state.diagnosed
     if diagnosed is not None and diagnosed.fault is not None:

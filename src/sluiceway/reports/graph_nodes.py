@@ -303,19 +303,24 @@ def _declared_edges(
 
 
 def edge_harm(found: Attribution | None, names: list[str]) -> str:
-    """What edges carry to their own consumer's gate, else to the gate they carry most to."""
+    """What the strongest of these edges carries.
+
+    Told of the first harmed gate of their own consumer, which is the one its box names, else of
+    the gate they carry most to.
+    """
     if found is None:
         return ""
     seen = [
-        (one.consumer == harmed.model, one.share or 0.0, harmed, one)
-        for harmed in found.harmed
+        (one.consumer == harmed.model, -place, one.share or 0.0, harmed, one)
+        for place, harmed in enumerate(found.harmed)
         for one in harmed.edges
         if one.edge in names and one.carries and one.taken_back.harm is not None
     ]
     if not seen:
         return ""
-    best = max(seen, key=lambda one: one[:2])
-    return _carried(best[2], best[3])
+    own = [one for one in seen if one[0]]
+    best = max(own, key=lambda one: one[1:3]) if own else max(seen, key=lambda one: one[2])
+    return _carried(best[3], best[4])
 
 
 def _carried(harmed: GateHarm, edge: EdgeHarm) -> str:

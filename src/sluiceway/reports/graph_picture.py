@@ -308,6 +308,8 @@ def _legend(sheet: Sheet, graph: ShownGraph) -> None:
     if any(edge.carries for edge in graph.edges):
         sheet.rule((x, x + 16), (y, y), color=BAD, lw=2.4)
         text = "harm travels here, with what goes when this edge alone is frozen"
+        if any(node.lines[0].endswith(" features") for node in graph.nodes):
+            text += "; of several features, the strongest"
         sheet.write(x + 21, y, text, size=7.5, colour=MUTED)
     x = _SIDE
     parts = ["An edge's letters say what the reader relies on:"]

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sluiceway.durations import render_duration
-from sluiceway.gates import Levels
+from sluiceway.gates import Levels, Verdict
 from sluiceway.journal import Event
 from sluiceway.reports.advice import headline, what_now
 from sluiceway.reports.canary_picture import draw_canary
@@ -46,6 +46,7 @@ class PhaseHarm:
 
     name: str
     said: str
+    levels: str
     picture: Markup
     rows: tuple[GateRow, ...]
 
@@ -150,11 +151,25 @@ def _phase_harms(story: Story) -> tuple[PhaseHarm, ...]:
             PhaseHarm(
                 name=phase.value,
                 said=sentence(what) if what is not None else "",
+                levels=_levels(phase, verdicts),
                 picture=Markup(draw_forest(phase.value, verdicts, f"Harm in {phase.value}")),
                 rows=gate_rows(story.system, verdicts),
             )
         )
     return tuple(found)
+
+
+def _levels(phase: Phase, verdicts: Sequence[Verdict]) -> str:
+    """At which levels the gates of a phase were judged; all of one phase share them."""
+    if not verdicts:
+        return ""
+    one = verdicts[0]
+    looks, failing = "", f"failing at {percent(one.rollback_alpha)} for each gate"
+    if phase is not Phase.SHADOW:
+        looks = " over all looks together"
+        failing = f"rolling back at {percent(one.rollback_alpha)} for all gates together"
+    shown = f"Intervals are two-sided at {percent(1 - 2 * one.alpha)}{looks}"
+    return f"{shown}; passing is decided at α = {percent(one.alpha)}, {failing}."
 
 
 def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
@@ -164,6 +179,7 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
     steps = [f"{s.weight} % for {render_duration(s.bake_time)}" for s in plan.canary.steps]
     look = story.verdicts.get(Phase.SHADOW, ())
     bonferroni = f"; in shadow each gate at {percent(look[0].rollback_alpha)}" if look else ""
+    shared = f" ({percent(look[0].alpha)} in shadow, which may look twice)" if look else ""
     family = f"{count(len(plan.gates), 'gate')} as one family at α = {percent(plan.alpha)}"
     limit = percent(Levels().unlabelled_limit)
     return (
@@ -172,7 +188,7 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
         (
             "Promotion",
             f"every required gate's upper bound below its margin, α = "
-            f"{percent(plan.alpha)} each, at least {plan.min_blocks} blocks, at most "
+            f"{percent(plan.alpha)} each{shared}, at least {plan.min_blocks} blocks, at most "
             f"{limit} of labels missing",
         ),
         ("Rollback", f"{family} over all looks{bonferroni}"),

@@ -15,7 +15,6 @@ from sluiceway.reports.figures import (
     duration,
     interval,
     metric_name,
-    percent,
     places_for,
     plain,
     signed,
@@ -218,7 +217,7 @@ def edge_rows(story: Story) -> tuple[EffectRow, ...]:
             before=_effect(harmed.harm, _effect_places(harmed)),
             after=_effect(edge.left, _effect_places(harmed)),
             taken=_effect(edge.taken_back, _effect_places(harmed)),
-            share="" if edge.share is None else percent(edge.share),
+            share="" if edge.share is None else f"{plain(round(100 * edge.share), 0)} %",
             says=edge.carries,
             unit=harmed.unit,
         )

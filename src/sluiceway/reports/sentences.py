@@ -92,7 +92,7 @@ def _decided(happening: _Decided) -> str:
         case Diagnosed():
             return _diagnosed(happening)
         case IncidentOpened():
-            return f"Incident opened, {joined(happening.owners)} told: {happening.title}"
+            return f"Incident opened for {joined(happening.owners)}: {happening.title}"
         case Confirmed():
             seen = f"routing revision {happening.revision}"
             return (

@@ -96,7 +96,7 @@ def restore_champion(site: Site, rollout_id: str, *, now: datetime) -> None:
 
 
 def open_incident(site: Site, rollout_id: str, *, now: datetime) -> None:
-    """Tell the owners of everything that was affected.
+    """Write down an incident for the owners of everything that was affected.
 
     Raises:
         JournalConflict: The rollout has moved on since; decide again.
