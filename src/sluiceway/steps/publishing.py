@@ -8,11 +8,13 @@ from pydantic import TypeAdapter
 
 from sluiceway.gates import Verdict, render
 from sluiceway.reports import render_report
+from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import look_reason
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.site import Site
 
 REPORT = "report.html"
+PLAN = "plan.json"
 _SEEN = "published.json"
 
 
@@ -32,6 +34,7 @@ class Published:
 
 
 _ADAPTER: TypeAdapter[Published] = TypeAdapter(Published)
+_PLAN_ADAPTER: TypeAdapter[Plan] = TypeAdapter(Plan)
 
 
 def publish(site: Site, rollout_id: str) -> Published | None:
@@ -174,6 +177,9 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
             "system_digest": state.plan.system_digest,
         },
         tags=tags,
-        artifacts={REPORT: published.report.read_text(encoding="utf-8")},
+        artifacts={
+            REPORT: published.report.read_text(encoding="utf-8"),
+            PLAN: _PLAN_ADAPTER.dump_json(state.plan, indent=2),
+        },
         models=[(member.model, member.version) for member in state.plan.members],
     )
