@@ -19,7 +19,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
-from rich.table import Table
 
 REPOSITORY = Path(__file__).parents[2]
 NEW_YORK = ZoneInfo("America/New_York")
@@ -281,19 +280,13 @@ def _step(name: str) -> Iterator[None]:
 
 
 def _say_end(summary: dict[str, Any], path: Path, home: Path) -> None:
-    table = Table("episode", "outcome", "ended at", "origin", "generation", "seconds", box=None)
-    for episode in summary["episodes"]:
-        origin = episode["origin"]
-        table.add_row(
-            episode["name"],
-            episode["outcome"],
-            episode["ended_at"],
-            f"{origin['kind']} {origin['name']}" if origin else "",
-            str(episode["generation_after"]),
-            f"{episode['seconds']:.0f}",
-        )
+    from sluiceway.cli.rendering import table
+
     CONSOLE.print("")
-    CONSOLE.print(table)
+    table(
+        ("episode", "outcome", "ended at", "origin", "generation", "seconds"),
+        [_row(episode) for episode in summary["episodes"]],
+    )
     CONSOLE.print("\nReports, one page each:")
     for episode in summary["episodes"]:
         CONSOLE.print(f"  {episode['report']}", markup=False)
@@ -310,6 +303,18 @@ def _say_end(summary: dict[str, Any], path: Path, home: Path) -> None:
     ):
         CONSOLE.print(f"  {command}", markup=False)
     CONSOLE.print(f"\n{summary['seconds_total']:.0f} s in all", markup=False)
+
+
+def _row(episode: dict[str, Any]) -> tuple[str, ...]:
+    origin = episode["origin"]
+    return (
+        episode["name"],
+        episode["outcome"],
+        episode["ended_at"],
+        f"{origin['kind']} {origin['name']}" if origin else "",
+        str(episode["generation_after"]),
+        f"{episode['seconds']:.0f}",
+    )
 
 
 if __name__ == "__main__":

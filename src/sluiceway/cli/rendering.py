@@ -1,11 +1,14 @@
 """How answers look: tables for people, one JSON value for programs."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from sluiceway.graph import BlastRadius
@@ -15,6 +18,12 @@ from sluiceway.rollouts.state import RolloutState
 from sluiceway.system.values import System
 
 CONSOLE = Console(highlight=False)
+
+_WIDE = 10_000
+"""Width where nobody looks: what is piped has one line a row, whatever its length."""
+
+_NARROWEST = 24
+"""Fewest characters a line of the last column gets, on however narrow a terminal."""
 
 STYLES = {
     Ending.PROMOTED: "green",
@@ -38,13 +47,23 @@ def say_json(value: object) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under headings."""
+    """Print rows under headings; only the last column wraps, and no name is ever cut."""
+    cells = [list(row) for row in rows]
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
+    names = 0
+    for place, column in enumerate(columns[:-1]):
+        drawn.add_column(column, no_wrap=True)
+        names += max(cell_len(column), *(_shown(row[place]) for row in cells), 0) + 2
+    drawn.add_column(columns[-1], overflow="fold")
+    for row in cells:
         drawn.add_row(*row)
-    CONSOLE.print(drawn)
+    room = CONSOLE.width if CONSOLE.is_terminal else _WIDE
+    Console(highlight=False, width=max(room, names + _NARROWEST)).print(drawn)
+
+
+def _shown(cell: str) -> int:
+    """How wide a cell with markup is."""
+    return Text.from_markup(cell).cell_len
 
 
 def system_json(system: System) -> dict[str, Any]:
@@ -150,11 +169,12 @@ def say_status(champion: Champion | None, rollouts: Mapping[str, RolloutState]) 
             now += f" at {state.weight} %"
         if state.held:
             now += ", held"
-        detail = ended.reason if ended else (state.waits_behind or "")
+        waits = f"waits for {state.waits_behind}" if state.waits_behind else ""
+        detail = ended.reason if ended else waits
         rows.append((rollout_id, f"[{style}]{now}[/{style}]" if style else now, _short(detail)))
     table(("rollout", "is", "because"), rows)
 
 
 def _short(text: str, most: int = 100) -> str:
-    text = text.replace("[", "\\[")
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """As many whole words as fit: a name is shown whole or not at all."""
+    return textwrap.shorten(text, most, placeholder=" …").replace("[", "\\[")
