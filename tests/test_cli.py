@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -224,11 +226,16 @@ def test_all_faults_of_a_file_are_told_together(orders: Sluiceway, tmp_path: Pat
     for more in ((), ("--json",)):
         said = orders("--system", str(folder / "system.yaml"), "validate", *more)
         assert said.code == 2
-        assert said.out == ""
         lines = said.err.splitlines()
         assert len(lines) == 2
         assert any("models.fraud.metrics[0].metric: brie" in line for line in lines)
         assert any("features.signal.owner: [nobody] is not among" in line for line in lines)
+        if not more:
+            assert said.out == ""
+            continue
+        assert said.value["valid"] is False
+        faults = said.value["faults"]
+        assert [f"✗ {fault['where']}: {fault['what']}" for fault in faults] == lines
 
 
 def test_a_file_that_is_not_there_is_bad_input(orders: Sluiceway, tmp_path: Path) -> None:
@@ -345,6 +352,10 @@ def test_a_rollout_that_waits_says_for_whom(
     said = living("rollout", "cost@2", "fraud@1", "--here", "--json", *AS_OF)
     assert (said.code, said.value["phase"]) == (0, "plan")
     assert said.value["waits_behind"] == lived.canary
+    waiting = said.value["rollout"]
+    told = living("rollout", "cost@2", "fraud@1", "--here", *AS_OF)
+    assert f"{waiting} waits for {lived.canary}; follow it" in told.out
+    assert f"waits for {lived.canary}" in living("status").out
 
 
 def test_a_version_that_is_not_there_is_bad_input(
@@ -477,6 +488,67 @@ def test_flows_are_run_where_they_are(
     said = living("evaluate", "--here")
     assert said.code == 2
     assert "there is no flows/evaluate_canaries.py in" in said.err
+
+
+def test_where_no_flow_can_run_nothing_is_asked_for(
+    living: Sluiceway, lived: Lived, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = living("status", "--json").value
+    monkeypatch.chdir(tmp_path)
+    for wanted in (
+        ("rollout", "handling@1", *AS_OF),
+        ("abort", lived.canary, "--reason", "why"),
+    ):
+        said = living(*wanted, "--here")
+        assert said.code == 2
+        assert "there is no flows/" in said.err
+    assert living("status", "--json").value == before
+
+
+def _deployed(api_url: str) -> subprocess.CompletedProcess[str]:
+    """`sluiceway evaluate --deployed`, as its own program."""
+    return subprocess.run(
+        [sys.executable, "-c", "from sluiceway.cli import main; main()", "evaluate", "--deployed"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=REPOSITORY,
+        env={**os.environ, "PREFECT_API_URL": api_url, "PREFECT_CLIENT_MAX_RETRIES": "0"},
+    )
+
+
+def test_a_prefect_that_is_away_is_told_in_words(living: Sluiceway) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        ran = _deployed(f"http://127.0.0.1:{nobody.getsockname()[1]}/api")
+    assert ran.returncode == 3
+    assert ran.stderr.startswith("✗ Prefect does not answer for evaluate-canaries: ")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_a_prefect_without_deployments_is_told_in_words(
+    living: Sluiceway, prefect_server: PrefectServer
+) -> None:
+    ran = _deployed(prefect_server.api_url)
+    assert ran.returncode == 3
+    said = "there is no deployment evaluate-canaries/evaluate-canaries"
+    assert ran.stderr == f"✗ {said}; make it with: prefect --no-prompt deploy --all\n"
+
+
+@pytest.mark.parametrize("terminal", ["0", "1"])
+@pytest.mark.parametrize("columns", ["30", "80", "200"])
+def test_a_name_is_never_cut(
+    living: Sluiceway, lived: Lived, monkeypatch: pytest.MonkeyPatch, columns: str, terminal: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TTY_COMPATIBLE", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    for name in (lived.rejected, lived.canary):
+        assert re.search(f"^{name} ", living("status").out, re.MULTILINE)
+    shown = living("impact", "fraud").out
+    for contact in ("logistics@shop.example", "finance@shop.example", "desk@shop.example"):
+        assert re.search(f" {contact} *$", shown, re.MULTILINE)
 
 
 # The journal

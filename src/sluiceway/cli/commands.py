@@ -68,7 +68,13 @@ def settings_from_options(
 @app.command()
 def validate(as_json: AsJson = False) -> None:
     """Check the system file and its contracts; all faults are told together."""
-    system = read_system(Settings().system)
+    try:
+        system = read_system(Settings().system)
+    except BadInput as error:
+        if as_json:
+            faults = [{"where": fault.where, "what": fault.what} for fault in error.faults]
+            say_json({"valid": False, "faults": faults})
+        raise
     if as_json:
         say_json({"valid": True, "digest": system.digest})
         return
@@ -88,7 +94,7 @@ def graph(as_json: AsJson = False) -> None:
 
 @app.command()
 def impact(
-    node: Annotated[str, typer.Argument(help="A source, feature or model.")],
+    node: Annotated[str, typer.Argument(help="A source, feature, model or consumer.")],
     as_json: AsJson = False,
 ) -> None:
     """Show everybody whom a change of this node can reach."""
@@ -96,7 +102,8 @@ def impact(
     try:
         radius = blast_radius(system, [node])
     except KeyError as error:
-        have = ", ".join((*system.sources, *system.features, *system.models))
+        nodes = (*system.sources, *system.features, *system.models, *system.consumers)
+        have = ", ".join(nodes)
         what = f"is not in {system.name} (there are: {have})"
         raise BadInput([Fault(where=node, what=what)]) from error
     if as_json:
@@ -114,6 +121,7 @@ def adopt(
 ) -> None:
     """Declare what serves already to be generation 1."""
     now = _now(as_of)
+    running.can_run("evaluate-canaries", here=here)
     with opened(Settings()) as site:
         champion = requests.adopt(site, members, now=now, actor=_actor())
     running.evaluate(now, here=here)
@@ -132,6 +140,7 @@ def rollout(
 ) -> None:
     """Take these versions live, as one release, as far as the evidence allows."""
     settings = Settings()
+    running.can_run("rollout", here=here)
     with opened(settings) as site:
         requests.parse_members(site.systems.current(), members)
         rollout_id = requests.request_rollout(site, members, now=_now(as_of), actor=_actor())
@@ -146,7 +155,9 @@ def rollout(
     if as_json:
         say_json(rollout_json(rollout_id, state))
     elif state.ended is None:
-        say(f"{rollout_id} is in {state.phase}; follow it with: sluiceway explain {rollout_id}")
+        behind = state.waits_behind
+        now_it = f"waits for {behind}" if behind else f"is in {state.phase}"
+        say(f"{rollout_id} {now_it}; follow it with: sluiceway explain {rollout_id}")
     else:
         say(f"{rollout_id} {state.ended.ending}: {said}")
     raise typer.Exit(_code(state.ended))
@@ -241,6 +252,7 @@ def abort(
     as_json: AsJson = False,
 ) -> None:
     """Stop a rollout; all traffic goes to the champion."""
+    running.can_run("evaluate-canaries", here=here)
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
         requests.abort(site, rollout_id, reason=reason, now=_now(as_of), actor=_actor())

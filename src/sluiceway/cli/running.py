@@ -24,6 +24,14 @@ Here = Annotated[
 ]
 
 
+ENTRYPOINTS = {
+    "rollout": "flows/rollout.py:rollout",
+    "evaluate-canaries": "flows/evaluate_canaries.py:evaluate_canaries",
+    "rollback": "flows/rollback.py:rollback",
+}
+"""Where each flow is, by its name, which is also its deployment's."""
+
+
 class FlowRunFailed(SluicewayError):
     """The flow run that a command started did not complete."""
 
@@ -43,13 +51,12 @@ def rollout(
         "actor": actor,
         "rollout_id": rollout_id,
     }
-    _run("rollout", "flows/rollout.py:rollout", parameters, here)
+    _run("rollout", parameters, here)
 
 
 def evaluate(as_of: datetime | None, *, here: bool | None = None) -> None:
     """Run the flow that looks at every open rollout."""
-    entrypoint = "flows/evaluate_canaries.py:evaluate_canaries"
-    _run("evaluate-canaries", entrypoint, {"as_of": _utc(as_of)}, here)
+    _run("evaluate-canaries", {"as_of": _utc(as_of)}, here)
 
 
 def rollback(
@@ -57,32 +64,52 @@ def rollback(
 ) -> None:
     """Run the flow that puts an earlier generation back."""
     parameters = {"to": to, "reason": reason, "actor": actor, "as_of": _utc(as_of)}
-    _run("rollback", "flows/rollback.py:rollback", parameters, here)
+    _run("rollback", parameters, here)
 
 
-def _run(name: str, entrypoint: str, parameters: dict[str, Any], here: bool | None) -> None:
+def can_run(name: str, *, here: bool | None) -> bool:
+    """Whether a flow is to run in this process; asked before anything is written for it.
+
+    Raises:
+        BadInput: It is, and its file is not in this folder.
+    """
     if here is None:
         here = "PREFECT_API_URL" not in os.environ
-    if here and not (file := Path(entrypoint.partition(":")[0])).exists():
+    if here and not (file := Path(ENTRYPOINTS[name].partition(":")[0])).exists():
         what = f"there is no {file} in {Path.cwd()}; run it where your flows/ is, or --deployed"
         raise BadInput([Fault(where=name, what=what)])
+    return here
+
+
+def _run(name: str, parameters: dict[str, Any], here: bool | None) -> None:
+    here = can_run(name, here=here)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     # What a flow raises is told in words by this program; Prefect's log keeps the traceback.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    import httpx
     from prefect.client.schemas.objects import FlowRun
     from prefect.deployments import run_deployment  # takes seconds; most commands need no Prefect
+    from prefect.exceptions import ObjectNotFound
     from prefect.flows import load_flow_from_entrypoint
 
-    if here:
-        load_flow_from_entrypoint(entrypoint)(**parameters)
-        return
-    started = run_deployment(
-        f"{name}/{name}",
-        parameters=parameters,
-        poll_interval=1,
-        idempotency_key=str(uuid4()),  # Prefect's client tries again where a server is busy
-    )
+    try:
+        if here:
+            load_flow_from_entrypoint(ENTRYPOINTS[name])(**parameters)
+            return
+        started = run_deployment(
+            f"{name}/{name}",
+            parameters=parameters,
+            poll_interval=1,
+            idempotency_key=str(uuid4()),  # Prefect's client tries again where a server is busy
+        )
+    except ObjectNotFound as error:
+        what = f"there is no deployment {name}/{name}; make it with: prefect --no-prompt deploy"
+        raise FlowRunFailed(f"{what} --all") from error
+    except httpx.HTTPError as error:  # Prefect's own are among them
+        said = " ".join(str(error).split()) or type(error).__name__
+        kept = "what was done so far is in the journal; the next run goes on from there"
+        raise FlowRunFailed(f"Prefect does not answer for {name}: {said}; {kept}") from error
     run = cast(FlowRun, started)
     if run.state is None or not run.state.is_completed():
         raise FlowRunFailed(f"the flow run {run.name} did not complete: {run.state}")
