@@ -130,6 +130,8 @@ def _environment(home: Path, *, share: float) -> None:
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_LOGGING_LEVEL": "ERROR",
             "DO_NOT_TRACK": "1",
+            # A thread that spins while it waits takes the core from the one it waits for.
+            "OMP_WAIT_POLICY": "PASSIVE",
         }
     )
     os.environ.pop("PREFECT_API_URL", None)
