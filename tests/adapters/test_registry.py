@@ -31,6 +31,7 @@ from sluiceway.adapters.mlflow_registry import (
     FEATURES_TAG,
     PATIENCE,
     MlflowRegistry,
+    shown_uri,
 )
 from sluiceway.adapters.predictors import ArrayPredictor, FramePredictor
 from sluiceway.contracts.values import Contract, OutputField
@@ -289,6 +290,22 @@ def test_a_broken_database_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is no database, it is a text of some length")
     with pytest.raises(RegistryUnavailable):
         MlflowRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}").version("line", "1")
+
+
+def test_a_database_that_takes_nothing_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    uri = f"sqlite:///file:{tmp_path / 'mlflow.db'}?mode=ro&uri=true"
+    with pytest.raises(RegistryUnavailable) as told:
+        MlflowRegistry(uri).version("line", "1")
+    assert "attempt to write a readonly database" in str(told.value)
+    assert "\n" not in str(told.value)
+    assert "CREATE" not in str(told.value)
+
+
+def test_a_password_is_never_shown() -> None:
+    assert shown_uri("postgresql://me:s3cr3t@db/mlflow") == "postgresql://me:***@db/mlflow"
+    assert shown_uri("sqlite:////home/a@b/mlflow.db") == "sqlite:////home/a@b/mlflow.db"
+    assert shown_uri("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
 
 
 @pytest.mark.parametrize("tag", [CONTRACT_TAG, FEATURES_TAG])

@@ -11,7 +11,7 @@ from mlflow.entities import LoggedModelInput, Metric, Param, Run, RunStatus, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from sluiceway.adapters.mlflow_registry import mlflow_errors
+from sluiceway.adapters.mlflow_registry import mlflow_errors, shown_uri
 from sluiceway.errors import BadInput, Fault
 
 ROLLOUT_TAG: Final = "sluiceway.rollout"
@@ -44,7 +44,7 @@ class MlflowEvidence:
         artifact_root: str | None = None,
     ) -> None:
         self._artifact_root = artifact_root
-        with mlflow_errors(f"tracking store {tracking_uri}"):
+        with mlflow_errors(f"tracking store {shown_uri(tracking_uri)}"):
             self._client = MlflowClient(tracking_uri, registry_uri or tracking_uri)
 
     def record(

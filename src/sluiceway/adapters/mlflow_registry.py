@@ -1,6 +1,7 @@
 """The MLflow model registry, with or without a server."""
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sluiceway.adapters.model_files import (
     MODEL_FILE,
@@ -69,7 +70,7 @@ class MlflowRegistry:
     def __init__(self, tracking_uri: str, registry_uri: str | None = None) -> None:
         self._tracking_uri = tracking_uri
         self._registry_uri = registry_uri or tracking_uri
-        with mlflow_errors(f"registry {self._registry_uri}"):
+        with mlflow_errors(f"registry {shown_uri(self._registry_uri)}"):
             self._client = MlflowClient(self._tracking_uri, self._registry_uri)
 
     def version(self, model: str, version: str) -> RegisteredVersion:
@@ -232,7 +233,7 @@ def mlflow_errors(
     try:
         yield
     except MlflowException as error:
-        said = f"{subject}: {error.message}"
+        said = f"{subject}: {_in_short(error.message)}"
         if error.error_code == _UNKNOWN:
             raise unknown(said) from error
         if error.error_code == _REFUSED:
@@ -240,7 +241,18 @@ def mlflow_errors(
         raise RegistryUnavailable(said) from error
     # A failing store lets its own errors through: files and sockets, and the database's.
     except (OSError, SQLAlchemyError) as error:
-        raise RegistryUnavailable(f"{subject}: {error}") from error
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        raise RegistryUnavailable(f"{subject}: {_in_short(str(cause))}") from error
+
+
+def _in_short(said: str) -> str:
+    """What was said, without the statement that a database error quotes after it."""
+    return " ".join(said.partition("[SQL:")[0].split())
+
+
+def shown_uri(uri: str) -> str:
+    """A store's URI as it may be printed: without the password it may hold."""
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", uri)
 
 
 @contextmanager
