@@ -167,3 +167,10 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(JournalUnavailable, match="unable to open"):
         SqlJournal(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'journal.db'}")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nowhere://me:s3cr3t@db/x"])
+def test_a_url_that_leads_to_no_database_says_so_without_its_password(url: str) -> None:
+    with pytest.raises(JournalUnavailable, match="the journal's database cannot be used") as told:
+        SqlJournal(url)
+    assert "s3cr3t" not in str(told.value)

@@ -39,7 +39,7 @@ class SqlJournal:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
-        with _told(url):
+        with _told(str(self._engine.url)):
             _migrate(self._engine)
 
     def close(self) -> None:
@@ -288,7 +288,11 @@ def _event(row: RowMapping) -> Event:
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url)
+    except (SQLAlchemyError, ImportError) as error:
+        what = f"the journal's database cannot be used: {error}"
+        raise JournalUnavailable(what) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begins)
