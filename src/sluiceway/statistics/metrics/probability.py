@@ -12,11 +12,13 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 
 def _surprise(probability: Floats) -> Floats:
-    return np.asarray(-np.log(np.clip(probability, _EPSILON, 1 - _EPSILON)))
+    clipped = np.clip(probability, _EPSILON, 1 - _EPSILON)
+    return np.negative(np.log(clipped, out=clipped), out=clipped)
 
 
 def _binary_surprise(rows: Rows) -> Floats:
-    return _surprise(np.where(rows.label == 1, rows.answer, 1 - rows.answer))
+    # The answer where the label is 1, one less the answer where it is 0.
+    return _surprise(np.abs(rows.answer - (1 - rows.label)))
 
 
 def _of_class(rows: Rows) -> Floats:
