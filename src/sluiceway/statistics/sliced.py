@@ -105,7 +105,7 @@ class _Domains:
 
     def are_clean_for(self, metric: AdditiveMetric) -> bool:
         """Whether no row is a fault or without a label, so that the short way may be taken."""
-        if metric.columns > 1 or any(one.ndim > 1 for one in (self._label, *self._answers)):
+        if metric.classes is not None or any(one.ndim > 1 for one in (self._label, *self._answers)):
             return False
         labelled = not metric.needs_label or self._all("label", metric.label_domain)
         return labelled and self._all("answers", metric.answer_domain)

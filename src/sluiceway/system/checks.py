@@ -161,10 +161,11 @@ def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
         seen = set()
         for place, target in enumerate(model.metrics):
             path = f"models.{name}.metrics[{place}]"
-            if target.metric in seen:
-                tell(path, f"names {target.metric} a second time")
-            seen.add(target.metric)
             metric = _metric(parts, name, target, path, tell)
+            called = target.metric if metric is None else metric.name
+            if called in seen:
+                tell(path, f"names {called} a second time")
+            seen.add(called)
             if metric is not None:
                 _metric_fits(parts, metric, target, path, tell)
             field = _output_field(parts, name, target.field)
@@ -181,12 +182,8 @@ def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
 def _metric(
     parts: FileParts, model: str, target: MetricShape, path: str, tell: Tell
 ) -> Metric | None:
-    readers = [
-        edge
-        for _, edge in _edges(parts)
-        if edge.reads == f"{model}.{target.field}" and edge.operating_threshold is not None
-    ]
-    thresholds = [edge.operating_threshold for edge in readers if edge.operating_threshold]
+    read = [edge for _, edge in _edges(parts) if edge.reads == f"{model}.{target.field}"]
+    thresholds = [edge.operating_threshold for edge in read if edge.operating_threshold is not None]
     try:
         return metric_named(at_operating_threshold(target.metric, thresholds))
     except BadInput as error:

@@ -122,8 +122,7 @@ class AdditiveMetric(Metric):
 
     def _evaluate(self, sums: Floats, mass: Floats) -> Floats:
         means = np.full(sums.shape, np.nan)
-        # A whole minus all of it leaves rounding, which is no mass.
-        there = mass > 1e-9 * np.max(mass, initial=0.0, axis=None) if mass.ndim else mass > 0
+        there = mass > 0
         np.divide(sums, mass[..., None], out=means, where=there[..., None])
         overflown = there & ~np.isfinite(means).all(axis=-1)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -139,9 +138,7 @@ class AdditiveMetric(Metric):
     def leave_one_block_out(self, sums: BlockSums) -> Floats:
         """The metric over all rows but one block's, ``float64[G]``."""
         with np.errstate(over="ignore", invalid="ignore"):
-            rest = sums.sums.sum(axis=0) - sums.sums
-        left = np.where(sums.rows.sum() - sums.rows > 0, sums.mass.sum() - sums.mass, 0.0)
-        return self._evaluate(rest, left)
+            return self._evaluate(_of_all_others(sums.sums), _of_all_others(sums.mass))
 
     def per_block(self, sums: BlockSums) -> Floats:
         """The metric over each block's rows, ``float64[G]``, NaN without rows."""
@@ -150,3 +147,15 @@ class AdditiveMetric(Metric):
     def defined(self, sums: BlockSums) -> Mask:
         """Blocks in which its means, and what is made of them, exist."""
         return np.asarray((sums.rows > 0) & ~np.isnan(self.per_block(sums)))
+
+
+def _of_all_others(of_each: Floats) -> Floats:
+    """The sum over all blocks but one, for each, ``float64[G, ...]``.
+
+    Of those before and those after, not the whole less the one: one block of huge numbers would
+    leave only rounding of all the others.
+    """
+    others = np.zeros_like(of_each)
+    others[1:] = np.cumsum(of_each[:-1], axis=0)
+    others[:-1] += np.cumsum(of_each[:0:-1], axis=0)[::-1]
+    return others

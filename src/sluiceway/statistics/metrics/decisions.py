@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from sluiceway.statistics.metrics.additive import AdditiveMetric, DecisionTerm, Term, mean
-from sluiceway.statistics.metrics.metric import Rows
+from sluiceway.statistics.metrics.metric import Rows, written
 from sluiceway.statistics.metrics.sums import Domain, Floats, UnitKind
 
 THRESHOLD = 0.5
@@ -30,8 +30,10 @@ def _parametrised(name: str, threshold: float, classes: int = 2, **more: float) 
         raise ValueError(f"threshold {threshold} must be finite")
     if classes < 2:
         raise ValueError(f"classes {classes} must be at least 2")
-    given = [f"{key}={value:g}" for key, value in more.items()]
-    given += [f"threshold={threshold:g}"] if threshold != THRESHOLD else []
+    if classes != 2 and threshold != THRESHOLD:
+        raise ValueError("classes decide by themselves: there is no threshold with them")
+    given = [f"{key}={written(value)}" for key, value in more.items()]
+    given += [f"threshold={written(threshold)}"] if threshold != THRESHOLD else []
     given += [f"classes={classes}"] if classes != 2 else []
     return f"{name}({', '.join(given)})" if given else name
 
@@ -43,7 +45,7 @@ def _decision(
     kind: UnitKind = UnitKind.SHARE,
     of_means: Callable[[Floats], Floats] = mean,
     row_range: tuple[float, float] | None = (0.0, 1.0),
-    codes: bool = False,
+    classes: int = 2,
     needs_label: bool = True,
     paired: bool = False,
 ) -> AdditiveMetric:
@@ -51,8 +53,9 @@ def _decision(
         name=name,
         worse=worse,
         unit_kind=kind,
-        label_domain=Domain.CODE if codes else Domain.BINARY,
-        answer_domain=Domain.CODE if codes else _scores(terms),
+        label_domain=Domain.CODE if classes > 2 else Domain.BINARY,
+        answer_domain=Domain.CODE if classes > 2 else _scores(terms),
+        classes=classes if classes > 2 else None,
         terms=terms,
         of_means=of_means,
         row_range=row_range if of_means is mean else None,
@@ -99,7 +102,7 @@ def accuracy(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMetric:
     if classes == 2:
         right = _table(lambda y, d, _: y == d, threshold, "right")
         return _decision(name, right)
-    return _decision(name, _indicator("same class", lambda r: r.answer == r.label), codes=True)
+    return _decision(name, _indicator("same class", lambda r: r.answer == r.label), classes=classes)
 
 
 def balanced_accuracy(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMetric:
@@ -117,7 +120,7 @@ def balanced_accuracy(threshold: float = THRESHOLD, classes: int = 2) -> Additiv
         return both, _indicator(f"class {code}", lambda r: r.label == code)
 
     pairs = [term for code in range(classes) for term in of_class(code)]
-    return _decision(name, *pairs, of_means=_mean_of_ratios, codes=True)
+    return _decision(name, *pairs, of_means=_mean_of_ratios, classes=classes)
 
 
 def _mean_of_ratios(means: Floats) -> Floats:
@@ -182,9 +185,7 @@ def decision_flips(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMe
         flipped: Term | DecisionTerm = _table(lambda _y, d, b: d != b, threshold, "flipped")
     else:
         flipped = _indicator("other class", lambda r: r.answer != r.reference)
-    return _decision(
-        name, flipped, worse="higher", codes=classes > 2, needs_label=False, paired=True
-    )
+    return _decision(name, flipped, worse="higher", classes=classes, needs_label=False, paired=True)
 
 
 def negative_flips(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMetric:
@@ -198,7 +199,7 @@ def negative_flips(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMe
         lost: Term | DecisionTerm = _table(lambda y, d, b: b == y and d != y, threshold, "lost")
     else:
         lost = _indicator("lost", lambda r: (r.reference == r.label) & (r.answer != r.label))
-    return _decision(name, lost, worse="higher", codes=classes > 2, paired=True)
+    return _decision(name, lost, worse="higher", classes=classes, paired=True)
 
 
 def positive_flips(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMetric:
@@ -208,13 +209,13 @@ def positive_flips(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMe
         won: Term | DecisionTerm = _table(lambda y, d, b: b != y and d == y, threshold, "won")
     else:
         won = _indicator("won", lambda r: (r.reference != r.label) & (r.answer == r.label))
-    return _decision(name, won, codes=classes > 2, paired=True)
+    return _decision(name, won, classes=classes, paired=True)
 
 
 def disagreement(tolerance: float = 0.0) -> AdditiveMetric:
     """Share of rows whose answer is further from the baseline's than the tolerance. No label."""
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"tolerance {tolerance:g} must be finite and at least 0")
-    name = "disagreement" if tolerance == 0 else f"disagreement(tolerance={tolerance:g})"
+    name = "disagreement" if tolerance == 0 else f"disagreement(tolerance={written(tolerance)})"
     apart = _indicator(name, lambda r: np.abs(r.answer - r.reference) > tolerance)
     return _decision(name, apart, worse="higher", needs_label=False, paired=True)

@@ -41,6 +41,8 @@ class Metric(ABC):
         needs_label: Whether it compares with the truth.
         paired: Whether it compares with the baseline's answer to the same row.
         columns: Columns of an answer: more than one for class probabilities.
+        classes: How many classes there are, where labels, or answers too, are codes of classes: a
+            code beyond is a fault; None where there are no codes.
         outputs: Whether labels and answers may have several columns that are averaged.
     """
 
@@ -53,6 +55,7 @@ class Metric(ABC):
     needs_label: bool = True
     paired: bool = False
     columns: int = 1
+    classes: int | None = None
     outputs: bool = False
 
     @property
@@ -122,7 +125,7 @@ class Metric(ABC):
         weight = self._checked_weight(weight, len(block))
         gone = np.isnan(label)
         unlabelled: Mask = gone if gone.ndim == 1 else np.asarray(gone.any(axis=1))
-        bad_label = ~(self.label_domain.holds(label) | unlabelled)
+        bad_label = ~(self._holds(self.label_domain, label) | unlabelled)
         bad_answer = ~self._answer_holds(answer)
         if reference is not answer:
             bad_answer |= ~self._answer_holds(reference)
@@ -174,18 +177,20 @@ class Metric(ABC):
             else np.zeros(len(answer), dtype=np.float64)
         )
         given = answer if reference is None else np.asarray(reference, dtype=np.float64)
-        wide = label.ndim == 2 and self.outputs
+        wide = label.ndim == 2 and label.shape[1] > 0 and self.outputs
         expected = (*block.shape, self.columns) if self.columns > 1 else block.shape
         fits = answer.shape == (label.shape if wide else expected)
-        if not (
-            block.ndim == 1 and len(label) == len(block) and fits and given.shape == answer.shape
-        ):
+        if not (block.ndim == 1 and label.shape[:1] == block.shape and fits):
             raise ValueError(
                 f"{self.name}: label {label.shape}, answer {answer.shape} and block {block.shape} "
                 "must be columns of one length"
             )
-        if label.ndim == 2 and not wide:
-            raise ValueError(f"{self.name}: takes one label a row, not {label.shape[1]}")
+        if given.shape != answer.shape:
+            raise ValueError(
+                f"{self.name}: reference {given.shape} must be shaped as answer {answer.shape}"
+            )
+        if label.ndim > 1 and not wide:
+            raise ValueError(f"{self.name}: takes one label a row, not {label.shape[1:]}")
         if any(first >= second for first, second in pairwise(ids)):
             raise ValueError(f"{self.name}: block ids must be sorted, each once")
         if block.size and (block.min() < 0 or block.max() >= len(ids)):
@@ -204,8 +209,14 @@ class Metric(ABC):
             raise ValueError(f"{self.name}: weights must be finite and at least 0")
         return weight
 
+    def _holds(self, domain: Domain, values: Floats) -> Mask:
+        belongs = domain.holds(values)
+        if domain is Domain.CODE and self.classes is not None:
+            belongs &= values < self.classes
+        return belongs
+
     def _answer_holds(self, answer: Floats) -> Mask:
-        belongs = self.answer_domain.holds(answer)
+        belongs = self._holds(self.answer_domain, answer)
         if self.columns > 1:
             with np.errstate(invalid="ignore", over="ignore"):
                 belongs &= np.abs(answer.sum(axis=1) - 1) <= 1e-6
@@ -230,6 +241,12 @@ class Metric(ABC):
     def defined(self, sums: BlockSums) -> Mask:
         """In which blocks :meth:`per_block` has something to measure, ``bool[G]``."""
         return np.asarray((sums.rows > 0) & ~np.isnan(self.per_block(sums)))
+
+
+def written(number: float) -> str:
+    """A parameter as it stands in a metric's name: short, and read back as the same number."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def _summed(block: Codes, values: Floats, blocks: int) -> Floats:

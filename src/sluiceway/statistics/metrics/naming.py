@@ -88,7 +88,9 @@ def metric_named(text: str) -> Metric:
     given: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in (matched[2] or "").split(","))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or key not in takes or key in given:
+        if key in given:
+            raise _bad(text, f"gives {key} twice")
+        if not equals or key not in takes:
             names = ", ".join(takes) or "no parameter"
             raise _bad(text, f"{part!r} is no parameter of {matched[1]} (it takes: {names})")
         given[key] = _parameter(text, key, value, takes[key].annotation)

@@ -22,12 +22,8 @@ def _binary_surprise(rows: Rows) -> Floats:
 
 
 def _of_class(rows: Rows) -> Floats:
-    """The probability given to the true class; NaN for a class that has no column."""
-    code = rows.label.astype(np.intp)
-    there = code < rows.answer.shape[1]
-    found = np.full(len(code), np.nan)
-    found[there] = rows.answer[np.flatnonzero(there), code[there]]
-    return found
+    """The probability given to the true class."""
+    return np.asarray(rows.answer[np.arange(len(rows.label)), rows.label.astype(np.intp)])
 
 
 def _probability(name: str, kind: UnitKind, *terms: Term, **more: object) -> AdditiveMetric:
@@ -64,6 +60,7 @@ def brier(classes: int = 2) -> AdditiveMetric:
         row_range=(0.0, 2.0),
         label_domain=Domain.CODE,
         columns=classes,
+        classes=classes,
     )
 
 
@@ -78,6 +75,7 @@ def log_loss(classes: int = 2) -> AdditiveMetric:
         Term(name, lambda r: _surprise(_of_class(r))),
         label_domain=Domain.CODE,
         columns=classes,
+        classes=classes,
     )
 
 

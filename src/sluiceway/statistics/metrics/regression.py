@@ -3,6 +3,7 @@
 import numpy as np
 
 from sluiceway.statistics.metrics.additive import AdditiveMetric, Term
+from sluiceway.statistics.metrics.metric import written
 from sluiceway.statistics.metrics.sums import Domain, Floats, UnitKind
 
 ERROR = Term("error", lambda rows: rows.answer - rows.label)
@@ -58,8 +59,8 @@ def quantile_loss(quantile: float) -> AdditiveMetric:
     Source: Koenker & Bassett (1978), "Regression quantiles", Econometrica 46.
     """
     if not 0 < quantile < 1:
-        raise ValueError(f"quantile {quantile:g} must lie between 0 and 1")
-    name = f"quantile_loss(quantile={quantile:g})"
+        raise ValueError(f"quantile {written(quantile)} must lie between 0 and 1")
+    name = f"quantile_loss(quantile={written(quantile)})"
     loss = Term(
         name,
         lambda r: np.maximum(

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from sluiceway.statistics.metrics.metric import Metric, Rows
+from sluiceway.statistics.metrics.metric import Metric, Rows, written
 from sluiceway.statistics.metrics.sums import BlockSums, Codes, Domain, Floats, UnitKind
 
 
@@ -102,8 +102,10 @@ def scorer(function: str, worse: str, threshold: float | None = None) -> ScorerM
         raise ValueError(f"sklearn.metrics has no {function}")
     if worse not in ("higher", "lower"):
         raise ValueError(f"worse={worse} must be higher or lower")
+    if threshold is not None and not np.isfinite(threshold):
+        raise ValueError(f"threshold {threshold} must be finite")
     given = f"function={function}, worse={worse}"
-    given += "" if threshold is None else f", threshold={threshold:g}"
+    given += "" if threshold is None else f", threshold={written(threshold)}"
     return scorer_metric(
         f"scorer({given})",
         found,
