@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sluiceway.errors import BadInput, Fault
 from sluiceway.statistics.evalues import DEFAULT_C2
-from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.metrics import metric_named
 
 
 class Role(StrEnum):
@@ -24,7 +24,7 @@ class Gate:
 
     Attributes:
         model: Whose answers are measured.
-        metric: Name in :data:`~sluiceway.statistics.metrics.METRICS`.
+        metric: Name as :func:`~sluiceway.statistics.metrics.metric_named` takes it.
         field: The model's output field that is measured.
         label: The truth it is compared with, such as ``landings.arr_delay``.
         role: Required or guard.
@@ -46,9 +46,10 @@ class Gate:
 
     def __post_init__(self) -> None:
         faults = []
-        if self.metric not in METRICS:
-            what = f"unknown metric {self.metric!r}; known are {', '.join(METRICS)}"
-            faults.append(Fault(where=f"{self.name}.metric", what=what))
+        try:
+            metric_named(self.metric)
+        except BadInput as error:
+            faults += [Fault(where=f"{self.name}.metric", what=str(one)) for one in error.faults]
         if not (math.isfinite(self.margin) and self.margin >= 0):
             what = f"{self.margin} is no margin; it must be finite and at least 0"
             faults.append(Fault(where=f"{self.name}.margin", what=what))

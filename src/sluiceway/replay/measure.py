@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from sluiceway.gates import Gate
 from sluiceway.replay.evaluate import Answers, Evaluator, Version
 from sluiceway.replay.faults import UnusableHistory
 from sluiceway.replay.partitions import Floats, Partition
 from sluiceway.statistics.accumulating import MetricAccumulator
-from sluiceway.statistics.metrics import METRICS, BlockSums, Metric
+from sluiceway.statistics.metrics import BlockSums, Metric, metric_named
 
 _Key = TypeVar("_Key")
 _Number = TypeVar("_Number", int, float)
@@ -88,7 +90,8 @@ def measure_all(
     if strange := [gate.name for gate in gates if gate.model not in evaluator.scored]:
         raise ValueError(f"the models of {strange} are not scored")
     sums = {
-        arm: {gate.name: _Sums(METRICS[gate.metric]) for gate in gates} for arm in evaluator.arms
+        arm: {gate.name: _Sums(metric_named(gate.metric)) for gate in gates}
+        for arm in evaluator.arms
     }
     totals: dict[str, dict[str, int]] = {"unknown": {}, "missing": {}, "stray": {}}
     seconds: dict[Version, float] = {}
@@ -96,7 +99,7 @@ def measure_all(
     rows = count = 0
     for partition in partitions:
         answers = evaluator.evaluate(partition, recorded_of(partition) if recorded_of else None)
-        _add(gates, sums, partition, answers)
+        _add(gates, sums, partition, answers, evaluator.baseline)
         rows += partition.rows
         count += 1
         _sum_into(seconds, answers.seconds)
@@ -128,11 +131,15 @@ def _add(
     sums: Mapping[str, Mapping[str, "_Sums"]],
     partition: Partition,
     answers: Answers,
+    baseline: str,
 ) -> None:
+    unlabelled = np.zeros(partition.rows)
     for arm, by_gate in sums.items():
         for gate in gates:
-            answer = answers.values[arm][f"{gate.model}.{gate.field}"]
-            by_gate[gate.name].add(partition.labels[gate.label], answer, partition)
+            name = f"{gate.model}.{gate.field}"
+            label = partition.labels[gate.label] if gate.label else unlabelled
+            reference = answers.values[baseline][name]
+            by_gate[gate.name].add(label, answers.values[arm][name], reference, partition)
 
 
 class _Sums:
@@ -147,11 +154,17 @@ class _Sums:
         self._rows = MetricAccumulator(metric)
         self._sums: BlockSums | None = None
 
-    def add(self, label: Floats, answer: Floats, partition: Partition) -> None:
+    def add(self, label: Floats, answer: Floats, reference: Floats, partition: Partition) -> None:
         if not self._metric.additive:
             self._rows.add(label, answer, partition.blocks)
             return
-        part = self._metric.block_sums(label, answer, partition.block_codes, partition.block_names)
+        part = self._metric.block_sums(
+            label,
+            answer,
+            partition.block_codes,
+            partition.block_names,
+            reference=reference if self._metric.paired else None,
+        )
         self._sums = part if self._sums is None else self._sums.merge(part)
 
     def finish(self) -> BlockSums:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from sluiceway.statistics.metrics import METRICS, BlockSums
+from sluiceway.statistics.metrics import BlockSums, metric_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def paired_harm(baseline: BlockSums, candidate: BlockSums) -> PairedHarm:
     """
     if not are_paired(baseline, candidate):
         raise ValueError(f"{baseline.metric}: the arms do not hold the same rows of each block")
-    metric = METRICS[baseline.metric]
+    metric = metric_named(baseline.metric)
     values = np.asarray([metric.value(baseline)]), np.asarray([metric.value(candidate)])
     harm = float(metric.harm(*values)[0])
     # A block without rows is no block: deleting it changes nothing and would shrink the error.

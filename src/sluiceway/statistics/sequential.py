@@ -15,7 +15,7 @@ import numpy as np
 from sluiceway.errors import SluicewayError
 from sluiceway.statistics.evalues import DEFAULT_C2, critical_ratio, log_t_mixture
 from sluiceway.statistics.jackknife import are_paired
-from sluiceway.statistics.metrics import METRICS, BlockSums
+from sluiceway.statistics.metrics import BlockSums, metric_named
 
 # Beyond this a squared deviation could overflow; no metric in a sane unit comes near.
 _LARGEST = 1e150
@@ -65,7 +65,7 @@ def block_harms(baseline: BlockSums, candidate: BlockSums) -> tuple[BlockHarm, .
     """
     if not are_paired(baseline, candidate):
         raise ValueError(f"{baseline.metric}: the arms do not hold the same rows of each block")
-    metric = METRICS[baseline.metric]
+    metric = metric_named(baseline.metric)
     before, after = metric.per_block(baseline), metric.per_block(candidate)
     harms = metric.harm(before, after)
     measurable = metric.defined(baseline) & metric.defined(candidate)

@@ -18,7 +18,7 @@ from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.accumulating import MetricAccumulator
-from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.sequential import BlockHarm, SequentialHarm, block_harms
 from sluiceway.steps.site import Site
 
@@ -110,7 +110,7 @@ def entered(
     for gate in plan.gates:
         sums = []
         for arm in ("baseline", "candidate"):
-            accumulator = MetricAccumulator(METRICS[gate.metric])
+            accumulator = MetricAccumulator(metric_named(gate.metric))
             answers = paired[f"{arm}:{gate.model}.{gate.field}"].to_numpy(dtype=np.float64)
             labels = paired[gate.label].to_numpy(dtype=np.float64)
             accumulator.add(labels, answers, paired["block"].to_numpy(dtype=object))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sluiceway.blocks import BlockCalendar
 from sluiceway.contracts.values import Contract, OutputField
-from sluiceway.errors import Fault
-from sluiceway.statistics.metrics import METRICS, UnitKind
+from sluiceway.errors import BadInput, Fault
+from sluiceway.statistics.metrics import Metric, UnitKind, at_operating_threshold, metric_named
 from sluiceway.system.shapes import (
     ConsumerShape,
     EdgeShape,
@@ -162,32 +162,50 @@ def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
         seen = set()
         for place, target in enumerate(model.metrics):
             path = f"models.{name}.metrics[{place}]"
-            if target.metric in seen:
-                tell(path, f"names {target.metric} a second time")
-            seen.add(target.metric)
-            _metric_is_known(parts, target, path, tell)
+            metric = _metric(parts, name, target, path, tell)
+            called = target.metric if metric is None else metric.name
+            if called in seen:
+                tell(path, f"names {called} a second time")
+            seen.add(called)
+            if metric is not None:
+                _metric_fits(parts, metric, target, path, tell)
             field = _output_field(parts, name, target.field)
             if name in parts.contracts and field is None:
                 has = ", ".join(f.name for f in parts.contracts[name].output)
                 tell(f"{path}.field", f"{target.field} is not promised (it has: {has})")
-            metric = METRICS.get(target.metric)
-            if (
-                field
-                and metric
-                and metric.unit_kind is UnitKind.LABEL
-                and target.unit != field.unit
-            ):
+            in_label_unit = metric is not None and metric.unit_kind is UnitKind.LABEL
+            if field and in_label_unit and target.unit != field.unit:
                 tell(f"{path}.unit", f"is {target.unit}, {name}.{field.name} is in {field.unit}")
         if model.metrics and all(target.role.value == "guard" for target in model.metrics):
             tell(f"models.{name}.metrics", "has no required metric; nothing could ever pass")
 
 
-def _metric_is_known(parts: FileParts, target: MetricShape, path: str, tell: Tell) -> None:
-    metric = METRICS.get(target.metric)
-    if metric is None:
-        tell(f"{path}.metric", f"{target.metric} is not known{_list(METRICS)}")
-    elif target.worse is not None and target.worse != metric.worse:
+def _metric(
+    parts: FileParts, model: str, target: MetricShape, path: str, tell: Tell
+) -> Metric | None:
+    read = [edge for _, edge in _edges(parts) if edge.reads == f"{model}.{target.field}"]
+    thresholds = [edge.operating_threshold for edge in read if edge.operating_threshold is not None]
+    try:
+        return metric_named(at_operating_threshold(target.metric, thresholds))
+    except BadInput as error:
+        for fault in error.faults:
+            tell(f"{path}.metric", str(fault).replace(": ", " ", 1))
+    return None
+
+
+def _metric_fits(
+    parts: FileParts, metric: Metric, target: MetricShape, path: str, tell: Tell
+) -> None:
+    if target.worse is not None and target.worse != metric.worse:
         tell(f"{path}.worse", f"says {target.worse}, but {target.metric} is worse {metric.worse}")
+    if not metric.of_answers:
+        what = f"{target.metric} is measured of requests, not of a field; it is no gate yet"
+        tell(f"{path}.metric", what)
+    if metric.columns > 1:
+        what = f"{target.metric} needs {metric.columns} columns an answer; a field has one"
+        tell(f"{path}.metric", what)
+    if not metric.needs_label and not target.label:
+        return
     source, _, column = target.label.partition(".")
     if source not in parts.named["sources"] or not column:
         tell(f"{path}.label", f"{target.label} is no source.column")

@@ -3,13 +3,14 @@
 import graphlib
 import hashlib
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sluiceway.contracts.file import read_contract
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
+from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.checks import FileParts, contradictions
 from sluiceway.system.shapes import (
     ConsumerShape,
@@ -156,6 +157,10 @@ def _build(
             for name in parts.models
         }
     ).static_order()
+    thresholds: dict[str, list[float]] = {}
+    for edge in (edge for reads in edges.values() for edge in reads):
+        if edge.operating_threshold is not None:
+            thresholds.setdefault(edge.column, []).append(edge.operating_threshold)
     return System(
         name=content["system"],
         description=str(content.get("description", "")).strip(),
@@ -164,7 +169,9 @@ def _build(
         owners={n: Owner(name=n, contact=o.contact) for n, o in parts.owners.items()},
         sources={n: _source(n, s) for n, s in parts.sources.items()},
         features={n: _feature(n, f) for n, f in parts.features.items()},
-        models={n: _model(n, parts.models[n], edges[n], parts.contracts[n]) for n in order},
+        models={
+            n: _model(n, parts.models[n], edges[n], parts.contracts[n], thresholds) for n in order
+        },
         consumers={
             n: Consumer(name=n, owner=c.owner, description=c.description, reads=edges[n])
             for n, c in parts.consumers.items()
@@ -226,7 +233,13 @@ def _feature(name: str, shape: FeatureShape) -> Feature:
     )
 
 
-def _model(name: str, shape: ModelShape, inputs: tuple[Edge, ...], contract: Contract) -> Model:
+def _model(
+    name: str,
+    shape: ModelShape,
+    inputs: tuple[Edge, ...],
+    contract: Contract,
+    thresholds: Mapping[str, Sequence[float]],
+) -> Model:
     return Model(
         name=name,
         owner=shape.owner,
@@ -236,7 +249,9 @@ def _model(name: str, shape: ModelShape, inputs: tuple[Edge, ...], contract: Con
         contract=contract,
         metrics=tuple(
             MetricTarget(
-                metric=m.metric,
+                metric=metric_named(
+                    at_operating_threshold(m.metric, thresholds.get(f"{name}.{m.field}", ()))
+                ).name,
                 field=m.field,
                 label=m.label,
                 margin=m.margin,

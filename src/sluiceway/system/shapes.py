@@ -80,7 +80,7 @@ class MetricShape(Shape):
 
     metric: str
     field: str
-    label: str
+    label: str = ""
     margin: NonNegativeFloat
     unit: str
     role: Role = Role.REQUIRED

@@ -165,9 +165,9 @@ class MetricTarget:
     """A metric that a model is judged by.
 
     Attributes:
-        metric: Name in :data:`sluiceway.statistics.metrics.METRICS`.
+        metric: Name as :func:`sluiceway.statistics.metrics.metric_named` takes it.
         field: Output field that is compared with the label.
-        label: ``source.column`` of the truth.
+        label: ``source.column`` of the truth; empty where the metric needs none.
         margin: Tolerated harm, in `unit`.
         unit: Unit of metric and margin.
         role: Whether it must pass, or may only stop.

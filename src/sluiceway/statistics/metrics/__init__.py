@@ -1,0 +1,47 @@
+"""Metrics as functions of per-block sums: the one shape every error estimate is made from.
+
+A metric never sees more than its sums, so one partition and many give the same answer, a block
+can be deleted without looking at a row again, and a slice is one more set of blocks.
+"""
+
+from sluiceway.statistics.metrics.additive import AdditiveMetric, DecisionTerm, Term
+from sluiceway.statistics.metrics.metric import Metric, Rows
+from sluiceway.statistics.metrics.naming import (
+    METRIC_NAMES,
+    METRICS,
+    at_operating_threshold,
+    metric_named,
+)
+from sluiceway.statistics.metrics.ranking import RocAuc
+from sluiceway.statistics.metrics.scorer import ScorerMetric, scorer_metric
+from sluiceway.statistics.metrics.sums import (
+    BlockSums,
+    Codes,
+    Domain,
+    Floats,
+    Ints,
+    Mask,
+    UnitKind,
+)
+
+__all__ = [
+    "METRICS",
+    "METRIC_NAMES",
+    "AdditiveMetric",
+    "BlockSums",
+    "Codes",
+    "DecisionTerm",
+    "Domain",
+    "Floats",
+    "Ints",
+    "Mask",
+    "Metric",
+    "RocAuc",
+    "Rows",
+    "ScorerMetric",
+    "Term",
+    "UnitKind",
+    "at_operating_threshold",
+    "metric_named",
+    "scorer_metric",
+]

@@ -1,0 +1,50 @@
+"""How answers are served. They need no label; an answer here is what was seen of a request."""
+
+import numpy as np
+
+from sluiceway.statistics.metrics.additive import AdditiveMetric, Term
+from sluiceway.statistics.metrics.sums import Domain, UnitKind
+
+
+def latency_mean() -> AdditiveMetric:
+    """Mean latency, in milliseconds; the answer is the latency of a request."""
+    return AdditiveMetric(
+        name="latency_mean",
+        worse="higher",
+        unit_kind=UnitKind.MILLISECONDS,
+        label_domain=Domain.ANY,
+        answer_domain=Domain.FINITE,
+        of_answers=False,
+        needs_label=False,
+        terms=(Term("answer", lambda r: r.answer),),
+    )
+
+
+def _share(name: str, domain: Domain, term: Term) -> AdditiveMetric:
+    return AdditiveMetric(
+        name=name,
+        worse="higher",
+        unit_kind=UnitKind.SHARE,
+        label_domain=Domain.ANY,
+        answer_domain=domain,
+        of_answers=False,
+        needs_label=False,
+        terms=(term,),
+        row_range=(0.0, 1.0),
+    )
+
+
+def error_rate() -> AdditiveMetric:
+    """Share of requests that ended in an error; the answer is 1 for those, 0 for others."""
+    return _share("error_rate", Domain.BINARY, Term("answer", lambda r: r.answer))
+
+
+def fallback_rate() -> AdditiveMetric:
+    """Share of requests answered with the safe default; the answer is 1 for those."""
+    return _share("fallback_rate", Domain.BINARY, Term("answer", lambda r: r.answer))
+
+
+def null_rate() -> AdditiveMetric:
+    """Share of answers that are missing (NaN)."""
+    missing = Term("missing", lambda r: np.isnan(r.answer).astype(np.float64))
+    return _share("null_rate", Domain.ANY, missing)
