@@ -37,7 +37,6 @@ class Domain(StrEnum):
             belongs = np.isfinite(values)
         return belongs if belongs.ndim == 1 else np.asarray(belongs.all(axis=1))
 
-
     def holds_all(self, values: Floats) -> bool:
         """Whether all of ``float64[n]`` belong; cheaper than asking for each."""
         if values.size == 0 or self is Domain.ANY:
