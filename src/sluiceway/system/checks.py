@@ -222,6 +222,9 @@ def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
     baked = sum(step.bake.total_seconds() for step in policies.canary.steps)
     if baked > policies.canary.deadline.total_seconds():
         tell("policies.canary.deadline", "is earlier than the steps' bake times together")
+    longest = policies.canary.max_deadline
+    if longest is not None and longest < policies.canary.deadline:
+        tell("policies.canary.max_deadline", "is earlier than the deadline")
     blocks = policies.shadow.window / policies.canary.block
     if blocks < policies.min_blocks:
         tell("policies.shadow.window", f"holds {blocks:g} blocks, {policies.min_blocks} are needed")
