@@ -71,6 +71,11 @@ def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
         ("unit: order_id", "unti: order_id", "unit: is missing"),
         ("bake: 2d", "bake: two days", "'two days' is no duration"),
         ("deadline: 25d", "deadline: 3d", "is earlier than the steps' bake times together"),
+        (
+            "deadline: 25d",
+            "deadline: 25d\n    max_deadline: 24d",
+            "policies.canary.max_deadline: is earlier than the deadline",
+        ),
         ("window: 20d", "window: 9d", "holds 9 blocks, 10 are needed"),
         ("approvals: []", "approvals: [ceo]", "policies.approvals[0]: ceo is not among the owners"),
         ("settled_at, maturity: 1d", "settled_at", "sources.outcomes.labels.maturity: is missing"),
