@@ -1,6 +1,7 @@
 """Why a rollout does what it does, as a code for programs and a sentence for people."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from sluiceway.attribution import Origin, is_harmed
 from sluiceway.contracts.change_kinds import sentence as change_sentence
@@ -8,6 +9,7 @@ from sluiceway.contracts.changes import version_sentence
 from sluiceway.contracts.promises import sentence
 from sluiceway.gates import Role, Verdict, render
 from sluiceway.outcomes import Outcome, worst
+from sluiceway.planning.budget import BudgetVerdict, render_budget
 from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import (
     ContractCheck,
@@ -15,7 +17,6 @@ from sluiceway.rollouts.events import (
     Looked,
     ShadowMeasured,
 )
-from sluiceway.rollouts.plan import Plan
 
 Told = tuple[ReasonCode, str, Origin | None]
 
@@ -67,13 +68,31 @@ def shadow_reason(measured: ShadowMeasured) -> Told:
         Outcome.INCONCLUSIVE: ReasonCode.SHADOW_INCONCLUSIVE,
         Outcome.ERROR: ReasonCode.SHADOW_ERRORED,
     }[measured.outcome]
-    reason = verdicts_sentence(measured.verdicts, measured.outcome)
+    spent = tuple(b for b in measured.budget if b.outcome is measured.outcome)
+    failed = any(v.outcome is Outcome.FAILED for v in measured.verdicts)
+    if measured.outcome is Outcome.FAILED and not failed and spent:
+        return ReasonCode.BUDGET_SPENT, budget_sentence(spent), None
+    reason = _with_budget(measured, spent)
     if measured.outcome is Outcome.FAILED:
         also = [v for v in measured.verdicts if is_harmed(v) and v.outcome is not Outcome.FAILED]
         reason += "".join(f"; clearly worse too: {render(v)}" for v in also)
     if measured.attribution is not None and measured.outcome is Outcome.FAILED:
         reason += f". {measured.attribution.sentence}"
     return code, reason, origin
+
+
+def _with_budget(measured: ShadowMeasured, spent: tuple[BudgetVerdict, ...]) -> str:
+    """The gates that made the outcome what it is, by themselves or by what was spent before."""
+    by_itself = verdicts_sentence(measured.verdicts, measured.outcome)
+    if measured.outcome is Outcome.PASSED or not spent:
+        return by_itself
+    named = any(v.outcome is measured.outcome for v in measured.verdicts)
+    return "; ".join([*([by_itself] if named else []), budget_sentence(spent)])
+
+
+def budget_sentence(verdicts: Iterable[BudgetVerdict]) -> str:
+    """What was spent since the best generation, gate by gate."""
+    return "; ".join(map(render_budget, verdicts))
 
 
 def verdicts_sentence(verdicts: Iterable[Verdict], outcome: Outcome) -> str:
@@ -101,16 +120,15 @@ def look_reason(look: Looked | None) -> str:
     return look.fault or verdicts_sentence(look.verdicts, look.outcome)
 
 
-def deadline_reason(look: Looked | None, plan: Plan) -> str:
+def deadline_reason(look: Looked | None, deadline: timedelta) -> str:
     """What was still open when the canary's time was over."""
     open_gates = [
         render(v)
         for v in (look.verdicts if look else ())
         if v.gate.role is Role.REQUIRED and v.outcome is not Outcome.PASSED
     ]
-    days = plan.canary.deadline.days
     seen = "; ".join(open_gates) if open_gates else look_reason(look)
-    return f"not every required gate passed within {days} days: {seen}"
+    return f"not every required gate passed within {deadline.days} days: {seen}"
 
 
 def outcome_of(checks: Iterable[ContractCheck]) -> Outcome:

@@ -274,7 +274,9 @@ def _policies(shape: PoliciesShape) -> Policies:
             mirror=shape.canary.mirror,
             deadline=shape.canary.deadline,
             block=shape.canary.block,
+            max_deadline=shape.canary.max_deadline,
         ),
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals),
+        budget_window=shape.budget_window,
     )

@@ -236,12 +236,20 @@ class CanaryPolicy:
         mirror: Percent of the champion's units that the candidate answers too, off the path.
         deadline: Time from the first step by which every required gate must have passed.
         block: Length of a block of independent evidence, in the system's timezone.
+        max_deadline: Up to where a canary that needs more time may be lengthened; None for twice
+            the deadline.
     """
 
     steps: tuple[CanaryStep, ...]
     mirror: int
     deadline: timedelta
     block: timedelta
+    max_deadline: timedelta | None = None
+
+    @property
+    def longest(self) -> timedelta:
+        """The latest deadline that the policy allows."""
+        return 2 * self.deadline if self.max_deadline is None else self.max_deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +267,8 @@ class Policies:
         alpha: Largest tolerated probability of a wrong verdict, for promotion and for rollback.
         min_blocks: Fewest blocks of evidence a passed gate needs.
         approvals: Owners who must approve before live traffic is touched.
+        budget_window: How long ago a generation may have served for a candidate's harm to be held
+            against it too.
     """
 
     alpha: float
@@ -267,6 +277,7 @@ class Policies:
     canary: CanaryPolicy
     watch: WatchPolicy
     approvals: tuple[str, ...]
+    budget_window: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
