@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from sluiceway.contracts.values import Contract
 from sluiceway.gates import Role
+from sluiceway.slices import SliceVariable
 
 
 class Reliance(StrEnum):
@@ -258,11 +259,13 @@ class Policies:
     Attributes:
         alpha: Largest tolerated probability of a wrong verdict, for promotion and for rollback.
         min_blocks: Fewest blocks of evidence a passed gate needs.
+        automatic_slices: How many slices that nobody declared a shadow replay may find and guard.
         approvals: Owners who must approve before live traffic is touched.
     """
 
     alpha: float
     min_blocks: int
+    automatic_slices: int
     shadow: ShadowPolicy
     canary: CanaryPolicy
     watch: WatchPolicy
@@ -290,6 +293,7 @@ class System:
     features: Mapping[str, Feature]
     models: Mapping[str, Model]
     consumers: Mapping[str, Consumer]
+    slices: Mapping[str, SliceVariable]
     policies: Policies
     contract_files: tuple[str, ...]
     digest: str
