@@ -75,6 +75,9 @@ def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
         ("block: 1d", "block: 7h", "policies.canary.block: a block of 7:00:00 neither divides"),
         ("block: 1d", "block: 30s", "policies.canary.block: a block of 0:00:30 is no whole"),
         ("contracts/cost.yaml", '"contracts/\\0.yaml"', "models.cost.contract: string should"),
+        ("edges: [50, 150]", "edges: [150, 50]", "slices.amount.edges: do not grow: [150.0, 50.0]"),
+        ("reads: orders.amount, ", "reads: outcomes.days, ", "slices.amount.reads: outcomes holds"),
+        ("reads: orders.amount, ", "reads: ordres.amount, ", "ordres is no source (there are: ord"),
         ("deadline: 25d", "deadline: 3d", "is earlier than the steps' bake times together"),
         (
             "deadline: 25d",

@@ -23,6 +23,7 @@ from sluiceway.rollouts.events import (
     Looked,
     ShadowMeasured,
 )
+from sluiceway.statistics.sequential import SequentialHarm
 from sluiceway.system.values import System
 
 _MARKS = {
@@ -139,7 +140,8 @@ def _in_canary(story: Story, look: Looked) -> Iterable[tuple[Verdict, Detectable
     plan = story.plan
     for one in look.verdicts if plan else ():
         state = look.states.get(one.gate.name)
-        if plan is not None and state is not None:
+        # What another method's sample could see is not worked out.
+        if plan is not None and isinstance(state, SequentialHarm):
             yield one, detectable_in_canary(one.gate, state, plan.levels, plan.gates)
 
 

@@ -3,6 +3,7 @@
 import graphlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sluiceway.blocks import BlockCalendar
 from sluiceway.contracts.values import Contract, OutputField
@@ -16,6 +17,7 @@ from sluiceway.system.shapes import (
     ModelShape,
     OwnerShape,
     PoliciesShape,
+    SliceShape,
     SourceShape,
 )
 
@@ -37,6 +39,7 @@ class FileParts:
     features: Mapping[str, FeatureShape]
     models: Mapping[str, ModelShape]
     consumers: Mapping[str, ConsumerShape]
+    slices: Mapping[str, SliceShape]
     contracts: Mapping[str, Contract]
     policies: PoliciesShape | None
 
@@ -51,6 +54,7 @@ def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
     _names_are_unique(parts, tell)
     _owners_exist(parts, tell)
     _features_read_sources(parts, tell)
+    _slices_read_sources(parts, tell)
     _inputs_exist(parts, tell)
     _demands_are_met(parts, tell)
     _metrics_make_sense(parts, tell)
@@ -94,14 +98,25 @@ def _features_read_sources(parts: FileParts, tell: Tell) -> None:
             if definition.transformation is None and len(definition.reads) > 1:
                 tell(f"{path}.reads", "names several columns and no transformation of them")
             for place, read in enumerate(definition.reads):
-                source, _, column = read.partition(".")
-                if source not in parts.named["sources"]:
-                    have = _list(parts.named["sources"])
-                    tell(f"{path}.reads[{place}]", f"{read}: {source} is no source{have}")
-                elif not column:
-                    tell(f"{path}.reads[{place}]", f"names no column; write {source}.column")
-                elif (shape := parts.sources.get(source)) and shape.labels is not None:
-                    tell(f"{path}.reads[{place}]", f"{source} holds labels, known only afterwards")
+                _is_known_before(parts, read, f"{path}.reads[{place}]", tell)
+
+
+def _is_known_before(parts: FileParts, read: str, path: str, tell: Tell) -> None:
+    """Whether this is a column of a source, and none of the labels."""
+    source, _, column = read.partition(".")
+    if source not in parts.named["sources"]:
+        tell(path, f"{read}: {source} is no source{_list(parts.named['sources'])}")
+    elif not column:
+        tell(path, f"names no column; write {source}.column")
+    elif (shape := parts.sources.get(source)) and shape.labels is not None:
+        tell(path, f"{source} holds labels, known only afterwards")
+
+
+def _slices_read_sources(parts: FileParts, tell: Tell) -> None:
+    for name, variable in parts.slices.items():
+        _is_known_before(parts, variable.reads, f"slices.{name}.reads", tell)
+        if any(low >= high for low, high in pairwise(variable.edges)):
+            tell(f"slices.{name}.edges", f"do not grow: {variable.edges}")
 
 
 def _inputs_exist(parts: FileParts, tell: Tell) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sluiceway.contracts.file import read_contract
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
+from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.checks import FileParts, contradictions
 from sluiceway.system.shapes import (
@@ -19,6 +20,7 @@ from sluiceway.system.shapes import (
     ModelShape,
     OwnerShape,
     PoliciesShape,
+    SliceShape,
     SourceShape,
 )
 from sluiceway.system.values import (
@@ -40,9 +42,9 @@ from sluiceway.system.values import (
 )
 from sluiceway.yaml_file import AnyShape, parse_shape, read_yaml
 
-_SECTIONS = ("owners", "sources", "features", "models", "consumers")
+_SECTIONS = ("owners", "sources", "features", "models", "consumers", "slices")
 _TEXTS = ("system", "timezone", "unit")
-_OPTIONAL = ("description", "consumers", "features")
+_OPTIONAL = ("description", "consumers", "features", "slices")
 
 
 def read_system(path: Path) -> System:
@@ -96,6 +98,7 @@ def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileP
         features=section("features", FeatureShape),
         models=models,
         consumers=section("consumers", ConsumerShape),
+        slices=section("slices", SliceShape),
         contracts=_contracts(models, path, faults),
         policies=parse_shape(
             PoliciesShape, content["policies"], where=f"{name}: policies", faults=faults
@@ -175,6 +178,10 @@ def _build(
         consumers={
             n: Consumer(name=n, owner=c.owner, description=c.description, reads=edges[n])
             for n, c in parts.consumers.items()
+        },
+        slices={
+            n: SliceVariable(name=n, reads=s.reads, edges=tuple(s.edges))
+            for n, s in parts.slices.items()
         },
         policies=_policies(policies),
         contract_files=tuple(sorted({model.contract for model in parts.models.values()})),
@@ -268,6 +275,7 @@ def _policies(shape: PoliciesShape) -> Policies:
     return Policies(
         alpha=shape.alpha,
         min_blocks=shape.min_blocks,
+        automatic_slices=shape.automatic_slices,
         shadow=ShadowPolicy(window=shape.shadow.window, extension=shape.shadow.extension),
         canary=CanaryPolicy(
             steps=tuple(CanaryStep(weight=s.weight, bake_time=s.bake) for s in shape.canary.steps),

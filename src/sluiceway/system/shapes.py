@@ -107,6 +107,13 @@ class ConsumerShape(Shape):
     reads: list[EdgeShape] = Field(min_length=1)
 
 
+class SliceShape(Shape):
+    """A way to cut the rows into parts that get guards of their own."""
+
+    reads: str
+    edges: list[FiniteFloat] = []
+
+
 class ShadowShape(Shape):
     """How much history a shadow replay covers."""
 
@@ -142,6 +149,7 @@ class PoliciesShape(Shape):
 
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     min_blocks: int = Field(default=10, ge=10)
+    automatic_slices: int = Field(default=3, ge=0, le=20)
     shadow: ShadowShape
     canary: CanaryShape
     watch: WatchShape

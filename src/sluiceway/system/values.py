@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from sluiceway.contracts.values import Contract
 from sluiceway.gates import Role
+from sluiceway.slices import SliceVariable
 
 
 class Reliance(StrEnum):
@@ -266,6 +267,7 @@ class Policies:
     Attributes:
         alpha: Largest tolerated probability of a wrong verdict, for promotion and for rollback.
         min_blocks: Fewest blocks of evidence a passed gate needs.
+        automatic_slices: How many slices that nobody declared a shadow replay may find and guard.
         approvals: Owners who must approve before live traffic is touched.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
@@ -273,6 +275,7 @@ class Policies:
 
     alpha: float
     min_blocks: int
+    automatic_slices: int
     shadow: ShadowPolicy
     canary: CanaryPolicy
     watch: WatchPolicy
@@ -301,6 +304,7 @@ class System:
     features: Mapping[str, Feature]
     models: Mapping[str, Model]
     consumers: Mapping[str, Consumer]
+    slices: Mapping[str, SliceVariable]
     policies: Policies
     contract_files: tuple[str, ...]
     digest: str
