@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sluiceway.errors import BadInput, Fault
+from sluiceway.slices import Slice
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.sequential import BY_BLOCKS, Evidence
 
@@ -32,6 +33,7 @@ class Gate:
         unit: The metric's unit as people write it, such as ``min``; empty where it has none.
         weight: Relative share of the rollback level, above 0.
         block: What one block is called, the unit of independence, such as ``day``.
+        slice: The rows it is about; None for all.
         evidence: How live evidence is read (:func:`~sluiceway.statistics.sequential.method_for`).
     """
 
@@ -44,6 +46,7 @@ class Gate:
     unit: str = ""
     weight: float = 1.0
     block: str = "day"
+    slice: Slice | None = None
     evidence: Evidence = BY_BLOCKS
 
     def __post_init__(self) -> None:
@@ -64,7 +67,8 @@ class Gate:
     @property
     def name(self) -> str:
         """How the gate is called everywhere, unique in a plan."""
-        return f"{self.model}.{self.metric}"
+        of_all = f"{self.model}.{self.metric}"
+        return of_all if self.slice is None else f"{of_all} [{self.slice.name}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ class ShadowMeasured:
         harms: Harm in each block by gate, which canaries are planned from; None where there is no
             evidence, and in journals older than planning.
         budget: By gate, the harm since the best generation, where that does not serve.
+        slices: A guard for each slice, declared or found; these are judged in the canary too.
     """
 
     outcome: Outcome
@@ -117,6 +118,7 @@ class ShadowMeasured:
     faulty: Origin | None = None
     harms: RecordedHarms | None = None
     budget: tuple[BudgetVerdict, ...] = ()
+    slices: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,9 @@ class Looked:
     Attributes:
         watermark: Name of the last block that has entered; None while none has.
         states: Sequential evidence by gate after this look.
-        log_e: Natural logarithm of the family's weighted mean e-value against the candidate.
+        slices: The slices' verdicts.
+        log_e: Natural logarithm of the family's weighted mean e-value against the candidate, over
+            gates and slices.
         candidate_units: Units that the candidate answered in these blocks.
         champion_units: Units that the champion answered in these blocks.
         fault: Why a block could not be read, or with FAILED the hard rule that the candidate
@@ -203,6 +207,7 @@ class Looked:
     candidate_units: int
     champion_units: int
     fault: str | None
+    slices: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,8 @@ def shadow_reason(measured: ShadowMeasured) -> Told:
         Outcome.ERROR: ReasonCode.SHADOW_ERRORED,
     }[measured.outcome]
     spent = tuple(b for b in measured.budget if b.outcome is measured.outcome)
-    failed = any(v.outcome is Outcome.FAILED for v in measured.verdicts)
+    judged = (*measured.verdicts, *measured.slices)
+    failed = any(v.outcome is Outcome.FAILED for v in judged)
     if measured.outcome is Outcome.FAILED and not failed and spent:
         return ReasonCode.BUDGET_SPENT, budget_sentence(spent), None
     reason = _with_budget(measured, spent)
@@ -83,10 +84,11 @@ def shadow_reason(measured: ShadowMeasured) -> Told:
 
 def _with_budget(measured: ShadowMeasured, spent: tuple[BudgetVerdict, ...]) -> str:
     """The gates that made the outcome what it is, by themselves or by what was spent before."""
-    by_itself = verdicts_sentence(measured.verdicts, measured.outcome)
+    judged = (*measured.verdicts, *measured.slices)
+    by_itself = verdicts_sentence(judged, measured.outcome)
     if measured.outcome is Outcome.PASSED or not spent:
         return by_itself
-    named = any(v.outcome is measured.outcome for v in measured.verdicts)
+    named = any(v.outcome is measured.outcome for v in judged)
     return "; ".join([*([by_itself] if named else []), budget_sentence(spent)])
 
 
@@ -108,8 +110,9 @@ def verdicts_sentence(verdicts: Iterable[Verdict], outcome: Outcome) -> str:
 
 def harm_reason(look: Looked) -> str:
     """Which gates failed, with their numbers, and the hard rule that was broken."""
-    failed = any(v.outcome is Outcome.FAILED for v in look.verdicts)
-    told = [verdicts_sentence(look.verdicts, Outcome.FAILED)] if failed or not look.fault else []
+    judged = (*look.verdicts, *look.slices)
+    failed = any(v.outcome is Outcome.FAILED for v in judged)
+    told = [verdicts_sentence(judged, Outcome.FAILED)] if failed or not look.fault else []
     return "; ".join([*told, look.fault] if look.fault else told)
 
 
@@ -117,7 +120,7 @@ def look_reason(look: Looked | None) -> str:
     """What the latest look at live evidence came to."""
     if look is None:
         return "no block of live evidence has been looked at"
-    return look.fault or verdicts_sentence(look.verdicts, look.outcome)
+    return look.fault or verdicts_sentence((*look.verdicts, *look.slices), look.outcome)
 
 
 def deadline_reason(look: Looked | None, deadline: timedelta) -> str:

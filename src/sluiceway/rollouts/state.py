@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sluiceway.gates import Gate
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower
@@ -105,6 +106,12 @@ class RolloutState:
     diagnosed: Diagnosed | None = None
     incident: IncidentOpened | None = None
     ended: Ended | None = None
+
+    @property
+    def slice_gates(self) -> tuple[Gate, ...]:
+        """The slices' guards, frozen by the shadow replay that passed."""
+        measured = self.shadows[-1] if self.shadows else None
+        return tuple(one.gate for one in measured.slices) if measured else ()
 
     @property
     def unconfirmed(self) -> bool:

@@ -1,6 +1,6 @@
 """One look at live evidence: closed, mature blocks enter, each exactly once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Levels, Verdict, combine, judge_canary
+from sluiceway.gates import Gate, Levels, Verdict, combine, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.replay.faults import HistoryFaultCode, UnusableHistory
-from sluiceway.replay.partitions import needs_of_models
+from sluiceway.replay.partitions import Needs, needs_of_models
 from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
+from sluiceway.slices import Slice
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.paired import paired_block_harms
 from sluiceway.statistics.recurring import in_first_block
@@ -69,16 +70,20 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     plan = state.plan
     states = dict(state.look.states) if state.look else {}
     before = state.look.watermark if state.look else None
-    for gate in plan.gates:
+    gates = (*plan.gates, *state.slice_gates)
+    for gate in gates:
         states.setdefault(gate.name, gate.evidence.begin(gate.margin))
     began = state.first_step_at or state.promoted_at
     assert began is not None
     since = min(plan.calendar.next_start(began), plan.calendar.start(first))
-    rows = live_rows(site, plan, rollout_id, since=since, first=first, last=last, now=now)
+    slices = tuple(dict.fromkeys(gate.slice for gate in state.slice_gates if gate.slice))
+    rows = live_rows(
+        site, plan, rollout_id, since=since, first=first, last=last, now=now, slices=slices
+    )
     if rows.fault is None:
-        states = entered(plan, states, rows.paired, first=first, last=last)
+        states = entered(plan.calendar, gates, states, rows.paired, first=first, last=last)
     judgement = judge_canary(
-        [(gate, states[gate.name]) for gate in plan.gates],
+        [(gate, states[gate.name]) for gate in gates],
         Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks),
     )
     outcome = combine(judgement.verdicts)
@@ -87,7 +92,8 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         # Blocks that could not be read stay in front of the watermark, to be read again.
         watermark=last if rows.fault is None else before,
         states=states,
-        verdicts=judgement.verdicts,
+        verdicts=judgement.verdicts[: len(plan.gates)],
+        slices=judgement.verdicts[len(plan.gates) :],
         log_e=judgement.family_log_e,
         candidate_units=rows.candidate_units,
         champion_units=rows.champion_units,
@@ -105,7 +111,8 @@ def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]
 
 
 def entered(
-    plan: Plan,
+    calendar: BlockCalendar,
+    gates: Sequence[Gate],
     states: Mapping[str, SequentialState],
     paired: pd.DataFrame,
     *,
@@ -114,21 +121,27 @@ def entered(
 ) -> dict[str, SequentialState]:
     """Each gate's evidence after all blocks from `first` to `last`; an empty one counts as such."""
     after: dict[str, SequentialState] = {}
-    for gate in plan.gates:
+    for gate in gates:
+        rows = paired if gate.slice is None else paired[paired[_mask(gate.slice)].eq(True)]
         harms = paired_block_harms(
             metric_named(gate.metric),
-            paired[gate.label],
-            paired[f"baseline:{gate.model}.{gate.field}"],
-            paired[f"candidate:{gate.model}.{gate.field}"],
-            paired["block"].astype(str),
+            rows[gate.label] if gate.label else np.zeros(len(rows)),
+            rows[f"baseline:{gate.model}.{gate.field}"],
+            rows[f"candidate:{gate.model}.{gate.field}"],
+            rows["block"].astype(str),
         )
         measured = {harm.block: harm for harm in harms}
         sequence = states[gate.name]
-        for block in blocks_between(plan.calendar, first, last):
+        for block in blocks_between(calendar, first, last):
             empty = BlockHarm(block=block, harm=None, baseline=None, candidate=None, rows=0)
             sequence = sequence.enter(measured.get(block, empty))
         after[gate.name] = sequence
     return after
+
+
+def _mask(one: Slice) -> str:
+    """The column that says which rows belong to a slice."""
+    return f"slice:{one.name}"
 
 
 def blocks_between(calendar: BlockCalendar, first: str, last: str) -> list[str]:
@@ -148,6 +161,7 @@ def live_rows(
     first: str,
     last: str,
     now: datetime,
+    slices: Sequence[Slice] = (),
 ) -> LiveRows:
     """Read what both arms answered and what is known of the truth.
 
@@ -159,23 +173,31 @@ def live_rows(
     """
     window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
     try:
-        return _read(site, plan, rollout_id, window, since, now)
+        return _read(site, plan, rollout_id, window, since, now, slices)
     except Exception as error:  # noqa: BLE001 - see above
         said = " ".join(str(error).split()) or type(error).__name__
         fault = f"live evidence cannot be read: {said}"
-    return LiveRows(paired=_no_rows(plan), candidate_units=0, champion_units=0, fault=fault)
+    return LiveRows(paired=_no_rows(plan, slices), candidate_units=0, champion_units=0, fault=fault)
 
 
 def _read(
-    site: Site, plan: Plan, rollout_id: str, window: Window, since: datetime, now: datetime
+    site: Site,
+    plan: Plan,
+    rollout_id: str,
+    window: Window,
+    since: datetime,
+    now: datetime,
+    slices: Sequence[Slice],
 ) -> LiveRows:
     log = site.predictions.read(Window(start=since, end=window.end))
-    arrived = _arrived(site, plan, rollout_id, window, now)
+    arrived = _arrived(site, plan, rollout_id, window, now, slices)
     if not log.empty:
         log = log[log["rollout_id"] == rollout_id]
     if log.empty:
         fault = _unanswered_fault(arrived, frozenset(), plan)
-        return LiveRows(paired=_no_rows(plan), candidate_units=0, champion_units=0, fault=fault)
+        return LiveRows(
+            paired=_no_rows(plan, slices), candidate_units=0, champion_units=0, fault=fault
+        )
     log = log.assign(block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])))
     # A unit that was answered again counts once, by what was in force last.
     log = log.sort_values("routing_revision", ascending=False, kind="stable")
@@ -226,13 +248,14 @@ def _pairs(log: pd.DataFrame, plan: Plan, start: datetime) -> tuple[pd.DataFrame
     return paired, lost
 
 
-def _no_rows(plan: Plan) -> pd.DataFrame:
+def _no_rows(plan: Plan, slices: Sequence[Slice]) -> pd.DataFrame:
     names = [
         f"{arm}:{gate.model}.{gate.field}"
         for gate in plan.gates
         for arm in ("baseline", "candidate")
     ]
-    return pd.DataFrame(columns=[*dict.fromkeys(names), "block", *{g.label for g in plan.gates}])
+    labels = {gate.label for gate in plan.gates if gate.label}
+    return pd.DataFrame(columns=[*dict.fromkeys(names), "block", *labels, *map(_mask, slices)])
 
 
 def _lost_fault(lost: int, paired: int) -> str | None:
@@ -272,19 +295,33 @@ def _ratio_fault(primary: pd.DataFrame) -> str | None:
 
 
 def _arrived(
-    site: Site, plan: Plan, rollout_id: str, window: Window, now: datetime
+    site: Site,
+    plan: Plan,
+    rollout_id: str,
+    window: Window,
+    now: datetime,
+    slices: Sequence[Slice],
 ) -> pd.DataFrame:
-    """Every unit that a server had to answer, with its block and what is known of its labels."""
+    """Every unit that a server had to answer: its block, its slices, what is known of its labels."""
     system = site.systems.kept(rollout_id)
-    labels = sorted({gate.label for gate in plan.gates})
+    labels = sorted({gate.label for gate in plan.gates if gate.label})
     # What the whole system reads, as a server does: a feed that lacks units must not hide them.
     members = [*site.champion().release.members.values(), *plan.members]
-    needs = needs_of_models(system, members, labels)
+    columns = frozenset(column for one in slices for column in one.columns)
+    needs = needs_of_models(system, members, labels) | Needs(features=frozenset(), columns=columns)
     record = site.systems.recorded(system)
-    parts = [pd.DataFrame(columns=["block", *labels], dtype=np.float64)]
+    none = ["block", *labels, *map(_mask, slices)]
+    parts = [pd.DataFrame(columns=none, dtype=np.float64)]
     try:
         parts += [
-            pd.DataFrame({"block": part.blocks, **part.labels}, index=list(map(str, part.units)))
+            pd.DataFrame(
+                {
+                    "block": part.blocks,
+                    **part.labels,
+                    **{_mask(one): one.holds(part.columns) for one in slices},
+                },
+                index=list(map(str, part.units)),
+            )
             for part in record.partitions(window, world="live", needs=needs, as_of=now)
         ]
     except UnusableHistory as error:

@@ -14,6 +14,7 @@ from sluiceway.replay.freezing import BASELINE, CANDIDATE, FreezeTest, freeze_te
 from sluiceway.replay.measure import Measurement, measure_all
 from sluiceway.replay.partitions import Needs, Partition
 from sluiceway.replay.profiles import BlockProfile, profile_blocks
+from sluiceway.replay.slicing import SliceMeter
 from sluiceway.rollouts.plan import Plan
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.recorded import NotRecorded, RecordedAnswers
@@ -106,6 +107,7 @@ def measured_by(
     words: str,
     profiled: Collection[str] = (),
     into: list[BlockProfile] | None = None,
+    slices: SliceMeter | None = None,
 ) -> Measurement:
     """Measure every gate for every arm.
 
@@ -113,7 +115,7 @@ def measured_by(
     """
     recorded = RecordedAnswers.of(chains.site, chains.system, chains.plan, window)
     try:
-        return replayed(chains, arms, window, world, recorded, words, profiled, into)
+        return replayed(chains, arms, window, world, recorded, words, profiled, into, slices=slices)
     except NotRecorded:
         pass
     except FaultyAnswers as error:
@@ -121,8 +123,10 @@ def measured_by(
             raise
     if into is not None:
         into.clear()
+    if slices is not None:
+        slices.clear()
     nothing = RecordedAnswers.none()
-    return replayed(chains, arms, window, world, nothing, words, profiled, into)
+    return replayed(chains, arms, window, world, nothing, words, profiled, into, slices=slices)
 
 
 def replayed(
@@ -135,6 +139,7 @@ def replayed(
     profiled: Collection[str],
     into: list[BlockProfile] | None,
     given: Callable[[Partition], Partition] | None = None,
+    slices: SliceMeter | None = None,
 ) -> Measurement:
     """Measure every gate for every arm, with the recorded answers given.
 
@@ -142,6 +147,7 @@ def replayed(
         words: What is going on, for those who watch.
         profiled: Raw columns to profile, into the list `into`.
         given: Makes of each partition the one that is answered.
+        slices: Measures the slices of what is answered.
     """
     site, system, plan = chains.site, chains.system, chains.plan
     evaluator = Evaluator(
@@ -157,17 +163,22 @@ def replayed(
     blocks = (window.end - window.start) // plan.calendar.length
     seen = 0
 
-    def watch(part: Partition, _answers: Answers) -> None:
+    def watch(part: Partition, answers: Answers) -> None:
         nonlocal seen
         seen += len(part.block_names)
         site.progress(words, min(seen, blocks), blocks)
         if into is not None:
             into.extend(profile_blocks(part, profiled))
+        if slices is not None:
+            slices.add(part, answers)
 
     parts = site.systems.recorded(system).partitions(
         window,
         world=world,
-        needs=evaluator.needs(labels={g.label for g in plan.gates}, columns=profiled),
+        needs=evaluator.needs(
+            labels={g.label for g in plan.gates if g.label},
+            columns={*profiled, *(slices.columns if slices else ())},
+        ),
         as_of=chains.now,
     )
     if given is not None:

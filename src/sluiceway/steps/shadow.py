@@ -27,6 +27,7 @@ from sluiceway.replay.measure import Measurement
 from sluiceway.replay.partitions import Partition, feature_version
 from sluiceway.replay.profiles import BlockProfile, FeedFinding, profile_blocks, stuck_or_shifted
 from sluiceway.replay.replacing import ReferenceRows, Replaced, replaced
+from sluiceway.replay.slicing import SliceMeasurement, SliceMeter
 from sluiceway.rollouts.actions import Diagnose, ReplayShadow
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
@@ -66,19 +67,27 @@ def replay_shadow(
     chains = Chains.of(site, rollout_id, now)
     window = Window(start=whole_blocks_from(chains.plan.calendar, start), end=end)
     verdicts: tuple[Verdict, ...] = ()
+    slices: tuple[Verdict, ...] = ()
     harms: RecordedHarms | None = None
     budget: tuple[BudgetVerdict, ...] = ()
     attribution, rows, fault, faulty, outcome = None, 0, None, None, Outcome.ERROR
     try:
         budgets = budgets_of(site, chains.plan, now=now)
-        measured = _shadow_measured(chains, window, tuple(budgets.arms.values()))
+        meter = SliceMeter(
+            chains.plan.gates,
+            chains.system.slices,
+            automatic=chains.system.policies.automatic_slices,
+            blocks=(window.end - window.start) // chains.plan.calendar.length,
+            arms=(BASELINE, CANDIDATE),
+        )
+        measured = _shadow_measured(chains, window, tuple(budgets.arms.values()), meter)
         rows, sums = measured.rows, measured.sums
-        verdicts = _verdicts(chains, measured)
+        verdicts, slices = _verdicts(chains, measured, meter.finish())
         budget = judge_budgets(
             budgets, verdicts, sums, sums[CANDIDATE], chains.levels, looks=SHADOW_LOOKS
         )
         spent = [replace(one.against_best, outcome=one.outcome) for one in budget]
-        outcome = combine([*verdicts, *spent])
+        outcome = combine([*verdicts, *slices, *spent])
         if outcome is Outcome.PASSED:
             harms = recorded_harms(chains.plan.gates, sums[BASELINE], sums[CANDIDATE])
         if combine(verdicts) is Outcome.FAILED:
@@ -103,6 +112,7 @@ def replay_shadow(
         faulty=faulty,
         harms=harms,
         budget=budget,
+        slices=slices,
         seconds=time.perf_counter() - began,
     )
     site.tell(rollout_id, happened, after=state.seq, now=now)
@@ -133,7 +143,9 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
     site.tell(rollout_id, diagnosed, after=state.seq, now=now)
 
 
-def _shadow_measured(chains: Chains, window: Window, best: tuple[Arm, ...]) -> Measurement:
+def _shadow_measured(
+    chains: Chains, window: Window, best: tuple[Arm, ...], meter: SliceMeter
+) -> Measurement:
     """Measure both chains, and the best generations where they can still answer."""
     both = (
         Arm(name=BASELINE, release=chains.baseline),
@@ -141,24 +153,34 @@ def _shadow_measured(chains: Chains, window: Window, best: tuple[Arm, ...]) -> M
     )
     if best:
         try:
-            return measured_by(chains, (*both, *best), window, "recorded", words="shadow replay")
+            return measured_by(
+                chains, (*both, *best), window, "recorded", words="shadow replay", slices=meter
+            )
         except (FaultyAnswers, UnknownVersion, UnloadableVersion):
-            pass  # whoever is at fault, both chains alone will tell
-    return measured_by(chains, both, window, "recorded", words="shadow replay")
+            meter.clear()  # whoever is at fault, both chains alone will tell
+    return measured_by(chains, both, window, "recorded", words="shadow replay", slices=meter)
 
 
-def _verdicts(chains: Chains, measured: Measurement) -> tuple[Verdict, ...]:
-    return tuple(
-        judge_replay(
-            gate,
-            measured.sums[BASELINE][gate.name],
-            measured.sums[CANDIDATE][gate.name],
-            chains.levels,
-            len(chains.plan.gates),
-            looks=SHADOW_LOOKS,
-        )
+def _verdicts(
+    chains: Chains, measured: Measurement, slices: Sequence[SliceMeasurement]
+) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
+    """Verdicts of the plan's gates and of the slices, which have half of the rollback level each."""
+    gates = [
+        (gate, measured.sums[BASELINE][gate.name], measured.sums[CANDIDATE][gate.name])
         for gate in chains.plan.gates
-    )
+    ]
+    parts = [(one.gate, one.baseline, one.candidate) for one in slices]
+    halves = 2 if parts else 1
+    judged = [
+        tuple(
+            judge_replay(
+                gate, before, after, chains.levels, halves * len(family), looks=SHADOW_LOOKS
+            )
+            for gate, before, after in family
+        )
+        for family in (gates, parts)
+    ]
+    return judged[0], judged[1]
 
 
 def _outcome_of_faults(error: FaultyAnswers) -> Outcome:
