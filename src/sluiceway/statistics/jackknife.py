@@ -51,7 +51,7 @@ class PairedHarm:
 
 
 def are_paired(baseline: BlockSums, candidate: BlockSums) -> bool:
-    """Whether two arms hold the same metric over rows of the same number and weight in each block."""
+    """Whether two arms hold the same metric over as many rows, weighing as much, in each block."""
     return (
         baseline.metric == candidate.metric
         and baseline.blocks == candidate.blocks
