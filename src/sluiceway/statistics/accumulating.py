@@ -65,6 +65,9 @@ class MetricAccumulator:
             other = None if reference is None else np.asarray(reference, dtype=np.float64)
             mass = None if weight is None else np.asarray(weight, dtype=np.float64)
             self._add_sums(labels, answers, codes, names, other, mass)
+        elif labels.ndim > 1 or answers.ndim > 1:
+            what = f"label {labels.shape} and answer {answers.shape} must be one number a row"
+            raise BadInput([Fault(where=self.metric.name, what=what)])
         else:
             self._keep(labels, answers, codes, names)
 
@@ -112,7 +115,8 @@ class MetricAccumulator:
         renumbered = np.asarray([rank_of[name] for name in self._codes], dtype=np.intp)
         empty = np.empty(0, np.int8 if self._labels_are_small else np.float64)
         packed = np.concatenate([empty, *(part[0] for part in self._kept)])
-        answer = np.concatenate([np.empty(0), *(part[1] for part in self._kept)])
+        none = np.empty((0, self.metric.columns) if self.metric.columns > 1 else 0)
+        answer = np.concatenate([none, *(part[1] for part in self._kept)])
         codes = np.concatenate([np.empty(0, np.int32), *(part[2] for part in self._kept)])
         label = packed.astype(np.float64)
         if self._labels_are_small:

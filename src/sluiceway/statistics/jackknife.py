@@ -51,11 +51,13 @@ class PairedHarm:
 
 
 def are_paired(baseline: BlockSums, candidate: BlockSums) -> bool:
-    """Whether two arms hold the same metric over the same number of rows in the same blocks."""
+    """Whether two arms hold the same metric over as many rows, weighing as much, in each block."""
     return (
         baseline.metric == candidate.metric
         and baseline.blocks == candidate.blocks
         and np.array_equal(baseline.rows, candidate.rows)
+        and (baseline.weight is None) == (candidate.weight is None)
+        and np.allclose(baseline.mass, candidate.mass, rtol=1e-9, atol=0)
     )
 
 

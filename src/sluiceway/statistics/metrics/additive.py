@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluiceway.statistics.metrics.metric import Metric, Rows
+from sluiceway.statistics.metrics.metric import Metric, Rows, summed
 from sluiceway.statistics.metrics.sums import BlockSums, Codes, Floats, Mask
 
 
@@ -117,7 +117,7 @@ class AdditiveMetric(Metric):
             columns = [term.values(rows) for term in self.terms]
             if weight is not None:
                 columns = [column * weight for column in columns]
-            sums = [np.bincount(block, weights=column, minlength=blocks) for column in columns]
+            sums = [summed(block, column, blocks) for column in columns]
         return np.stack(sums, axis=1)
 
     def _evaluate(self, sums: Floats, mass: Floats) -> Floats:

@@ -156,7 +156,7 @@ class Metric(ABC):
             blocks=ids,
             sums=self._sums(rows, block, len(ids), weight),
             rows=np.bincount(block, minlength=len(ids)).astype(np.int64),
-            weight=None if weight is None else _summed(block, weight, len(ids)),
+            weight=None if weight is None else summed(block, weight, len(ids)),
             additive=self.additive,
             **counted,
         )
@@ -249,5 +249,6 @@ def written(number: float) -> str:
     return short if float(short) == number else repr(number)
 
 
-def _summed(block: Codes, values: Floats, blocks: int) -> Floats:
-    return np.bincount(block, weights=values, minlength=blocks).astype(np.float64)
+def summed(block: Codes, values: Floats, blocks: int) -> Floats:
+    """Sums by block, ``float64[blocks]``; of no rows too, where numpy would give integers."""
+    return np.bincount(block, weights=values, minlength=blocks).astype(np.float64, copy=False)
