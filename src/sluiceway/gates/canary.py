@@ -11,13 +11,11 @@ from sluiceway.gates.declared import Gate, Levels
 from sluiceway.gates.verdicts import CanaryJudgement, HarmEstimate, Reason, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.statistics.evalues import e_holm, log_weighted_mean
-from sluiceway.statistics.sequential import SequentialHarm
-
-METHOD = "t-mixture e-process"
+from sluiceway.statistics.sequential import Method, SequentialState
 
 
 def judge_canary(
-    evidence: Sequence[tuple[Gate, SequentialHarm]], levels: Levels
+    evidence: Sequence[tuple[Gate, SequentialState]], levels: Levels
 ) -> CanaryJudgement:
     """Judge every gate of the plan at one look.
 
@@ -36,7 +34,7 @@ def judge_canary(
     names = [gate.name for gate, _ in evidence]
     if len(set(names)) != len(names):
         raise ValueError(f"gates of one plan need different names, not {names}")
-    log_e = [state.log_e_harm(gate.margin, levels.c2) for gate, state in evidence]
+    log_e = [state.log_e_harm(gate.margin) for gate, state in evidence]
     weights = [gate.weight for gate, _ in evidence]
     family = log_weighted_mean(log_e, weights)
     crossed = bool(evidence) and family >= -math.log(levels.rollback_alpha)
@@ -48,7 +46,7 @@ def judge_canary(
         if not named:
             blamed = {max(range(len(log_e)), key=log_e.__getitem__): Reason.FAMILY_HARM}
     verdicts = tuple(
-        _judge_gate(gate, state, levels, len(evidence), blamed.get(place))
+        _judge_gate(gate, state, levels, log_e[place], len(evidence), blamed.get(place))
         for place, (gate, state) in enumerate(evidence)
     )
     by_evidence = sorted(blamed, key=lambda place: -log_e[place])
@@ -62,9 +60,14 @@ def judge_canary(
 
 
 def _judge_gate(
-    gate: Gate, state: SequentialHarm, levels: Levels, family_size: int, blame: Reason | None
+    gate: Gate,
+    state: SequentialState,
+    levels: Levels,
+    log_e_harm: float,
+    family_size: int,
+    blame: Reason | None,
 ) -> Verdict:
-    log_e_safety = state.log_e_safety(gate.margin, levels.c2)
+    log_e_safety = state.log_e_safety(gate.margin)
 
     def says(outcome: Outcome, reason: Reason) -> Verdict:
         return Verdict(
@@ -75,7 +78,7 @@ def _judge_gate(
             alpha=levels.alpha,
             rollback_alpha=levels.rollback_alpha,
             family_size=family_size,
-            log_e_harm=state.log_e_harm(gate.margin, levels.c2),
+            log_e_harm=log_e_harm,
             log_e_safety=log_e_safety,
             rows=state.rows,
             unlabelled=state.unlabelled,
@@ -103,10 +106,10 @@ def _judge_gate(
     return says(Outcome.INCONCLUSIVE, Reason.MARGIN_NOT_EXCLUDED)
 
 
-def _estimate(state: SequentialHarm, levels: Levels) -> HarmEstimate | None:
+def _estimate(state: SequentialState, levels: Levels) -> HarmEstimate | None:
     if state.n == 0:
         return None
-    low, high = state.confidence_sequence(levels.alpha, levels.c2)
+    low, high = state.confidence_sequence(levels.alpha)
     return HarmEstimate(
         harm=state.mean,
         standard_error=state.standard_error,
@@ -116,5 +119,5 @@ def _estimate(state: SequentialHarm, levels: Levels) -> HarmEstimate | None:
         candidate=state.mean_candidate,
         rows=state.rows,
         blocks=state.n,
-        method=METHOD,
+        method=Method(state.method).words,
     )

@@ -1,12 +1,12 @@
 """What a plan fixes before the first look: gates, their roles, and the levels of error."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sluiceway.errors import BadInput, Fault
-from sluiceway.statistics.evalues import DEFAULT_C2
 from sluiceway.statistics.metrics import metric_named
+from sluiceway.statistics.sequential import BY_BLOCKS, Evidence
 
 
 class Role(StrEnum):
@@ -32,6 +32,7 @@ class Gate:
         unit: The metric's unit as people write it, such as ``min``; empty where it has none.
         weight: Relative share of the rollback level, above 0.
         block: What one block is called, the unit of independence, such as ``day``.
+        evidence: How live evidence is read (:func:`~sluiceway.statistics.sequential.method_for`).
     """
 
     model: str
@@ -43,6 +44,7 @@ class Gate:
     unit: str = ""
     weight: float = 1.0
     block: str = "day"
+    evidence: Evidence = BY_BLOCKS
 
     def __post_init__(self) -> None:
         faults = []
@@ -75,15 +77,12 @@ class Levels:
             a candidate none of whose gates exceeds its margin, over all gates together.
         min_blocks: Below this many measured blocks nothing is PASSED.
         unlabelled_limit: Share of rows without a label above which nothing is PASSED.
-        c2: Prior precision of the sequential test's effect size
-            (:data:`~sluiceway.statistics.evalues.DEFAULT_C2`).
     """
 
     alpha: float = 0.05
     rollback_alpha: float = 0.05
     min_blocks: int = 10
     unlabelled_limit: float = 0.1
-    c2: float = field(default=DEFAULT_C2)
 
     def __post_init__(self) -> None:
         rules = {
@@ -91,7 +90,6 @@ class Levels:
             "rollback_alpha": (0 < self.rollback_alpha < 0.5, "between 0 and 0.5"),
             "min_blocks": (self.min_blocks >= 2, "at least 2"),
             "unlabelled_limit": (0 <= self.unlabelled_limit < 1, "from 0 to below 1"),
-            "c2": (math.isfinite(self.c2) and self.c2 > 0, "finite and above 0"),
         }
         faults = [
             Fault(where=f"levels.{name}", what=f"{getattr(self, name)} must be {rule}")

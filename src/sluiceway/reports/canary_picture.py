@@ -31,7 +31,7 @@ from sluiceway.reports.figures import metric_name, shortened
 from sluiceway.reports.story import Story
 from sluiceway.rollouts.events import Looked, Promoted, RollbackDecided
 from sluiceway.rollouts.plan import Plan
-from sluiceway.statistics.sequential import SequentialHarm
+from sluiceway.statistics.sequential import SequentialState
 
 # matplotlib leaves these untyped.
 _Locator: Any = AutoDateLocator
@@ -177,7 +177,7 @@ def _title(axes: Axes, text: str) -> None:
 
 
 def _gate(axes: Axes, gate: Gate, plan: Plan, seen: Sequence[_Seen]) -> None:
-    states = [one.look.states.get(gate.name, SequentialHarm()) for one in seen]
+    states = [one.look.states.get(gate.name, gate.evidence.begin(gate.margin)) for one in seen]
     xs = [_number(one.at) for one in seen]
     bands = [state.confidence_sequence(plan.alpha) for state in states]
     bottom, top = _limits(gate, states, bands)
@@ -218,7 +218,7 @@ def _at_left(axes: Axes, y: float, text: str, colour: str) -> None:
 
 def _limits(
     gate: Gate,
-    states: Sequence[SequentialHarm],
+    states: Sequence[SequentialState],
     bands: Sequence[tuple[float | None, float | None]],
 ) -> tuple[float, float]:
     """Room for every mean, the margin and the last band; wide early bands are cut."""

@@ -20,7 +20,7 @@ from sluiceway.journal import Draft, Event
 from sluiceway.outcomes import Outcome
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.plan import Plan
-from sluiceway.statistics.sequential import SequentialHarm
+from sluiceway.statistics.sequential import SequentialState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class Looked:
 
     outcome: Outcome
     watermark: str | None
-    states: Mapping[str, SequentialHarm]
+    states: Mapping[str, SequentialState]
     verdicts: tuple[Verdict, ...]
     log_e: float
     candidate_units: int

@@ -9,6 +9,7 @@ e-values" (e-Holm, by closed testing).
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from scipy import optimize, special
 
@@ -79,6 +80,7 @@ def _log_t_cdf(t: float, n: int) -> float:
     return log_density + math.log((n + t * t) / (n * -t)) - math.log1p(1 / (t * t))
 
 
+@lru_cache(maxsize=4096)
 def critical_ratio(n: int, alpha: float, c2: float = DEFAULT_C2) -> float | None:
     """The mean : spread at which :func:`log_t_mixture` reaches log(1/``alpha``).
 
@@ -97,6 +99,41 @@ def critical_ratio(n: int, alpha: float, c2: float = DEFAULT_C2) -> float | None
         lambda ratio: log_t_mixture(n, ratio, 1.0, c2) - wanted, 0.0, high, xtol=1e-13, rtol=1e-13
     )
     return float(root)
+
+
+def log_beta_mixture(wins: int, losses: int, a: float, b: float, null: float = 0.5) -> float:
+    """Log e-value of the one-sided beta mixture against "a win has at most probability `null`".
+
+    The chance p of a win is Beta(a, b) above `null`; at null ½ and a = b this is
+    ``betaln(w+a, l+a) + log betaincc(w+a, l+a, ½) - betaln(a, a) - log ½ + (w+l) log 2``.
+    Source: Howard, Ramdas, McAuliffe & Sekhon (2021), Annals of Statistics 49, proposition 7.
+
+    Returns:
+        A finite number; 0 (no evidence) before the first trial.
+    """
+    if wins + losses == 0:
+        return 0.0
+    return (
+        float(special.betaln(wins + a, losses + b) - special.betaln(a, b))
+        + _log_beta_above(null, wins + a, losses + b)
+        - _log_beta_above(null, a, b)
+        - wins * math.log(null)
+        - losses * math.log1p(-null)
+    )
+
+
+def _log_beta_above(x: float, a: float, b: float) -> float:
+    """Log of the probability that a Beta(a, b) number exceeds x."""
+    above = float(special.betaincc(a, b, x))
+    if above > _TINY:
+        return math.log(above)
+    # The series of the incomplete beta function, whose terms fall where the tail is far.
+    term, total, k = 1.0, 1.0, 0
+    while term > 1e-17 * total:
+        term *= (a + b + k) / (b + 1 + k) * (1 - x)
+        total, k = total + term, k + 1
+    logs = b * math.log1p(-x) + a * math.log(x) - math.log(b) - float(special.betaln(a, b))
+    return logs + math.log(total)
 
 
 def log_weighted_mean(log_e: Sequence[float], weights: Sequence[float]) -> float:

@@ -6,10 +6,9 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Levels, Verdict, combine, judge_canary
+from sluiceway.gates import Gate, Levels, Verdict, combine, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.replay.faults import HistoryFaultCode, UnusableHistory
@@ -18,8 +17,15 @@ from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.accumulating import MetricAccumulator
-from sluiceway.statistics.metrics import metric_named
-from sluiceway.statistics.sequential import BlockHarm, SequentialHarm, block_harms
+from sluiceway.statistics.metrics import Floats, Metric, metric_named
+from sluiceway.statistics.recurring import in_first_block
+from sluiceway.statistics.sample_ratio import Assigned, broken_ratio
+from sluiceway.statistics.sequential import (
+    BlockHarm,
+    SequentialState,
+    block_harms,
+    with_differences,
+)
 from sluiceway.steps.site import Site
 
 LOST_PAIRS_LIMIT = 0.01
@@ -28,8 +34,11 @@ LOST_PAIRS_LIMIT = 0.01
 FALLBACK_LIMIT = 0.01
 """Share of the candidate's units that may have received safe defaults in one look."""
 
-SAMPLE_RATIO_LEVEL = 1e-4
-"""Level of each look's sample-ratio test; a chance alarm over 20 looks has probability .002."""
+SAMPLE_RATIO_LEVEL = 1e-3
+"""Probability that a sound router is ever called broken, over all looks and revisions."""
+
+SILENT_LEVEL = 1e-4
+"""Probability below which a mirror that drew no unit of a block is not chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +46,8 @@ class LiveRows:
     """What the log and the labels say of some blocks.
 
     Attributes:
-        paired: One row a unit that both arms answered: ``block``, ``baseline:model.field``,
-            ``candidate:model.field``, and the labels' columns.
+        paired: One row a unit that both arms answered, in the first block that saw it: ``block``,
+            ``baseline:model.field``, ``candidate:model.field``, and the labels' columns.
         candidate_units: Units whose consumer received the candidate's answer.
         champion_units: Units whose consumer received the other arm's answer.
         fault: Why the rows cannot be trusted; None where they can.
@@ -66,8 +75,11 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     states = dict(state.look.states) if state.look else {}
     before = state.look.watermark if state.look else None
     for gate in plan.gates:
-        states.setdefault(gate.name, SequentialHarm())
-    rows = live_rows(site, plan, rollout_id, first=first, last=last, now=now)
+        states.setdefault(gate.name, gate.evidence.begin(gate.margin))
+    began = state.first_step_at or state.promoted_at
+    assert began is not None
+    since = min(plan.calendar.next_start(began), plan.calendar.start(first))
+    rows = live_rows(site, plan, rollout_id, since=since, first=first, last=last, now=now)
     if rows.fault is None:
         states = entered(plan, states, rows.paired, first=first, last=last)
     judgement = judge_canary(
@@ -99,29 +111,59 @@ def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]
 
 def entered(
     plan: Plan,
-    states: Mapping[str, SequentialHarm],
+    states: Mapping[str, SequentialState],
     paired: pd.DataFrame,
     *,
     first: str,
     last: str,
-) -> dict[str, SequentialHarm]:
+) -> dict[str, SequentialState]:
     """Each gate's evidence after all blocks from `first` to `last`; an empty one counts as such."""
-    after = {}
+    after: dict[str, SequentialState] = {}
     for gate in plan.gates:
-        sums = []
-        for arm in ("baseline", "candidate"):
-            accumulator = MetricAccumulator(metric_named(gate.metric))
-            answers = paired[f"{arm}:{gate.model}.{gate.field}"].to_numpy(dtype=np.float64)
-            labels = paired[gate.label].to_numpy(dtype=np.float64)
-            accumulator.add(labels, answers, paired["block"].to_numpy(dtype=object))
-            sums.append(accumulator.finish())
-        measured = {harm.block: harm for harm in block_harms(*sums)}
+        measured = {harm.block: harm for harm in measured_blocks(gate, paired)}
         sequence = states[gate.name]
         for block in blocks_between(plan.calendar, first, last):
             empty = BlockHarm(block=block, harm=None, baseline=None, candidate=None, rows=0)
             sequence = sequence.enter(measured.get(block, empty))
         after[gate.name] = sequence
     return after
+
+
+def measured_blocks(gate: Gate, paired: pd.DataFrame) -> tuple[BlockHarm, ...]:
+    """What each block says to one gate, with what each pair says where the metric has rows."""
+    metric = metric_named(gate.metric)
+    labels = paired[gate.label].to_numpy(dtype=np.float64)
+    before, after = (
+        paired[f"{arm}:{gate.model}.{gate.field}"].to_numpy(dtype=np.float64)
+        for arm in ("baseline", "candidate")
+    )
+    names = paired["block"].to_numpy(dtype=object)
+    sums = []
+    for answers in (before, after):
+        accumulator = MetricAccumulator(metric)
+        accumulator.add(labels, answers, names)
+        sums.append(accumulator.finish())
+    harms = block_harms(*sums)
+    differences = _differences(metric, labels, before, after)
+    if differences is None or not harms:
+        return harms
+    place = {harm.block: code for code, harm in enumerate(harms)}
+    codes = np.asarray([place[str(name)] for name in names], dtype=np.intp)
+    return with_differences(metric, harms, differences, codes)
+
+
+def _differences(metric: Metric, label: Floats, before: Floats, after: Floats) -> Floats | None:
+    """Each pair's loss under the candidate minus under the baseline; NaN where one is unusable."""
+    usable = metric.label_domain.holds(label)
+    for answers in (before, after):
+        usable &= metric.answer_domain.holds(answers)
+    losses = [metric.row_losses(label[usable], one[usable]) for one in (before, after)]
+    if losses[0] is None or losses[1] is None:
+        return None
+    found = np.full(label.size, np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found[usable] = losses[1] - losses[0]
+    return found
 
 
 def blocks_between(calendar: BlockCalendar, first: str, last: str) -> list[str]:
@@ -133,44 +175,60 @@ def blocks_between(calendar: BlockCalendar, first: str, last: str) -> list[str]:
 
 
 def live_rows(
-    site: Site, plan: Plan, rollout_id: str, *, first: str, last: str, now: datetime
+    site: Site,
+    plan: Plan,
+    rollout_id: str,
+    *,
+    since: datetime,
+    first: str,
+    last: str,
+    now: datetime,
 ) -> LiveRows:
     """Read what both arms answered and what is known of the truth.
+
+    Answers are read from `since` on, when the evidence began: they tell which units came before
+    (:func:`~sluiceway.statistics.recurring.in_first_block`).
 
     Evidence that cannot be read, for whatever reason, is a fault and never raised: the rollout
     has to lose its traffic rather than its judge.
     """
     window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
     try:
-        return _read(site, plan, rollout_id, window, now)
+        return _read(site, plan, rollout_id, window, since, now)
     except Exception as error:  # noqa: BLE001 - see above
         said = " ".join(str(error).split()) or type(error).__name__
         fault = f"live evidence cannot be read: {said}"
     return LiveRows(paired=_no_rows(plan), candidate_units=0, champion_units=0, fault=fault)
 
 
-def _read(site: Site, plan: Plan, rollout_id: str, window: Window, now: datetime) -> LiveRows:
-    log = site.predictions.read(window)
+def _read(
+    site: Site, plan: Plan, rollout_id: str, window: Window, since: datetime, now: datetime
+) -> LiveRows:
+    log = site.predictions.read(Window(start=since, end=window.end))
     arrived = _arrived(site, plan, rollout_id, window, now)
     if not log.empty:
         log = log[log["rollout_id"] == rollout_id]
     if log.empty:
         fault = _unanswered_fault(arrived, frozenset(), plan)
         return LiveRows(paired=_no_rows(plan), candidate_units=0, champion_units=0, fault=fault)
+    log = log.assign(block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])))
     # A unit that was answered again counts once, by what was in force last.
-    log = log.sort_values("routing_revision", ascending=False).drop_duplicates(["unit", "arm"])
+    log = log.sort_values("routing_revision", ascending=False, kind="stable")
+    log = log.drop_duplicates(["unit", "arm", "block"])
     primary = log[log["path"] == "primary"]
-    on_candidate = primary["arm"] == "candidate"
-    paired, lost = _pairs(log, plan)
-    answered = frozenset(paired["block"])
+    now_seen = log[log["event_time"] >= window.start]
+    on_candidate = (now_seen["path"] == "primary") & (now_seen["arm"] == "candidate")
+    on_champion = (now_seen["path"] == "primary") & (now_seen["arm"] != "candidate")
+    paired, lost = _pairs(log, plan, window.start)
+    answered = frozenset(now_seen.loc[now_seen["paired"].astype(bool), "block"])
     return LiveRows(
         paired=paired.join(arrived.drop(columns="block")),
         candidate_units=int(on_candidate.sum()),
-        champion_units=int((~on_candidate).sum()),
+        champion_units=int(on_champion.sum()),
         fault=_unanswered_fault(arrived, answered, plan)
         or _lost_fault(lost, len(paired))
-        or _ratio_fault(primary, on_candidate),
-        broken=_fallback_fault(log[log["arm"] == "candidate"]),
+        or _ratio_fault(primary),
+        broken=_fallback_fault(now_seen[now_seen["arm"] == "candidate"]),
     )
 
 
@@ -181,24 +239,24 @@ def _unanswered_fault(arrived: pd.DataFrame, answered: frozenset[str], plan: Pla
     """
     units_of = arrived["block"].value_counts()
     by_chance = (1 - plan.canary.mirror / 100) ** units_of
-    silent = sorted(set(units_of.index[by_chance < SAMPLE_RATIO_LEVEL]) - answered)
+    silent = sorted(set(units_of.index[by_chance < SILENT_LEVEL]) - answered)
     if not silent:
         return None
     units = int(arrived["block"].isin(silent).sum())
     return f"{units:,} units arrived in {', '.join(silent)} and no pair of answers was logged"
 
 
-def _pairs(log: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, int]:
+def _pairs(log: pd.DataFrame, plan: Plan, start: datetime) -> tuple[pd.DataFrame, int]:
     fields = sorted({f"{gate.model}.{gate.field}" for gate in plan.gates})
-    wanted = log[log["paired"].astype(bool)].drop_duplicates(["unit", "arm"]).set_index("unit")
+    wanted = log[log["paired"].astype(bool)]
+    wanted = wanted[in_first_block(wanted["unit"], wanted["block"])]
+    wanted = wanted[wanted["event_time"] >= start].set_index("unit")
     arms = {arm: wanted[wanted["arm"] == arm] for arm in ("baseline", "candidate")}
     paired = (
-        arms["baseline"][fields]
-        .add_prefix("baseline:")
+        arms["baseline"][[*fields, "block"]]
+        .rename(columns={field: f"baseline:{field}" for field in fields})
         .join(arms["candidate"][fields].add_prefix("candidate:"), how="inner")
     )
-    times = pd.DatetimeIndex(arms["baseline"].loc[paired.index, "event_time"])
-    paired["block"] = plan.calendar.names(times)
     lost = len(arms["baseline"]) + len(arms["candidate"]) - 2 * len(paired)
     return paired, lost
 
@@ -228,17 +286,24 @@ def _fallback_fault(answers: pd.DataFrame) -> str | None:
     return f"the candidate gave no usable answer to {share}; safe defaults took its place"
 
 
-def _ratio_fault(primary: pd.DataFrame, on_candidate: "pd.Series[bool]") -> str | None:
-    for weight in sorted(primary["weight"].unique()):
-        rows = primary[primary["weight"] == weight]
-        share = weight / 100
-        if not 0 < share < 1:
-            continue
-        taken = int(on_candidate[rows.index].sum())
-        if binomtest(taken, len(rows), share).pvalue < SAMPLE_RATIO_LEVEL:
-            seen = f"{taken:,} of {len(rows):,} units ({100 * taken / len(rows):.1f} %)"
-            return f"sample ratio broken: the candidate answered {seen} at weight {weight} %"
-    return None
+def _ratio_fault(primary: pd.DataFrame) -> str | None:
+    """Whether newly assigned units were shared out as logged, since the evidence began."""
+    first = primary[in_first_block(primary["unit"], primary["block"])]
+    on_candidate = (first["arm"] == "candidate").groupby(
+        [first["routing_revision"], first["weight"]]
+    )
+    counts = on_candidate.agg(["sum", "size"]).reset_index()
+    assigned = [
+        Assigned(revision=int(revision), weight=float(weight), candidate=int(x), units=int(n))
+        for revision, weight, x, n in counts.itertuples(index=False)
+    ]
+    broken = broken_ratio(assigned, SAMPLE_RATIO_LEVEL)
+    if broken is None:
+        return None
+    share = 100 * broken.candidate / broken.units
+    seen = f"{broken.candidate:,} of {broken.units:,} new units ({share:.1f} %)"
+    where = f"at weight {broken.weight:g} % (routing revision {broken.revision})"
+    return f"sample ratio broken: the candidate answered {seen} {where}"
 
 
 def _arrived(
