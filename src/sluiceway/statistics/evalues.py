@@ -145,7 +145,11 @@ def log_weighted_mean(log_e: Sequence[float], weights: Sequence[float]) -> float
     """
     if not log_e:
         return 0.0
-    return float(special.logsumexp(log_e, b=weights)) - math.log(math.fsum(weights))
+    largest = max(log_e)
+    total = math.fsum(
+        weight * math.exp(one - largest) for one, weight in zip(log_e, weights, strict=True)
+    )
+    return largest + math.log(total) - math.log(math.fsum(weights))
 
 
 def e_holm(log_e: Sequence[float], weights: Sequence[float], alpha: float) -> tuple[int, ...]:

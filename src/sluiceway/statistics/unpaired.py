@@ -8,7 +8,9 @@ with the baseline's early ones.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.metrics import BlockSums, Metric, metric_named
 from sluiceway.statistics.sequential.closed import LARGEST, BlockHarm, Stratum, has_zero_one_losses
 
@@ -16,6 +18,44 @@ from sluiceway.statistics.sequential.closed import LARGEST, BlockHarm, Stratum, 
 def stratum_name(block: str, revision: int) -> str:
     """The id under which sums of a stratum are collected, in the place of a block's."""
     return f"{block}/{revision:09d}"
+
+
+def unpaired_rows(
+    metric: Metric,
+    label: ArrayLike,
+    answer: ArrayLike,
+    block: ArrayLike,
+    revision: ArrayLike,
+    on_candidate: ArrayLike,
+) -> tuple[BlockHarm, ...]:
+    """The harm inside each block of rows that one arm each answered.
+
+    Args:
+        metric: What is measured; not one that compares with another answer to the same row.
+        label: ``[n]``, NaN where there is none.
+        answer: What the row's arm answered, ``[n]``.
+        block: ``[n]`` ids.
+        revision: Routing revision under which the row was answered, ``[n]``.
+        on_candidate: Whether the candidate answered it, ``bool[n]``.
+    """
+    columns = [np.asarray(column, dtype=np.float64) for column in (label, answer)]
+    blocks, codes = np.unique(np.asarray(block).astype(str), return_inverse=True)
+    revisions, turns = np.unique(np.asarray(revision, dtype=np.int64), return_inverse=True)
+    pairs, strata = np.unique(codes * max(revisions.size, 1) + turns, return_inverse=True)
+    names = np.asarray(
+        [
+            stratum_name(str(blocks[pair // revisions.size]), int(revisions[pair % revisions.size]))
+            for pair in pairs
+        ],
+        dtype=object,
+    )
+    chosen = np.asarray(on_candidate, dtype=np.bool_)
+    sums = []
+    for rows in (~chosen, chosen):
+        accumulator = MetricAccumulator(metric)
+        accumulator.add(columns[0][rows], columns[1][rows], names[strata[rows]])
+        sums.append(accumulator.finish())
+    return unpaired_block_harms(*sums)
 
 
 def unpaired_block_harms(baseline: BlockSums, candidate: BlockSums) -> tuple[BlockHarm, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Gate, Levels, Verdict, combine, judge_canary
+from sluiceway.gates import Levels, Verdict, combine, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.replay.faults import HistoryFaultCode, UnusableHistory
@@ -16,16 +16,11 @@ from sluiceway.replay.partitions import needs_of_models
 from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
-from sluiceway.statistics.accumulating import MetricAccumulator
-from sluiceway.statistics.metrics import Floats, Metric, metric_named
+from sluiceway.statistics.metrics import metric_named
+from sluiceway.statistics.paired import paired_block_harms
 from sluiceway.statistics.recurring import in_first_block
 from sluiceway.statistics.sample_ratio import Assigned, broken_ratio
-from sluiceway.statistics.sequential import (
-    BlockHarm,
-    SequentialState,
-    block_harms,
-    with_differences,
-)
+from sluiceway.statistics.sequential import BlockHarm, SequentialState
 from sluiceway.steps.site import Site
 
 LOST_PAIRS_LIMIT = 0.01
@@ -120,50 +115,20 @@ def entered(
     """Each gate's evidence after all blocks from `first` to `last`; an empty one counts as such."""
     after: dict[str, SequentialState] = {}
     for gate in plan.gates:
-        measured = {harm.block: harm for harm in measured_blocks(gate, paired)}
+        harms = paired_block_harms(
+            metric_named(gate.metric),
+            paired[gate.label],
+            paired[f"baseline:{gate.model}.{gate.field}"],
+            paired[f"candidate:{gate.model}.{gate.field}"],
+            paired["block"].astype(str),
+        )
+        measured = {harm.block: harm for harm in harms}
         sequence = states[gate.name]
         for block in blocks_between(plan.calendar, first, last):
             empty = BlockHarm(block=block, harm=None, baseline=None, candidate=None, rows=0)
             sequence = sequence.enter(measured.get(block, empty))
         after[gate.name] = sequence
     return after
-
-
-def measured_blocks(gate: Gate, paired: pd.DataFrame) -> tuple[BlockHarm, ...]:
-    """What each block says to one gate, with what each pair says where the metric has rows."""
-    metric = metric_named(gate.metric)
-    labels = paired[gate.label].to_numpy(dtype=np.float64)
-    before, after = (
-        paired[f"{arm}:{gate.model}.{gate.field}"].to_numpy(dtype=np.float64)
-        for arm in ("baseline", "candidate")
-    )
-    names = paired["block"].to_numpy(dtype=object)
-    sums = []
-    for answers in (before, after):
-        accumulator = MetricAccumulator(metric)
-        accumulator.add(labels, answers, names)
-        sums.append(accumulator.finish())
-    harms = block_harms(*sums)
-    differences = _differences(metric, labels, before, after)
-    if differences is None or not harms:
-        return harms
-    place = {harm.block: code for code, harm in enumerate(harms)}
-    codes = np.asarray([place[str(name)] for name in names], dtype=np.intp)
-    return with_differences(metric, harms, differences, codes)
-
-
-def _differences(metric: Metric, label: Floats, before: Floats, after: Floats) -> Floats | None:
-    """Each pair's loss under the candidate minus under the baseline; NaN where one is unusable."""
-    usable = metric.label_domain.holds(label)
-    for answers in (before, after):
-        usable &= metric.answer_domain.holds(answers)
-    losses = [metric.row_losses(label[usable], one[usable]) for one in (before, after)]
-    if losses[0] is None or losses[1] is None:
-        return None
-    found = np.full(label.size, np.nan)
-    with np.errstate(over="ignore", invalid="ignore"):
-        found[usable] = losses[1] - losses[0]
-    return found
 
 
 def blocks_between(calendar: BlockCalendar, first: str, last: str) -> list[str]:

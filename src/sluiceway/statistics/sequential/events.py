@@ -59,8 +59,10 @@ def log_moments(
         return np.asarray(events * np.log1p(share * np.expm1(tilt)))
     x = np.arange(max(0, events - (units - candidate)), min(events, candidate) + 1)
     log_chance = _log_choose(candidate, x) + _log_choose(units - candidate, events - x)
-    log_chance = log_chance - special.logsumexp(log_chance)
-    return np.asarray(special.logsumexp(np.outer(tilt, x) + log_chance, axis=1))
+    tilted = np.multiply.outer(np.append(tilt, 0.0), x) + log_chance
+    largest = tilted.max(axis=1)
+    sums = largest + np.log(np.exp(tilted - largest[:, None]).sum(axis=1))
+    return np.asarray(sums[:-1] - sums[-1])  # tilt 0 holds the sum of all chances
 
 
 def _log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -112,16 +114,15 @@ class UnpairedEvents(Entered):
         changes |= means_after(self, block, added / weight)
         tilt, _ = grid(self.expected, _LARGEST_TILT)
         fraction, _ = grid(self.expected, _LARGEST_BET)
-        won = {1: np.zeros_like(tilt), -1: np.zeros_like(tilt)}
+        both_ways = np.concatenate([tilt, -tilt])
+        won = np.zeros_like(both_ways)
         penalty, difference, units, events = np.zeros_like(fraction), 0.0, 0, 0
         guess = (self.rate + self.events) / (1 + self.units)
         for one in both:
             seen = one.baseline_events + one.candidate_events
             total = one.baseline_units + one.candidate_units
-            for sign, own in won.items():
-                own += sign * tilt * one.candidate_events - log_moments(
-                    seen, one.candidate_units, total, sign * tilt
-                )
+            won += both_ways * one.candidate_events
+            won -= log_moments(seen, one.candidate_units, total, both_ways)
             penalty += _penalty(one, guess, fraction)
             difference += _weight(one) * _difference(one)
             units, events = units + total, events + seen
@@ -134,8 +135,8 @@ class UnpairedEvents(Entered):
                 "weight": weight,
                 "units": self.units + units,
                 "events": self.events + events,
-                "log_harm": tuple((won[1] + (self.log_harm or 0.0)).tolist()),
-                "log_safety": tuple((won[-1] + (self.log_safety or 0.0)).tolist()),
+                "log_harm": tuple((won[: tilt.size] + (self.log_harm or 0.0)).tolist()),
+                "log_safety": tuple((won[tilt.size :] + (self.log_safety or 0.0)).tolist()),
                 "penalty": tuple((penalty + (self.penalty or 0.0)).tolist()),
             },
         )

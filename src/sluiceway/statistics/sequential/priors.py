@@ -87,10 +87,11 @@ def bounds(
         mean: A margin that neither excludes, or nearly.
     """
     wanted, edge = -math.log(alpha), reach * (1 - 1e-9)
+    near = {"xtol": 1e-7 * reach, "rtol": 1e-7}
     centre = min(max(mean, -edge), edge)
     low = high = None
     if log_e_harm(-edge) >= wanted > log_e_harm(centre):
-        low = float(optimize.brentq(lambda m: log_e_harm(m) - wanted, -edge, centre))
+        low = float(optimize.brentq(lambda m: log_e_harm(m) - wanted, -edge, centre, **near))
     if log_e_safety(edge) >= wanted > log_e_safety(centre):
-        high = float(optimize.brentq(lambda m: log_e_safety(m) - wanted, centre, edge))
+        high = float(optimize.brentq(lambda m: log_e_safety(m) - wanted, centre, edge, **near))
     return low, high

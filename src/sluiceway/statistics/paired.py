@@ -1,0 +1,57 @@
+"""Rows that both arms answered, turned into what each block says."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sluiceway.statistics.accumulating import MetricAccumulator
+from sluiceway.statistics.metrics import Floats, Metric
+from sluiceway.statistics.sequential import BlockHarm, block_harms, with_differences
+
+
+def paired_block_harms(
+    metric: Metric, label: ArrayLike, baseline: ArrayLike, candidate: ArrayLike, block: ArrayLike
+) -> tuple[BlockHarm, ...]:
+    """The harm inside each block, with what each pair says where the metric is a mean over rows.
+
+    Args:
+        metric: What is measured.
+        label: ``[n]``, NaN where there is none.
+        baseline: The baseline's answers, ``[n]``.
+        candidate: The candidate's answers to the same rows, ``[n]``.
+        block: ``[n]`` ids.
+
+    Returns:
+        One a block, in the order of block ids.
+    """
+    labels, before, after = (
+        np.asarray(column, dtype=np.float64) for column in (label, baseline, candidate)
+    )
+    names = np.asarray(block)
+    sums = []
+    for answers in (before, after):
+        accumulator = MetricAccumulator(metric)
+        accumulator.add(labels, answers, names)
+        sums.append(accumulator.finish())
+    harms = block_harms(*sums)
+    differences = _differences(metric, labels, before, after)
+    if differences is None or not harms:
+        return harms
+    place = {harm.block: code for code, harm in enumerate(harms)}
+    found, codes = np.unique(names.astype(str), return_inverse=True)
+    return with_differences(
+        metric, harms, differences, np.asarray([place[name] for name in found])[codes]
+    )
+
+
+def _differences(metric: Metric, label: Floats, before: Floats, after: Floats) -> Floats | None:
+    """Each pair's loss under the candidate minus under the baseline; NaN where one is unusable."""
+    usable = metric.label_domain.holds(label)
+    for answers in (before, after):
+        usable &= metric.answer_domain.holds(answers)
+    losses = [metric.row_losses(label[usable], one[usable]) for one in (before, after)]
+    if losses[0] is None or losses[1] is None:
+        return None
+    found = np.full(label.size, np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found[usable] = losses[1] - losses[0]
+    return found
