@@ -1,0 +1,133 @@
+"""Live rows become evidence: each unit once, by the method of its gate, from a sound router."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sluiceway.adapters.prediction_log import MemoryPredictionLog
+from sluiceway.journal import Event
+from sluiceway.outcomes import Outcome
+from sluiceway.ports import Window
+from sluiceway.rollouts.events import Looked, draft, happening
+from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.sequential import BettingHarm, method_for
+from sluiceway.steps import looking
+from sluiceway.steps.serving import BatchServer
+from sluiceway.steps.site import Site
+from tests.driver import advance
+from tests.steps.worlds import NOW, quick_site, same_fraud, to_canary
+
+DAY = timedelta(days=1)
+
+
+def looked_at(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    days: int = 2,
+) -> tuple[Site, str, Looked]:
+    """The last look at some days in canary whose log was changed."""
+    site = quick_site(tmp_path)
+    same_fraud(site)
+    rollout = to_canary(site, "fraud@2")
+    window = Window(start=NOW, end=NOW + days * DAY)
+    BatchServer(site).answer(window, now=window.end)
+    read = MemoryPredictionLog.read
+    monkeypatch.setattr(MemoryPredictionLog, "read", lambda log, w: change(read(log, w)))
+    advance(site, rollout, NOW + (days + 1) * DAY)
+    look = site.state(rollout).look
+    assert look is not None
+    return site, rollout, look
+
+
+def test_a_unit_that_comes_back_on_another_day_contributes_on_its_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def same_people(log: pd.DataFrame) -> pd.DataFrame:
+        """Every unit of the second day is one of the first, in the same arm and path."""
+        if log.empty:
+            return log
+        log = log.copy()
+        first = log["event_time"] < NOW + DAY
+        kinds = ["arm", "path", "paired"]
+        for kind, rows in log[~first].groupby(kinds):
+            known = log[
+                first & (log[kinds] == pd.Series(dict(zip(kinds, kind, strict=True)))).all(axis=1)
+            ]
+            names = known["unit"].to_numpy()
+            log.loc[rows.index, "unit"] = np.resize(names, len(rows))
+        return log
+
+    _, _, look = looked_at(tmp_path, monkeypatch, same_people)
+    assert look.fault is None
+    for state in look.states.values():
+        assert (state.n, state.unmeasured) == (1, 1)
+
+
+def test_a_router_that_gives_the_wrong_share_is_an_error_and_not_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(log: pd.DataFrame) -> pd.DataFrame:
+        """Both arms of every other pair are told to have gone to the other's consumers."""
+        if log.empty:
+            return log
+        turned = log["unit"].isin(sorted(log["unit"].unique())[::2]) & log["paired"].astype(bool)
+        other = log["path"].map({"primary": "mirror", "mirror": "primary"})
+        return log.assign(path=log["path"].where(~turned, other))
+
+    _, _, look = looked_at(tmp_path, monkeypatch, greedy)
+    assert look.outcome is Outcome.ERROR
+    assert look.watermark is None
+    assert "sample ratio broken" in str(look.fault)
+    assert "at weight" in str(look.fault)
+
+
+def test_a_gate_reads_its_evidence_by_the_method_of_its_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, rollout, look = looked_at(tmp_path, monkeypatch, lambda log: log, days=3)
+    plan = site.plan(rollout)
+    gates = tuple(
+        replace(
+            gate,
+            evidence=method_for(METRICS[gate.metric], paired=True, independent_units=True),
+        )
+        for gate in plan.gates
+    )
+    plan = replace(plan, gates=gates)
+    rows = looking.live_rows(
+        site,
+        plan,
+        rollout,
+        since=NOW,
+        first=plan.calendar.name(NOW),
+        last=str(look.watermark),
+        now=NOW + 4 * DAY,
+    )
+    begun = {gate.name: gate.evidence.begin(gate.margin) for gate in gates}
+    states = looking.entered(
+        plan, begun, rows.paired, first=plan.calendar.name(NOW), last=str(look.watermark)
+    )
+    betting = states["fraud.brier"]
+    assert isinstance(betting, BettingHarm)
+    blocks = look.states["fraud.brier"]
+    assert (betting.n, betting.rows, betting.pairs) == (blocks.n, blocks.rows, blocks.rows)
+    assert betting.mean == pytest.approx(0.0, abs=1e-12)
+    written = draft(replace(look, states=states), at=NOW)
+    event = Event(
+        **{name: getattr(written, name) for name in ("at", "actor", "kind", "payload")},
+        environment="production",
+        rollout_id=rollout,
+        position=1,
+        seq=1,
+        previous_hash="",
+        hash="",
+    )
+    read = happening(event)
+    assert isinstance(read, Looked)
+    assert read.states == states
