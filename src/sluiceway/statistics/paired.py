@@ -1,5 +1,7 @@
 """Rows that both arms answered, turned into what each block says."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -27,20 +29,27 @@ def paired_block_harms(
         np.asarray(column, dtype=np.float64) for column in (label, baseline, candidate)
     )
     names = np.asarray(block)
+    faulty = ~metric.answer_domain.holds(before) | ~metric.answer_domain.holds(after)
     sums = []
     for answers in (before, after):
         accumulator = MetricAccumulator(metric)
-        accumulator.add(labels, answers, names)
+        # A pair that one arm spoilt is spoilt: what is left are the same rows in both arms.
+        accumulator.add(labels, np.where(faulty, np.nan, answers), names)
         sums.append(accumulator.finish())
     harms = block_harms(*sums)
-    differences = _differences(metric, labels, before, after)
-    if differences is None or not harms:
-        return harms
     place = {harm.block: code for code, harm in enumerate(harms)}
-    found, codes = np.unique(names.astype(str), return_inverse=True)
-    return with_differences(
-        metric, harms, differences, np.asarray([place[name] for name in found])[codes]
-    )
+    found, known = np.unique(names.astype(str), return_inverse=True)
+    codes = np.asarray([place[name] for name in found], dtype=np.intp)[known]
+    faulty |= ~(metric.label_domain.holds(labels) | np.isnan(labels))
+    rows = np.bincount(codes[faulty], minlength=len(harms))
+    counted = [
+        replace(harm, faulty_rows=int(rows[g]) or min(harm.faulty_rows, 1))
+        for g, harm in enumerate(harms)
+    ]
+    differences = _differences(metric, labels, before, after)
+    if differences is None:
+        return tuple(counted)
+    return with_differences(metric, counted, differences, codes)
 
 
 def _differences(metric: Metric, label: Floats, before: Floats, after: Floats) -> Floats | None:

@@ -1,0 +1,147 @@
+"""One judge for gates whose evidence is read by different methods."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from sluiceway.gates import CanaryJudgement, Gate, Levels, Role, judge_canary, render
+from sluiceway.outcomes import Outcome
+from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.paired import paired_block_harms
+from sluiceway.statistics.sequential import method_for
+from sluiceway.statistics.unpaired import unpaired_rows
+
+LEVELS = Levels()
+JUDGEMENT = TypeAdapter(CanaryJudgement)
+
+
+def gate_of(metric, margin=0.0, model="fraud", role=Role.REQUIRED, **policy):
+    declared = {"paired": True, "independent_units": True, **policy}
+    return Gate(
+        model=model,
+        metric=metric,
+        field="chance",
+        label="outcomes.fraud",
+        role=role,
+        margin=margin,
+        evidence=method_for(METRICS[metric], **declared),
+    )
+
+
+def seen(gate, blocks):
+    state = gate.evidence.begin(gate.margin)
+    for block in blocks:
+        state = state.enter(block)
+    return gate, state
+
+
+def rows_of(blocks=20, rows=200, worse=0.0, seed=0):
+    """Labels and both arms' probabilities; the candidate answers `worse` of the rows wrongly."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, blocks * rows).astype(float)
+    before = np.clip(0.25 + 0.5 * label + rng.uniform(-0.2, 0.2, label.size), 0, 1)
+    spoilt = rng.random(label.size) < worse
+    after = np.where(spoilt, 1 - before, np.clip(before + rng.normal(0, 0.01, label.size), 0, 1))
+    block = np.repeat([f"{g:03d}" for g in range(blocks)], rows)
+    return label, before, after, block
+
+
+def family(worse):
+    label, before, after, block = rows_of(worse=worse)
+    half = np.random.default_rng(1).random(label.size) < 0.5
+    answer = np.where(half, after, before)
+    unpaired = gate_of("accuracy", model="live", paired=False)
+    evidence = [
+        seen(gate, paired_block_harms(METRICS[gate.metric], label, before, after, block))
+        for gate in (
+            gate_of("accuracy", 0.02),
+            gate_of("brier", 0.01),
+            gate_of("log_loss", 0.05, role=Role.GUARD),
+        )
+    ]
+    blocks = unpaired_rows(METRICS["accuracy"], label, answer, block, np.ones(label.size), half)
+    return [*evidence, seen(unpaired, blocks)]
+
+
+def test_harm_is_seen_and_named_whatever_the_method():
+    judged = judge_canary(family(worse=0.1), LEVELS)
+    assert judged.crossed
+    assert set(judged.blamed) == {
+        "fraud.accuracy",
+        "fraud.brier",
+        "fraud.log_loss",
+        "live.accuracy",
+    }
+    assert JUDGEMENT.validate_json(JUDGEMENT.dump_json(judged)) == judged
+
+
+def test_a_harmless_candidate_passes_and_every_sentence_says_how_it_is_known():
+    judged = judge_canary(family(worse=0.0), LEVELS)
+    assert [one.outcome for one in judged.verdicts[:3]] == [Outcome.PASSED] * 3
+    said = [render(one) for one in judged.verdicts]
+    for sentence, method in zip(
+        said,
+        (
+            "beta-mixture e-process on pairs",
+            "betting e-process on pairs",
+            "t-mixture e-process",
+            "conditional e-process on events",
+        ),
+        strict=True,
+    ):
+        assert sentence.endswith(f"(20 days, 4,000 rows, {method})")
+        assert "harm" in sentence
+        assert "margin" in sentence
+
+
+@pytest.mark.parametrize("slices", [1, 30])
+def test_slices_are_members_of_the_family_as_guards(slices):
+    """A slice that is harmed rolls back by itself, the more of them the more it has to show."""
+    label, before, after, block = rows_of(worse=0.02, blocks=4)
+    bad = gate_of("accuracy", model="slice_bad", role=Role.GUARD)
+    evidence = [seen(bad, paired_block_harms(METRICS["accuracy"], label, before, after, block))]
+    alone = judge_canary(evidence, LEVELS)
+    evidence += [
+        seen(gate_of("accuracy", model=f"slice_{k}", role=Role.GUARD), []) for k in range(slices)
+    ]
+    together = judge_canary(evidence, LEVELS)
+    assert alone.crossed
+    shared = math.log((math.exp(alone.family_log_e) + slices) / (slices + 1))
+    assert together.family_log_e == pytest.approx(shared)
+
+
+WILD = st.one_of(
+    st.floats(), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0.0, 1.0, math.nan])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    metric=st.sampled_from(["accuracy", "brier", "mae", "roc_auc"]),
+    margin=st.floats(0, 2),
+    paired=st.booleans(),
+    rows=st.lists(st.tuples(WILD, WILD, WILD, st.integers(0, 14), st.booleans()), max_size=40),
+)
+def test_no_positive_verdict_without_sufficient_finite_evidence(metric, margin, paired, rows):
+    label, before, after = (np.asarray([row[k] for row in rows], dtype=float) for k in range(3))
+    block = np.asarray([f"{row[3]:02d}" for row in rows], dtype=object)
+    gate = gate_of(metric, margin, paired=paired)
+    if paired:
+        blocks = paired_block_harms(METRICS[metric], label, before, after, block)
+        used = np.concatenate([before, after])
+    else:
+        chosen = np.asarray([row[4] for row in rows], dtype=bool)
+        blocks = unpaired_rows(METRICS[metric], label, before, block, np.ones(len(rows)), chosen)
+        used = before
+    judged = judge_canary([seen(gate, blocks)], LEVELS)
+    (verdict,) = judged.verdicts
+    assert JUDGEMENT.validate_json(JUDGEMENT.dump_json(judged)) == judged
+    assert render(verdict)
+    if verdict.outcome in (Outcome.PASSED, Outcome.FAILED):
+        assert len(set(block[~np.isnan(label)])) >= (10 if verdict.outcome is Outcome.PASSED else 2)
+    if verdict.outcome is Outcome.PASSED:
+        assert np.isfinite(used).all()
