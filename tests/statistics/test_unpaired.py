@@ -116,3 +116,13 @@ def test_differences_belong_to_the_blocks_of_the_harm(metric):
     for one in paired_block_harms(METRICS[metric], label, before, after, block):
         assert one.differences.size == one.rows
         assert one.differences.mean() == pytest.approx(one.harm, abs=1e-12)
+
+
+@pytest.mark.parametrize("arm", [0, 1])
+def test_a_pair_that_one_arm_spoilt_is_one_fault_and_the_rest_stays_paired(arm):
+    arms = [[0.2, 0.3, 0.9, 0.4], [0.1, 0.3, 0.8, 0.4]]
+    arms[arm][1] = math.nan
+    first, second = paired_block_harms(METRICS["brier"], [0, 0, 1, 1], *arms, list("aabb"))
+    assert (first.rows, first.faulty_rows, second.faulty_rows) == (1, 1, 0)
+    assert first.harm == pytest.approx(0.1**2 - 0.2**2)
+    assert first.differences.tolist() == [pytest.approx(first.harm)]
