@@ -1,0 +1,143 @@
+"""The table of what an outcome leads to, row by row."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+
+import pytest
+
+from sluiceway.outcomes import Outcome, worst
+from sluiceway.rollouts.actions import (
+    CheckContracts,
+    End,
+    EnterStep,
+    Promote,
+    ReplayShadow,
+    RollBack,
+    StopTraffic,
+    Wait,
+    next_action,
+)
+from sluiceway.rollouts.endings import Ending
+from sluiceway.rollouts.events import Confirmed, Promoted, StepEntered, TrafficStopped
+from tests.rollouts.happenings import (
+    DAY,
+    REQUESTED,
+    START,
+    Told,
+    contracts,
+    looked,
+    planned,
+    shadow,
+)
+
+PASSED, INCONCLUSIVE, ERROR, FAILED = Outcome
+WINDOW = (START - 21 * DAY, START - DAY)
+EXTENDED = (START - 31 * DAY, START - DAY)
+
+
+def after(*happenings, at=START, now=None):  # type: ignore[no-untyped-def]
+    """What comes next, once the world has been made as these events want it."""
+    told = Told()
+    for happening in happenings:
+        told.add(happening, at)
+    told.add(Confirmed(seq=len(told.events), revision=1), at)
+    return next_action(told.state, now=now or at, behind=None)
+
+
+def ending(action):  # type: ignore[no-untyped-def]
+    return action.ended.ending if isinstance(action, End) else type(action)
+
+
+@pytest.mark.parametrize(
+    ("told", "leads_to"),
+    [
+        ([PASSED], ReplayShadow),
+        ([INCONCLUSIVE], Ending.INCONCLUSIVE),
+        ([ERROR], CheckContracts),
+        ([ERROR, ERROR], Ending.ERRORED),
+        ([FAILED], Ending.REJECTED),
+        ([ERROR, FAILED], Ending.REJECTED),
+    ],
+)
+def test_contracts(told, leads_to) -> None:  # type: ignore[no-untyped-def]
+    assert ending(after(REQUESTED, planned(), *map(contracts, told))) == leads_to
+
+
+@pytest.mark.parametrize(
+    ("told", "leads_to"),
+    [
+        ([(PASSED, WINDOW)], EnterStep),
+        ([(INCONCLUSIVE, WINDOW)], EXTENDED),
+        ([(INCONCLUSIVE, WINDOW), (INCONCLUSIVE, EXTENDED)], Ending.INCONCLUSIVE),
+        ([(INCONCLUSIVE, WINDOW), (PASSED, EXTENDED)], EnterStep),
+        ([(ERROR, WINDOW)], WINDOW),
+        ([(ERROR, WINDOW), (ERROR, WINDOW)], Ending.ERRORED),
+        ([(FAILED, WINDOW)], Ending.REJECTED),
+        ([(INCONCLUSIVE, WINDOW), (FAILED, EXTENDED)], Ending.REJECTED),
+    ],
+)
+def test_shadow(told, leads_to) -> None:  # type: ignore[no-untyped-def]
+    shadows = [shadow(outcome, *window) for outcome, window in told]
+    action = after(REQUESTED, planned(), contracts(PASSED), *shadows)
+    found = (action.start, action.end) if isinstance(action, ReplayShadow) else ending(action)
+    assert found == leads_to
+
+
+def look_of(outcome):  # type: ignore[no-untyped-def]
+    return looked((outcome, PASSED, PASSED), "2026-03-03")
+
+
+CANARY = (REQUESTED, planned(steps=1), contracts(PASSED), shadow(PASSED, *WINDOW))
+STEP = StepEntered(step=0, weight=10)
+# Blocks mature a day after they end: before this nothing new can be looked at.
+SOON, LATE = START + timedelta(hours=1), START + 25 * DAY
+
+
+@pytest.mark.parametrize(
+    ("outcome", "leads_to"),
+    [(PASSED, Wait), (INCONCLUSIVE, Wait), (ERROR, StopTraffic), (FAILED, RollBack)],
+)
+def test_canary_before_its_time(outcome, leads_to) -> None:  # type: ignore[no-untyped-def]
+    assert ending(after(*CANARY, STEP, look_of(outcome), now=SOON)) == leads_to
+
+
+@pytest.mark.parametrize("outcome", [PASSED, INCONCLUSIVE])
+def test_a_canary_that_cannot_be_promoted_by_its_deadline_is_over(outcome) -> None:  # type: ignore[no-untyped-def]
+    last = looked((outcome, PASSED, PASSED), "2026-03-25")
+    assert ending(after(*CANARY, STEP, last, now=LATE)) == Ending.EXPIRED
+
+
+def test_a_canary_in_error_holds_without_traffic_and_is_aborted_after_its_limit() -> None:
+    told = (*CANARY, STEP, look_of(ERROR), TrafficStopped(reason="unreadable"))
+    assert isinstance(after(*told, now=SOON), Wait)
+    late = looked((ERROR, PASSED, PASSED), "2026-03-10")
+    told = (*CANARY, STEP, late, TrafficStopped(reason="unreadable"))
+    assert ending(after(*told, now=START + 5 * DAY)) == Ending.ABORTED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "leads_to"),
+    [(PASSED, Wait), (INCONCLUSIVE, Wait), (ERROR, Wait), (FAILED, RollBack)],
+)
+def test_watch(outcome, leads_to) -> None:  # type: ignore[no-untyped-def]
+    promoted = Promoted(release="new", previous_release="old")
+    action = after(*CANARY, STEP, look_of(PASSED), promoted, look_of(outcome), now=SOON)
+    assert ending(action) == leads_to
+
+
+def test_only_the_worst_of_two_outcomes_counts() -> None:
+    order = list(Outcome)
+    for one, other in product(order, order):
+        assert worst([one, other]) is order[max(order.index(one), order.index(other))]
+    assert order == [PASSED, INCONCLUSIVE, ERROR, FAILED]
+    assert worst([]) is INCONCLUSIVE
+
+
+def test_promotion_comes_from_a_passed_look_after_bake_time_alone() -> None:
+    now = START + 3 * DAY
+    for outcome in Outcome:
+        last = looked((outcome, PASSED, PASSED), "2026-03-03")
+        states = {name: replace(state, n=1) for name, state in last.states.items()}
+        action = after(*CANARY, STEP, replace(last, states=states), now=now)
+        assert isinstance(action, Promote) == (outcome is PASSED)
