@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from scipy import stats
 
 from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.evalues import log_t_mixture
@@ -17,6 +18,7 @@ from sluiceway.statistics.sequential import (
     SequentialHarm,
     block_harms,
 )
+from sluiceway.statistics.sequential.t_mixture import skewed, unskewed
 
 STATE = TypeAdapter(SequentialHarm)
 HARMS = st.lists(st.floats(-1e3, 1e3), max_size=30)
@@ -49,8 +51,45 @@ def test_evidence_is_that_of_the_raw_block_harms(harms, margin):
     state, x = state_of(harms), np.array(harms)
     assert state.mean == pytest.approx(x.mean(), rel=1e-9, abs=1e-9)
     assert state.spread == pytest.approx(x.std(), rel=1e-6, abs=1e-9)
-    assert state.log_e_harm(margin) == log_t_mixture(len(x), state.mean - margin, state.spread)
-    assert state.log_e_safety(margin) == log_t_mixture(len(x), margin - state.mean, state.spread)
+    for side, sign in (("log_e_harm", 1), ("log_e_safety", -1)):
+        log_e = getattr(state, side)(margin)
+        mean, skewness = sign * (state.mean - margin), sign * state.skewness
+        plain = log_t_mixture(len(x), mean, state.spread)
+        if skewness >= 0:
+            assert log_e == plain
+        else:
+            assert log_e <= plain + 1e-9
+            assert math.isfinite(log_e)
+
+
+@given(
+    st.lists(st.integers(-1000, 1000), min_size=3, max_size=30).filter(lambda x: len(set(x)) > 1)
+)
+def test_skewness_is_that_of_the_raw_block_harms(harms):
+    assert state_of(harms).skewness == pytest.approx(stats.skew(harms), rel=1e-6, abs=1e-9)
+
+
+@given(st.floats(-50, 50), st.floats(-3, 0))
+def test_a_statistic_lowered_for_skewness_is_found_again(t, skew):
+    lowered = unskewed(t, skew)
+    assert lowered <= t
+    assert unskewed(skewed(lowered, skew), skew) == pytest.approx(lowered, abs=1e-6)
+
+
+def test_days_that_are_mild_with_a_rare_very_bad_one_pass_less_often_for_nothing():
+    """Exponential block harms whose mean is the margin, a look after each of 60 blocks."""
+    sims, passed, plain = 200, 0, 0
+    for seed in range(sims):
+        state, seen = SequentialHarm(), [False, False]
+        for place, harm in enumerate(np.random.default_rng(seed).exponential(1, 60).tolist()):
+            state = state.enter(block_of(place, harm))
+            if place >= 9:
+                seen[0] |= state.log_e_safety(1.0) >= math.log(20)
+                before = log_t_mixture(state.n, 1.0 - state.mean, state.spread)
+                seen[1] |= before >= math.log(20)
+        passed, plain = passed + seen[0], plain + seen[1]
+    assert passed < 0.6 * plain
+    assert passed / sims <= 0.08 + 3 * math.sqrt(0.08 * 0.92 / sims)
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=30), st.integers(-6, 6))

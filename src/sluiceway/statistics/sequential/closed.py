@@ -8,8 +8,8 @@ import numpy as np
 from sluiceway.statistics.jackknife import are_paired
 from sluiceway.statistics.metrics import BlockSums, Codes, Floats, Metric, UnitKind, metric_named
 
-LARGEST = 1e150
-"""Beyond this a squared deviation could overflow; no metric in a sane unit comes near."""
+LARGEST = 1e90
+"""Beyond this a deviation's third power could overflow; no metric in a sane unit comes near."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
