@@ -34,13 +34,16 @@ def paired_block_harms(
     for answers in (before, after):
         accumulator = MetricAccumulator(metric)
         # A pair that one arm spoilt is spoilt: what is left are the same rows in both arms.
-        accumulator.add(labels, np.where(faulty, np.nan, answers), names)
+        kept = np.where(faulty, np.nan, answers)
+        reference = np.where(faulty, np.nan, before) if metric.paired else None
+        accumulator.add(labels, kept, names, reference=reference)
         sums.append(accumulator.finish())
     harms = block_harms(*sums)
     place = {harm.block: code for code, harm in enumerate(harms)}
     found, known = np.unique(names.astype(str), return_inverse=True)
     codes = np.asarray([place[name] for name in found], dtype=np.intp)[known]
-    faulty |= ~(metric.label_domain.holds(labels) | np.isnan(labels))
+    if metric.needs_label:
+        faulty |= ~(metric.label_domain.holds(labels) | np.isnan(labels))
     rows = np.bincount(codes[faulty], minlength=len(harms))
     counted = [
         replace(harm, faulty_rows=int(rows[g]) or min(harm.faulty_rows, 1))
@@ -54,10 +57,12 @@ def paired_block_harms(
 
 def _differences(metric: Metric, label: Floats, before: Floats, after: Floats) -> Floats | None:
     """Each pair's loss under the candidate minus under the baseline; NaN where one is unusable."""
-    usable = metric.label_domain.holds(label)
-    for answers in (before, after):
-        usable &= metric.answer_domain.holds(answers)
-    losses = [metric.row_losses(label[usable], one[usable]) for one in (before, after)]
+    usable = metric.answer_domain.holds(before) & metric.answer_domain.holds(after)
+    if metric.needs_label:
+        usable &= metric.label_domain.holds(label)
+    losses = [
+        metric.row_losses(label[usable], one[usable], before[usable]) for one in (before, after)
+    ]
     if losses[0] is None or losses[1] is None:
         return None
     found = np.full(label.size, np.nan)

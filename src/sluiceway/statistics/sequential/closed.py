@@ -104,7 +104,8 @@ def block_harms(baseline: BlockSums, candidate: BlockSums) -> tuple[BlockHarm, .
 
 def has_zero_one_losses(metric: Metric) -> bool:
     """Whether the metric is the share of rows that lost, each by 1 or not at all."""
-    return metric.unit_kind is UnitKind.SHARE and metric.loss_range == (0.0, 1.0)
+    share = metric.unit_kind is UnitKind.SHARE and not metric.outputs
+    return share and metric.loss_range == (0.0, 1.0)
 
 
 def with_differences(
@@ -122,7 +123,7 @@ def with_differences(
     order = np.argsort(block[known], kind="stable")
     sorted_rows, codes = differences[known][order], block[known][order]
     ends = np.searchsorted(codes, np.arange(len(harms) + 1))
-    zero_one = has_zero_one_losses(metric)
+    zero_one = has_zero_one_losses(metric) and bool(np.isin(sorted_rows, (-1, 0, 1)).all())
     found = []
     for g, harm in enumerate(harms):
         own = sorted_rows[ends[g] : ends[g + 1]]
