@@ -1,83 +1,30 @@
-"""Canaries that are looked at many times: how often stopped for nothing, how soon for harm.
+"""Canaries in which nothing is wrong, looked at 100 times: how often they are stopped."""
 
-Every simulated canary chooses its method by the automatic policy, enters its blocks into the
-production states, writes them as JSON and reads them back before each look, and asks the production
-judge. Blocks come from rows through the production metrics, but for the family of 100 gates.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
-from pydantic import TypeAdapter
 from scipy.signal import lfilter
 
-from bench.rows import Chunk, Measured, Row, at_most, in_processes, rate
-from sluiceway.gates import Gate, Levels, Role, judge_canary
-from sluiceway.outcomes import Outcome
+from bench.decision_quality._canaries import (
+    LOOKS,
+    Generator,
+    events_of,
+    false_alarms,
+    gate_of,
+    names,
+    pairs_of,
+    repeated,
+    simulated,
+    stopped_at,
+)
+from bench.rows import Measured, Row
 from sluiceway.statistics.autocorrelation import block_length_needed
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.paired import paired_block_harms
 from sluiceway.statistics.recurring import in_first_block
-from sluiceway.statistics.sequential import BlockHarm, SequentialState, method_for
+from sluiceway.statistics.sequential import BlockHarm
 from sluiceway.statistics.unpaired import unpaired_rows
-
-LOOKS = 100
-LEVELS = Levels(alpha=0.05, rollback_alpha=0.05)
-IN_TWENTY = Levels(alpha=0.05 / 20, rollback_alpha=0.05 / 20)
-STATES = TypeAdapter(dict[str, SequentialState])
-Generator = np.random.Generator
-Blocks = Sequence[BlockHarm]
-
-
-def gate_of(metric: str, margin: float = 0.0, name: str = "model", **policy: object) -> Gate:
-    return Gate(
-        model=name,
-        metric=metric,
-        field="answer",
-        label="truth.label",
-        role=Role.REQUIRED,
-        margin=margin,
-        evidence=method_for(metric_named(metric), **policy),  # type: ignore[arg-type]
-    )
-
-
-def judged(gates: Sequence[Gate], blocks: Sequence[Blocks], levels: Levels) -> Iterator[object]:
-    """What the judge says at each look; ``blocks[k]`` are gate k's, one a look."""
-    states = {gate.name: gate.evidence.begin(gate.margin) for gate in gates}
-    for look in zip(*blocks, strict=True):
-        entered = {
-            gate.name: states[gate.name].enter(block)
-            for gate, block in zip(gates, look, strict=True)
-        }
-        states = STATES.validate_json(STATES.dump_json(entered))
-        yield judge_canary([(gate, states[gate.name]) for gate in gates], levels)
-
-
-def stopped_at(
-    gates: Sequence[Gate], blocks: Sequence[Blocks], levels: Levels = LEVELS
-) -> int | None:
-    """The first look, counted from 1, that rolls back."""
-    for look, said in enumerate(judged(gates, blocks, levels), start=1):
-        if said.crossed:  # type: ignore[attr-defined]
-            return look
-    return None
-
-
-def passes(gate: Gate, blocks: Blocks) -> bool:
-    """Whether any look passes the gate."""
-    return any(
-        said.verdicts[0].outcome is Outcome.PASSED  # type: ignore[attr-defined]
-        for said in judged([gate], [blocks], LEVELS)
-    )
-
-
-def names(blocks: int, rows: int) -> np.ndarray:
-    return np.repeat([f"{g:04d}" for g in range(blocks)], rows)
-
-
-# ------------------------------------------------------------------ nothing is wrong
 
 
 def _mae_days(blocks: int, rows: int, before: np.ndarray, after: np.ndarray) -> bool:
@@ -91,22 +38,6 @@ def _mae_days(blocks: int, rows: int, before: np.ndarray, after: np.ndarray) -> 
 def iid_by_day(rng: Generator) -> bool:
     before, after = np.abs(rng.normal(0, 10, (2, LOOKS * 20)))
     return _mae_days(LOOKS, 20, before, after)
-
-
-def _answers(label: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """Probabilities whose side of one half is wrong where it is to be."""
-    right_side = np.where(wrong, 1 - label, label)
-    return np.where(right_side == 1, 0.75, 0.25)
-
-
-def pairs_of(rng: Generator, units: int, worse: float, better: float) -> tuple[np.ndarray, ...]:
-    """0–1 pairs: shares where only the candidate, only the baseline is wrong; both are in 8 %."""
-    label = rng.integers(0, 2, units).astype(float)
-    kind = rng.random(units)
-    both = kind > 0.92
-    after_wrong = both | (kind < worse)
-    before_wrong = both | ((kind >= worse) & (kind < worse + better))
-    return label, _answers(label, before_wrong), _answers(label, after_wrong)
 
 
 def iid_pairs(rng: Generator) -> bool:
@@ -141,27 +72,11 @@ def shared_by_day(rng: Generator) -> bool:
     return stopped_at([gate], [harms]) is not None
 
 
-def _events(
-    rng: Generator, units: int, share: np.ndarray, wrong: np.ndarray, revision: np.ndarray
-) -> Blocks:
-    """Blocks of unpaired 0–1 losses; columns are rows, `units` a block."""
-    blocks = wrong.size // units
-    label = np.ones(wrong.size)
-    return unpaired_rows(
-        metric_named("accuracy"),
-        label,
-        np.where(wrong, 0.25, 0.75),
-        names(blocks, units),
-        revision,
-        rng.random(wrong.size) < share,
-    )
-
-
 def shared_events(rng: Generator) -> bool:
     chance = np.repeat(rng.beta(1, 9, LOOKS), 100)
     wrong = rng.random(chance.size) < chance
     half = np.full(chance.size, 0.5)
-    harms = _events(rng, 100, half, wrong, np.ones(chance.size))
+    harms = events_of(rng, 100, half, wrong, np.ones(chance.size))
     gate = gate_of("accuracy", paired=False, independent_units=True, units=10_000, rate=0.1)
     return stopped_at([gate], [harms]) is not None
 
@@ -222,7 +137,7 @@ def _ramp(rng: Generator, independent: bool) -> bool:
     step = np.repeat(np.minimum(np.arange(LOOKS) // 34, 2), units)
     base = np.repeat(np.linspace(0.04, 0.2, LOOKS), units)
     wrong = rng.random(base.size) < base
-    harms = _events(rng, units, np.asarray([0.05, 0.25, 0.5])[step], wrong, step)
+    harms = events_of(rng, units, np.asarray([0.05, 0.25, 0.5])[step], wrong, step)
     policy = {"units": 30_000, "rate": 0.1, "candidate_share": 0.25} if independent else {}
     gate = gate_of("accuracy", paired=False, independent_units=independent, **policy)
     return stopped_at([gate], [harms]) is not None
@@ -258,36 +173,10 @@ def family(rng: Generator) -> bool:
     return stopped_at(FAMILY, blocks) is not None
 
 
-def repeated(
-    one: Callable[..., bool | int | None], sims: int, seed: np.random.SeedSequence
-) -> list:
-    rng = np.random.default_rng(seed)
-    return [one(rng) for _ in range(sims)]
-
-
 def repeated_ar1(sims: int, seed: np.random.SeedSequence) -> list:
     rng = np.random.default_rng(seed)
     rows = ar1_length(rng)
     return [ar1_days(rng, rows) for _ in range(sims)]
-
-
-def simulated(chunk: Chunk, sims: int, seed: np.random.SeedSequence) -> list:
-    """Quick runs stay in this process: starting others takes longer than they do."""
-    parts = [chunk(sims, seed)] if sims < 200 else in_processes(chunk, sims, seed)
-    return [one for part in parts for one in part]
-
-
-def false_alarms(
-    key: str, variants: Mapping[str, Chunk], sims: int, seed: np.random.SeedSequence, said: str = ""
-) -> dict[str, Measured]:
-    """The worst variant's share of canaries that were rolled back."""
-    shares = {
-        name: sum(simulated(chunk, sims, own)) / sims
-        for (name, chunk), own in zip(variants.items(), seed.spawn(len(variants)), strict=True)
-    }
-    note = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
-    worst = max(shares.values())
-    return {key: rate(round(worst * sims), sims, at_most(0.05), note + said)}
 
 
 def aa(
@@ -315,188 +204,6 @@ def measure_sticky(sims: int, seed: np.random.SeedSequence) -> dict[str, Measure
     share = sum(simulated(partial(repeated, sticky_ignored), fewer, ignored)) / fewer
     said = f"; were units counted on each of their days: {share:.2f}"
     return false_alarms("aa_sticky", {"by day": partial(repeated, sticky)}, sims, counted, said)
-
-
-# ------------------------------------------------------------------ something is wrong
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """A canary whose candidate is worse, looked at after every block.
-
-    Attributes:
-        harm: By how much its share of wrong answers is higher.
-        block: Units a block (an arm, where unpaired).
-        blocks: Blocks until it is given up.
-    """
-
-    harm: float
-    block: int
-    blocks: int
-    levels: Levels = LEVELS
-
-    def paired(self, rng: Generator) -> int | None:
-        """Units until it is stopped; 4 % of pairs disagree."""
-        worse, better = 0.02 + self.harm / 2, 0.02 - self.harm / 2
-        columns = pairs_of(rng, self.block * self.blocks, worse, better)
-        where = names(self.blocks, self.block)
-        harms = paired_block_harms(metric_named("accuracy"), *columns, where)
-        gate = gate_of("accuracy", paired=True, independent_units=True, units=4_400, rate=0.04)
-        return self._units(gate, harms)
-
-    def unpaired(self, rng: Generator, baseline: float = 0.1, planned: int = 12_000) -> int | None:
-        """Units an arm until it is stopped."""
-        units = 2 * self.block
-        chosen = np.tile(np.repeat([0.0, 1.0], self.block), self.blocks)
-        chance = baseline + self.harm * chosen
-        wrong = rng.random(chance.size) < chance
-        harms = _events(rng, units, chosen, wrong, np.ones(chance.size))
-        gate = gate_of(
-            "accuracy", paired=False, independent_units=True, units=2 * planned, rate=baseline
-        )
-        return self._units(gate, harms)
-
-    def _units(self, gate: Gate, harms: Blocks) -> int | None:
-        look = stopped_at([gate], [harms], self.levels)
-        return None if look is None else look * self.block
-
-
-def errors(rng: Generator) -> bool:
-    """Errors 1 % → 2 %, 3,000 requests an arm, looked at 30 times."""
-    drop = Drop(harm=0.01, block=100, blocks=30)
-    return drop.unpaired(rng, baseline=0.01, planned=3_000) is not None
-
-
-def _median(found: Sequence[int | None]) -> tuple[float, float]:
-    """The median with a standard error from its order statistics; infinite where never stopped."""
-    ordered = np.sort([np.inf if one is None else one for one in found])
-    spread = np.sqrt(ordered.size) / 2
-    low, high = (
-        ordered[int(np.clip(ordered.size / 2 + side * spread, 0, ordered.size - 1))]
-        for side in (-1, 1)
-    )
-    return float(np.median(ordered)), float(high - low) / 2
-
-
-def soonness(
-    key: str,
-    claim: str,
-    bar: int,
-    drop: Drop,
-    how: Callable[[Drop, Generator], int | None],
-    alone: bool = True,
-) -> Row:
-    def measure(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
-        first, second = seed.spawn(2)
-        units, error = _median(simulated(partial(repeated, partial(how, drop)), sims, first))
-        note = f"median {units:,.0f}"
-        if not alone:
-            stricter = Drop(
-                harm=drop.harm, block=drop.block, blocks=3 * drop.blocks, levels=IN_TWENTY
-            )
-            fewer = max(sims // 2, 1)
-            found = simulated(partial(repeated, partial(how, stricter)), fewer, second)
-            note = f"at α/20: {_median(found)[0]:,.0f}"
-        never = not np.isfinite(units + error)
-        return {
-            key: Measured(
-                value=None if never else units,
-                standard_error=None if never else error,
-                met=not never and units <= bar,
-                note=note,
-            )
-        }
-
-    return Row(
-        keys=(key,),
-        claim=claim,
-        bar=f"≤ {bar:,}",
-        sims=2_000,
-        quick_sims=5,
-        measure=measure,
-    )
-
-
-def measure_errors(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
-    found = sum(simulated(partial(repeated, errors), sims, seed))
-    return {"errors_power": rate(found, sims, lambda share, _error: share >= 0.7)}
-
-
-# ------------------------------------------------------------------ harm exactly at the margin
-
-
-def margin_by_day(rng: Generator) -> bool:
-    rows = 20
-    before = 20 + rng.normal(0, 1, LOOKS * rows)
-    after = before + 0.3 + rng.normal(0, 1, before.size)
-    harms = paired_block_harms(
-        metric_named("mae"), np.zeros(before.size), before, after, names(LOOKS, rows)
-    )
-    return passes(gate_of("mae", 0.3, paired=True, independent_units=False), harms)
-
-
-def margin_pairs(rng: Generator) -> bool:
-    columns = pairs_of(rng, LOOKS * 100, 0.025, 0.015)
-    harms = paired_block_harms(metric_named("accuracy"), *columns, names(LOOKS, 100))
-    gate = gate_of("accuracy", 0.01, paired=True, independent_units=True, units=5_000, rate=0.04)
-    return passes(gate, harms)
-
-
-def margin_bets(rng: Generator) -> bool:
-    """Brier differences of mean .01: the candidate answers where the truth is a coin."""
-    label = rng.integers(0, 2, LOOKS * 50).astype(float)
-    before = np.full(label.size, 0.5)
-    after = 0.5 + rng.choice([-0.1, 0.1], label.size)
-    harms = paired_block_harms(metric_named("brier"), label, before, after, names(LOOKS, 50))
-    gate = gate_of("brier", 0.01, paired=True, independent_units=True, units=5_000, rate=0.01)
-    return passes(gate, harms)
-
-
-def margin_unpaired(rng: Generator) -> bool:
-    units = 200
-    chosen = rng.random(LOOKS * units) < 0.5
-    wrong = rng.random(chosen.size) < 0.05 + 0.05 * chosen
-    harms = _events(rng, units, chosen.astype(float), wrong, np.ones(chosen.size))
-    gate = gate_of("accuracy", 0.05, paired=False, independent_units=True, units=5_000, rate=0.05)
-    return passes(gate, harms)
-
-
-AT_MARGIN = {
-    "days": margin_by_day,
-    "pairs": margin_pairs,
-    "bets": margin_bets,
-    "unpaired events": margin_unpaired,
-}
-
-
-def measure_margin(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
-    chunks = {name: partial(repeated, one) for name, one in AT_MARGIN.items()}
-    return false_alarms("at_margin", chunks, sims, seed)
-
-
-def same_in_any_unit(rng: Generator) -> bool:
-    """Outcome and rollback at each of 30 looks, for the metric in units 1e-6 … 1e6 as large."""
-    blocks, rows, margin = 30, 20, 0.2
-    before = 20 + rng.normal(0, 1, blocks * rows)
-    after = before + rng.choice([-0.3, 0.1, 0.9]) + rng.normal(0, 1, before.size)
-    said = []
-    for scale in (1.0, 1e-6, 1e-3, 1e3, 1e6):
-        harms = paired_block_harms(
-            metric_named("mae"),
-            np.zeros(before.size),
-            before * scale,
-            after * scale,
-            names(blocks, rows),
-        )
-        gate = gate_of("mae", margin * scale, paired=True, independent_units=False)
-        looks = judged([gate], [harms], LEVELS)
-        said.append([(look.crossed, look.verdicts[0].outcome) for look in looks])  # type: ignore[attr-defined]
-    return all(one == said[0] for one in said)
-
-
-def measure_unit(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
-    same = all(simulated(partial(repeated, same_in_any_unit), sims, seed))
-    return {"unit_invariant": Measured(value=same, standard_error=None, met=same)}
 
 
 ROWS: tuple[Row, ...] = (
@@ -538,59 +245,5 @@ ROWS: tuple[Row, ...] = (
         {"days": family},
         quick=2,
         said=" (block harms drawn as such)",
-    ),
-    soonness(
-        "paired_1pct",
-        "paired, 4 % disagreement, 1 % drop: median labelled units to stop",
-        4_400,
-        Drop(harm=0.01, block=50, blocks=240),
-        Drop.paired,
-        alone=False,
-    ),
-    soonness(
-        "paired_2pct",
-        "paired, 4 % disagreement, 2 % drop: median labelled units to stop",
-        2_000,
-        Drop(harm=0.02, block=50, blocks=80),
-        Drop.paired,
-        alone=False,
-    ),
-    soonness(
-        "unpaired_1pct",
-        "unpaired, baseline .9, 1 % drop: median units an arm to stop",
-        13_000,
-        Drop(harm=0.01, block=250, blocks=120),
-        Drop.unpaired,
-    ),
-    soonness(
-        "unpaired_2pct",
-        "unpaired, baseline .9, 2 % drop: median units an arm to stop",
-        4_000,
-        Drop(harm=0.02, block=100, blocks=100),
-        Drop.unpaired,
-    ),
-    Row(
-        keys=("errors_power",),
-        claim="errors 1 % → 2 %, 3,000 requests an arm: stopped",
-        bar="≥ .70",
-        sims=4_000,
-        quick_sims=20,
-        measure=measure_errors,
-    ),
-    Row(
-        keys=("at_margin",),
-        claim=f"harm exactly at the margin passes at one of {LOOKS} looks",
-        bar="≤ .05 + 3 s.e.",
-        sims=2_000,
-        quick_sims=3,
-        measure=measure_margin,
-    ),
-    Row(
-        keys=("unit_invariant",),
-        claim="the verdict is the same in units 1e-6 … 1e6 as large",
-        bar="always",
-        sims=2_000,
-        quick_sims=5,
-        measure=measure_unit,
     ),
 )

@@ -31,13 +31,18 @@ def unpaired_rows(
     """The harm inside each block of rows that one arm each answered.
 
     Args:
-        metric: What is measured; not one that compares with another answer to the same row.
+        metric: What is measured.
         label: ``[n]``, NaN where there is none.
         answer: What the row's arm answered, ``[n]``.
         block: ``[n]`` ids.
         revision: Routing revision under which the row was answered, ``[n]``.
         on_candidate: Whether the candidate answered it, ``bool[n]``.
+
+    Raises:
+        ValueError: The metric compares two answers to one row.
     """
+    if metric.paired:
+        raise ValueError(f"{metric.name} compares two answers to one row; here there is one")
     columns = [np.asarray(column, dtype=np.float64) for column in (label, answer)]
     blocks, codes = np.unique(np.asarray(block).astype(str), return_inverse=True)
     revisions, turns = np.unique(np.asarray(revision, dtype=np.int64), return_inverse=True)
