@@ -9,6 +9,7 @@ e-values" (e-Holm, by closed testing).
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from scipy import optimize, special
 
@@ -79,6 +80,7 @@ def _log_t_cdf(t: float, n: int) -> float:
     return log_density + math.log((n + t * t) / (n * -t)) - math.log1p(1 / (t * t))
 
 
+@lru_cache(maxsize=4096)
 def critical_ratio(n: int, alpha: float, c2: float = DEFAULT_C2) -> float | None:
     """The mean : spread at which :func:`log_t_mixture` reaches log(1/``alpha``).
 
