@@ -12,9 +12,11 @@ from sluiceway.rollouts.actions import (
     Diagnose,
     End,
     EnterStep,
+    LengthenDeadline,
     Look,
     MakePlan,
     OpenIncident,
+    PlanCanary,
     Promote,
     Reconcile,
     ReplayShadow,
@@ -85,6 +87,8 @@ def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime)
             rollouts.check_contracts(settings, rollout_id, now)
         case ReplayShadow():
             rollouts.replay_shadow(settings, rollout_id, action, now)
+        case PlanCanary():
+            rollouts.plan_canary(settings, rollout_id, now)
         case Look():
             rollouts.look(settings, rollout_id, action, now)
         case Promote():
@@ -95,5 +99,12 @@ def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime)
             rollouts.diagnose(settings, rollout_id, now)
         case OpenIncident():
             rollouts.open_incident(settings, rollout_id, now)
-        case EnterStep() | RequestApproval() | StopTraffic() | RollBack() | End():
+        case (
+            LengthenDeadline()
+            | EnterStep()
+            | RequestApproval()
+            | StopTraffic()
+            | RollBack()
+            | End()
+        ):
             rollouts.write_decision(settings, rollout_id, action, now)

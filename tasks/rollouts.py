@@ -86,6 +86,13 @@ def replay_shadow(settings: Settings, rollout_id: str, replay: ReplayShadow, now
         shadow.replay_shadow(site, rollout_id, start=replay.start, end=replay.end, now=now)
 
 
+@side_effect("plan canary")
+def plan_canary(settings: Settings, rollout_id: str, now: datetime) -> None:
+    """Simulate what the canary needs to finish."""
+    with opened(settings) as site:
+        planning.plan_canary(site, rollout_id, now=now)
+
+
 @side_effect("look")
 def look(settings: Settings, rollout_id: str, due: Look, now: datetime) -> None:
     """Enter closed, mature blocks into the live evidence."""

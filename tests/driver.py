@@ -27,6 +27,7 @@ from sluiceway.rollouts.actions import (
     Look,
     MakePlan,
     OpenIncident,
+    PlanCanary,
     Promote,
     Reconcile,
     ReplayShadow,
@@ -180,6 +181,8 @@ def perform(site: Site, rollout_id: str, action: Action, now: datetime) -> None:
             contracts.check_contracts(site, rollout_id, now=now)
         case ReplayShadow():
             shadow.replay_shadow(site, rollout_id, start=action.start, end=action.end, now=now)
+        case PlanCanary():
+            planning.plan_canary(site, rollout_id, now=now)
         case Look():
             looking.look(site, rollout_id, first=action.first, last=action.last, now=now)
         case Promote():

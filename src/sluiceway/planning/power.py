@@ -49,6 +49,7 @@ class GatePower:
     Attributes:
         gate: Its name.
         unit: The metric's unit; empty where it has none.
+        block: What one block is called.
         margin: Its margin.
         harm: Mean block harm that was planned for, at most 0.
         spread: Standard deviation of the recorded block harms.
@@ -62,6 +63,7 @@ class GatePower:
 
     gate: str
     unit: str
+    block: str
     margin: float
     harm: float
     spread: float
@@ -241,6 +243,7 @@ def _gate_powers(
             GatePower(
                 gate=gate.name,
                 unit=gate.unit,
+                block=gate.block,
                 margin=gate.margin,
                 harm=own.harm,
                 spread=own.spread,

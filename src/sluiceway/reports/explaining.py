@@ -9,7 +9,12 @@ from sluiceway.reports.advice import contacts, headline, what_now
 from sluiceway.reports.figures import count, joined, moment, spoken
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.story import Story, read_story
-from sluiceway.rollouts.events import ContractsChecked, ShadowMeasured
+from sluiceway.rollouts.events import (
+    CanaryPlanned,
+    ContractsChecked,
+    DeadlineLengthened,
+    ShadowMeasured,
+)
 from sluiceway.system.values import System
 
 _MARKS = {
@@ -48,6 +53,7 @@ def explain(events: Sequence[Event], system: System) -> str:
         _affected(story),
         _contracts(story),
         *(_shadow(one) for one in story.state.shadows),
+        _planned(story),
         _canary(story),
         _ending(story),
     ]
@@ -102,6 +108,12 @@ def _shadow(measured: ShadowMeasured) -> list[str]:
     if measured.attribution is not None:
         lines.append(f"  {measured.attribution.sentence}")
     return lines
+
+
+def _planned(story: Story) -> list[str]:
+    """What the canary needs, and the deadline that it was given for it."""
+    planned = (CanaryPlanned, DeadlineLengthened)
+    return [sentence(one.what) for one in story.told if isinstance(one.what, planned)]
 
 
 def _canary(story: Story) -> list[str]:

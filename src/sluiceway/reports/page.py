@@ -201,7 +201,8 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
         ("Labels mature", f"{render_duration(plan.maturity)} after the event"),
         (
             "Canary",
-            f"{', then '.join(steps)}; deadline {render_duration(plan.canary.deadline)}; "
+            f"{', then '.join(steps)}; deadline {render_duration(plan.canary.deadline)}, "
+            f"at most {render_duration(plan.canary.longest)} where it needs more; "
             f"{plan.canary.mirror} % of the champion's units mirrored",
         ),
         ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),

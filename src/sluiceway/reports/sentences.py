@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import assert_never
 
+from sluiceway.durations import render_duration
 from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import Fit, render_power
 from sluiceway.reports.figures import count, day, duration, joined, spoken
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -14,9 +16,11 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryPlanned,
     ChampionRestored,
     Confirmed,
     ContractsChecked,
+    DeadlineLengthened,
     Diagnosed,
     Ended,
     Happening,
@@ -33,6 +37,12 @@ from sluiceway.rollouts.events import (
     TrafficStopped,
     Waited,
 )
+
+_FITS = {
+    Fit.IN_TIME: "it fits its deadline",
+    Fit.LENGTHENED: "it needs a later deadline",
+    Fit.REFUSED: "it cannot finish",
+}
 
 
 def sentence(happening: Happening) -> str:
@@ -52,6 +62,11 @@ def _said(happening: Happening) -> str:
             return _contracts_checked(happening)
         case ShadowMeasured():
             return _shadow_measured(happening)
+        case CanaryPlanned():
+            return f"Canary planned, {_FITS[happening.power.fit]}: {render_power(happening.power)}"
+        case DeadlineLengthened():
+            before, after = (render_duration(d) for d in (happening.before, happening.after))
+            return f"The canary's deadline was moved from {before} to {after} after its first step"
         case ApprovalRequested():
             return f"Asked {joined(happening.owners)} for approval"
         case Approved():

@@ -162,7 +162,13 @@ def _approval_said(story: Story) -> str:
 
 
 def _canary_said(story: Story) -> str:
+    power = story.state.power
     if not story.steps:
-        return ""
+        if power is None:
+            return ""
+        if power.blocks_needed is None:
+            return f"could not finish: passes with {power.probability_longest:.2f}"
+        needed = f"{power.blocks_needed:,} of {power.blocks_available:,} blocks"
+        return f"needs {needed}, in time with {power.probability:.2f}"
     weights = max(step.weight for _, step in story.steps)
     return f"{count(len(story.looks), 'look')}, to {weights} %"

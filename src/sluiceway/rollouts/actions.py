@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sluiceway.attribution import Origin
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import GROWS_UP_TO_LOG_E, Fit, render_power
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ContractsChecked, Ended, ShadowMeasured
 from sluiceway.rollouts.plan import Plan
@@ -73,6 +74,20 @@ class ReplayShadow:
 
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCanary:
+    """Simulate, from what shadow measured, what the canary needs to finish."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthenDeadline:
+    """Give the canary more time than the policy does (both from the first step)."""
+
+    before: timedelta
+    after: timedelta
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +162,8 @@ Action = (
     | MakePlan
     | CheckContracts
     | ReplayShadow
+    | PlanCanary
+    | LengthenDeadline
     | RequestApproval
     | EnterStep
     | Look
@@ -193,6 +210,9 @@ def next_action(
         return _contracts(state.contracts, state.contract_attempts)
     if not state.shadows or state.shadows[-1].outcome is not Outcome.PASSED:
         return _shadow(state.shadows, state.plan)
+    # Before the approval, so that who approves sees it; a canary that began is not planned anew.
+    if state.step is None and (unfit := _power(state)) is not None:
+        return unfit
     if state.plan.approvals and (state.refused is not None or not state.approved):
         return _approval(state, state.plan)
     return _canary(state, state.plan, now)
@@ -230,6 +250,22 @@ def _shadow(shadows: tuple[ShadowMeasured, ...], plan: Plan) -> Action:
     return _end(Ending.INCONCLUSIVE, Phase.SHADOW, code, reason, origin)
 
 
+def _power(state: RolloutState) -> Action | None:
+    """What is to be done before the canary can finish in time; None where it can."""
+    if state.shadows[-1].harms is None:
+        return None  # journalled before harms were kept: there is nothing to plan from
+    power = state.power
+    if power is None:
+        return PlanCanary()
+    if power.fit is Fit.REFUSED or power.deadline_needed is None:
+        code = ReasonCode.CANARY_UNDERPOWERED
+        return _end(Ending.INCONCLUSIVE, Phase.CANARY, code, render_power(power))
+    if power.fit is Fit.LENGTHENED and state.lengthened is None:
+        after, why = power.deadline_needed, render_power(power)
+        return LengthenDeadline(before=power.deadline, after=after, reason=why)
+    return None
+
+
 def _approval(state: RolloutState, plan: Plan) -> Action:
     if state.refused is not None:
         code = ReasonCode.APPROVAL_REFUSED
@@ -253,9 +289,12 @@ def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:
     due = due_look(state, plan, now)
     if due is not None:
         return due
-    deadline = state.first_step_at + plan.canary.deadline
+    deadline = state.first_step_at + state.deadline_of(plan)
     if now >= deadline:
-        code, reason = ReasonCode.CANARY_DEADLINE, deadline_reason(state.look, plan)
+        code, reason = (
+            ReasonCode.CANARY_DEADLINE,
+            deadline_reason(state.look, state.deadline_of(plan)),
+        )
         return _end(Ending.EXPIRED, Phase.CANARY, code, reason)
     if outcome is Outcome.ERROR:
         return _unmeasurable(state, plan, now)
@@ -284,7 +323,8 @@ def _may_grow(state: RolloutState, plan: Plan) -> bool:
     without (the family's e-value is at most 1). This only holds a step; what rolls back is the
     level of the plan.
     """
-    return _has_seen_step(state, plan) and state.look is not None and state.look.log_e <= 0
+    leans = state.look is None or state.look.log_e > GROWS_UP_TO_LOG_E
+    return _has_seen_step(state, plan) and not leans
 
 
 def _has_seen_step(state: RolloutState, plan: Plan) -> bool:

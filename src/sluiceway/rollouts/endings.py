@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     HARM_IN_SHADOW = "harm_in_shadow"
     SHADOW_INCONCLUSIVE = "shadow_inconclusive"
     SHADOW_ERRORED = "shadow_errored"
+    CANARY_UNDERPOWERED = "canary_underpowered"
     APPROVAL_REFUSED = "approval_refused"
     HARM_IN_CANARY = "harm_in_canary"
     CANARY_UNMEASURABLE = "canary_unmeasurable"

@@ -5,7 +5,7 @@ A rollout *is* its events: whatever is not written here did not happen.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,6 +18,7 @@ from sluiceway.contracts.promises import Finding
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialHarm
@@ -99,6 +100,8 @@ class ShadowMeasured:
         attribution: Where harm enters and how it travels; None where there is none.
         faulty: The changed model that gave no usable answer, or made another give none; None where
             none did or where it cannot be told which.
+        harms: Harm in each block by gate, which canaries are planned from; None where there is no
+            evidence, and in journals older than planning.
     """
 
     outcome: Outcome
@@ -110,6 +113,28 @@ class ShadowMeasured:
     fault: str | None
     seconds: float
     faulty: Origin | None = None
+    harms: RecordedHarms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPlanned:
+    """What the canary needs to finish was simulated from shadow's harms, before it begins."""
+
+    power: CanaryPower
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineLengthened:
+    """The canary could not have finished by its deadline, and is given more time.
+
+    Attributes:
+        before: The policy's deadline, from the first step.
+        after: The deadline that is in force instead.
+    """
+
+    before: timedelta
+    after: timedelta
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +309,8 @@ Happening = (
     | Planned
     | ContractsChecked
     | ShadowMeasured
+    | CanaryPlanned
+    | DeadlineLengthened
     | ApprovalRequested
     | Approved
     | ApprovalRefused

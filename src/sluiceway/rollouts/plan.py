@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Gate
+from sluiceway.gates import Gate, Levels
 from sluiceway.graph import BlastRadius, blast_radius
+from sluiceway.planning import Schedule
 from sluiceway.releases import Member, Release
 from sluiceway.system.values import CanaryPolicy, System, WatchPolicy
 
@@ -27,6 +28,7 @@ class Plan:
         shadow_extension: By how much it grows, once, when it was inconclusive.
         maturity: Event time + maturity is when a row counts.
         approvals: Owners whose approval it needs before live traffic is touched.
+        seed: Fixes the draws of every simulation that the rollout is planned with.
     """
 
     rollout_id: str
@@ -48,11 +50,31 @@ class Plan:
     canary: CanaryPolicy
     watch: WatchPolicy
     approvals: tuple[str, ...]
+    seed: int = 0
 
     @property
     def calendar(self) -> BlockCalendar:
         """How its evidence is cut into blocks."""
         return BlockCalendar(timezone=self.timezone, length=self.canary.block)
+
+    @property
+    def levels(self) -> Levels:
+        """How often its verdicts may be wrong."""
+        return Levels(alpha=self.alpha, rollback_alpha=self.alpha, min_blocks=self.min_blocks)
+
+    @property
+    def schedule(self) -> Schedule:
+        """How fast its canary gathers evidence."""
+        canary = self.canary
+        return Schedule(
+            weights=tuple(step.weight for step in canary.steps),
+            bakes=tuple(step.bake_time for step in canary.steps),
+            mirror=canary.mirror,
+            block=canary.block,
+            maturity=self.maturity,
+            deadline=canary.deadline,
+            longest=canary.longest,
+        )
 
 
 def make_plan(
@@ -99,6 +121,7 @@ def make_plan(
         canary=policies.canary,
         watch=policies.watch,
         approvals=policies.approvals,
+        seed=int(release.content_hash[:8], 16),
     )
 
 

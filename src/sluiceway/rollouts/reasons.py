@@ -1,6 +1,7 @@
 """Why a rollout does what it does, as a code for programs and a sentence for people."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from sluiceway.attribution import Origin, is_harmed
 from sluiceway.contracts.change_kinds import sentence as change_sentence
@@ -15,7 +16,6 @@ from sluiceway.rollouts.events import (
     Looked,
     ShadowMeasured,
 )
-from sluiceway.rollouts.plan import Plan
 
 Told = tuple[ReasonCode, str, Origin | None]
 
@@ -101,16 +101,15 @@ def look_reason(look: Looked | None) -> str:
     return look.fault or verdicts_sentence(look.verdicts, look.outcome)
 
 
-def deadline_reason(look: Looked | None, plan: Plan) -> str:
+def deadline_reason(look: Looked | None, deadline: timedelta) -> str:
     """What was still open when the canary's time was over."""
     open_gates = [
         render(v)
         for v in (look.verdicts if look else ())
         if v.gate.role is Role.REQUIRED and v.outcome is not Outcome.PASSED
     ]
-    days = plan.canary.deadline.days
     seen = "; ".join(open_gates) if open_gates else look_reason(look)
-    return f"not every required gate passed within {days} days: {seen}"
+    return f"not every required gate passed within {deadline.days} days: {seen}"
 
 
 def outcome_of(checks: Iterable[ContractCheck]) -> Outcome:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import CanaryPower
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -13,9 +14,11 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryPlanned,
     ChampionRestored,
     Confirmed,
     ContractsChecked,
+    DeadlineLengthened,
     Diagnosed,
     Ended,
     Held,
@@ -58,6 +61,8 @@ class RolloutState:
         seq: How many events were read.
         wanted_seq: The last event after which the world must look different.
         confirmed_seq: The last event up to which the world was observed to be right.
+        power: What the canary needs, simulated from the latest shadow replay.
+        lengthened: The deadline that replaced the plan's, where one did.
         first_step_at: When the candidate first got traffic.
         step_at: When the present step was entered.
         weight: Percent of units the candidate is to answer now.
@@ -76,6 +81,8 @@ class RolloutState:
     contracts: ContractsChecked | None = None
     contract_attempts: int = 0
     shadows: tuple[ShadowMeasured, ...] = ()
+    power: CanaryPower | None = None
+    lengthened: DeadlineLengthened | None = None
     approval_requested: ApprovalRequested | None = None
     approved: bool = False
     refused: ApprovalRefused | None = None
@@ -103,6 +110,10 @@ class RolloutState:
     def unconfirmed(self) -> bool:
         """Whether the world has not yet been observed to be as the events want it."""
         return self.wanted_seq > self.confirmed_seq
+
+    def deadline_of(self, plan: Plan) -> timedelta:
+        """Time from the first step by which every required gate must have passed."""
+        return self.lengthened.after if self.lengthened else plan.canary.deadline
 
     @property
     def measured(self) -> int:
@@ -152,7 +163,13 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             attempts = state.contract_attempts + 1
             return replace(state, contracts=happened, contract_attempts=attempts)
         case ShadowMeasured():
-            return replace(state, shadows=(*state.shadows, happened))
+            # What was planned from an earlier replay does not hold for a new one.
+            shadows = (*state.shadows, happened)
+            return replace(state, shadows=shadows, power=None, lengthened=None)
+        case CanaryPlanned():
+            return replace(state, power=happened.power)
+        case DeadlineLengthened():
+            return replace(state, lengthened=happened)
         case ApprovalRequested():
             return replace(state, approval_requested=happened)
         case Approved():

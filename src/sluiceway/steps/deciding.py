@@ -6,6 +6,7 @@ from sluiceway.rollouts.actions import (
     Action,
     End,
     EnterStep,
+    LengthenDeadline,
     RequestApproval,
     RollBack,
     StopTraffic,
@@ -15,6 +16,7 @@ from sluiceway.rollouts.actions import (
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
     ApprovalRequested,
+    DeadlineLengthened,
     Happening,
     RollbackDecided,
     StepEntered,
@@ -45,7 +47,7 @@ def decide(site: Site, rollout_id: str, *, now: datetime) -> Action:
     return action
 
 
-Decision = EnterStep | RequestApproval | RollBack | StopTraffic | End
+Decision = EnterStep | LengthenDeadline | RequestApproval | RollBack | StopTraffic | End
 """Actions whose whole effect is one event; the world follows by reconciling."""
 
 
@@ -67,6 +69,10 @@ def _event(decision: Decision) -> Happening:
     match decision:
         case EnterStep():
             return StepEntered(step=decision.step, weight=decision.weight)
+        case LengthenDeadline():
+            return DeadlineLengthened(
+                before=decision.before, after=decision.after, reason=decision.reason
+            )
         case RequestApproval():
             return ApprovalRequested(owners=decision.owners)
         case RollBack():

@@ -1,12 +1,13 @@
-"""Making the plan, or ending a rollout whose candidate is no candidate."""
+"""Making the plans of a rollout and of its canary, or ending one that cannot be planned."""
 
 from datetime import datetime
 
 from sluiceway.errors import BadInput, Fault
+from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
-from sluiceway.rollouts.actions import MakePlan
+from sluiceway.rollouts.actions import MakePlan, PlanCanary
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.rollouts.events import Ended, Planned
+from sluiceway.rollouts.events import CanaryPlanned, Ended, Planned
 from sluiceway.rollouts.plan import make_plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.members import member_of
@@ -52,6 +53,20 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         now=now,
     )
     site.tell(rollout_id, Planned(plan=plan), after=state.seq, now=now)
+
+
+def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
+    """Simulate the canary from what shadow measured, and write down what it needs.
+
+    Raises:
+        JournalConflict: The rollout has moved on since; decide again.
+    """
+    state = site.state_for(rollout_id, PlanCanary(), now=now)
+    plan, recorded = state.plan, state.shadows[-1].harms
+    assert plan is not None
+    assert recorded is not None
+    power = simulate_canary(plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed)
+    site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
 
 
 def _unfit(system: System, state: RolloutState, champion: Release) -> str | None:

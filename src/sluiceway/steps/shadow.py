@@ -10,6 +10,7 @@ from sluiceway.blocks import BlockCalendar
 from sluiceway.gates import Levels, Verdict, combine, judge_replay
 from sluiceway.graph import reachable
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import RecordedHarms, recorded_harms
 from sluiceway.ports import Predictor, UnknownVersion, UnloadableVersion, Window
 from sluiceway.releases import Release
 from sluiceway.replay.evaluate import Answers, Arm, Evaluator
@@ -75,6 +76,7 @@ def replay_shadow(
     chains = _Chains.of(site, rollout_id, now)
     window = Window(start=whole_blocks_from(chains.plan.calendar, start), end=end)
     verdicts: tuple[Verdict, ...] = ()
+    harms: RecordedHarms | None = None
     attribution, rows, fault, faulty, outcome = None, 0, None, None, Outcome.ERROR
     try:
         arms = (
@@ -85,6 +87,9 @@ def replay_shadow(
         rows = measured.rows
         verdicts = _verdicts(chains, measured)
         outcome = combine(verdicts)
+        if outcome is Outcome.PASSED:
+            sums = measured.sums
+            harms = recorded_harms(chains.plan.gates, sums[BASELINE], sums[CANDIDATE])
         if outcome is Outcome.FAILED:
             attribution = _attributed(chains, window, verdicts)
     except UnusableHistory as error:
@@ -105,6 +110,7 @@ def replay_shadow(
         attribution=attribution,
         fault=fault,
         faulty=faulty,
+        harms=harms,
         seconds=time.perf_counter() - began,
     )
     site.tell(rollout_id, happened, after=state.seq, now=now)

@@ -227,6 +227,9 @@ def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
         BlockCalendar(timezone="UTC", length=policies.canary.block)
     except ValueError as error:
         tell("policies.canary.block", f"{error}; write one like 1d, 6h or 15m")
+    longest = policies.canary.max_deadline
+    if longest is not None and longest < policies.canary.deadline:
+        tell("policies.canary.max_deadline", "is earlier than the deadline")
     blocks = policies.shadow.window / policies.canary.block
     if blocks < policies.min_blocks:
         tell("policies.shadow.window", f"holds {blocks:g} blocks, {policies.min_blocks} are needed")

@@ -259,6 +259,7 @@ def _policies(shape: PoliciesShape) -> Policies:
             mirror=shape.canary.mirror,
             deadline=shape.canary.deadline,
             block=shape.canary.block,
+            max_deadline=shape.canary.max_deadline,
         ),
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals),

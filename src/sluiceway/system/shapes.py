@@ -128,6 +128,7 @@ class CanaryShape(Shape):
     mirror: int = Field(default=100, ge=1, le=100)
     deadline: Duration
     block: PositiveDuration = timedelta(days=1)
+    max_deadline: Duration | None = None
 
 
 class WatchShape(Shape):

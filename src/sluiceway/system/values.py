@@ -236,12 +236,20 @@ class CanaryPolicy:
         mirror: Percent of the champion's units that the candidate answers too, off the path.
         deadline: Time from the first step by which every required gate must have passed.
         block: Length of a block of independent evidence, in the system's timezone.
+        max_deadline: Up to where a canary that needs more time may be lengthened; None for twice
+            the deadline.
     """
 
     steps: tuple[CanaryStep, ...]
     mirror: int
     deadline: timedelta
     block: timedelta
+    max_deadline: timedelta | None = None
+
+    @property
+    def longest(self) -> timedelta:
+        """The latest deadline that the policy allows."""
+        return 2 * self.deadline if self.max_deadline is None else self.max_deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,69 @@
+"""Plans as sentences: what is needed against what there is, and what the tightest gate sees."""
+
+import math
+
+from sluiceway.durations import render_duration
+from sluiceway.planning.power import CanaryPower, Fit, GatePower
+
+
+def render_power(power: CanaryPower) -> str:
+    """One sentence with sample, calendar time and probability.
+
+    For example: ``a harmless candidate passes all required gates within 14 days (12,600 units)
+    with probability 0.80, and by the deadline of 35d (33 days) with 0.99``.
+    """
+    wanted = f"{power.wanted:.2f}"
+    if power.fit is Fit.REFUSED:
+        return f"{_refusal(power)}{_tightest(power)}"
+    assert power.blocks_needed is not None
+    said = (
+        f"a harmless candidate passes all required gates within "
+        f"{_blocks(power, power.blocks_needed)} ({power.units_needed:,} units) with probability "
+        f"{wanted}, and by the deadline of {render_duration(power.deadline)} "
+        f"({_blocks(power, power.blocks_available)}) with {power.probability:.2f}"
+    )
+    if power.fit is Fit.LENGTHENED:
+        said += f"; {wanted} is wanted{_tightest(power)}"
+    return said
+
+
+def _refusal(power: CanaryPower) -> str:
+    longest = render_duration(power.longest)
+    return (
+        f"a harmless candidate would pass all required gates with probability "
+        f"{power.probability:.2f} by the deadline of {render_duration(power.deadline)} and "
+        f"{power.probability_longest:.2f} by the latest one of {longest}; {power.wanted:.2f} is "
+        f"wanted and needs more than the {_blocks(power, power.blocks_longest)} "
+        f"({power.blocks_longest * power.usual_units:,} units) until then"
+    )
+
+
+def _tightest(power: CanaryPower) -> str:
+    """What the gate that needs most could see."""
+    if not power.gates:
+        return "; no gate is required"
+    gate = power.gates[0]
+    if gate.blocks_needed is None:
+        need = f"more than {_blocks(power, gate.blocks_searched)}"
+    else:
+        need = _blocks(power, gate.blocks_needed)
+    said = f"; {gate.gate} alone needs {need}"
+    seen = gate.detectable
+    if seen is None:
+        return said
+    said += f": {_blocks(power, seen.blocks)} pass a margin of {_amount(gate, seen.margin)}"
+    said += f" (its margin is {_amount(gate, gate.margin)})"
+    return said + f" and stop a harm of {_amount(gate, seen.harm)}"
+
+
+def _blocks(power: CanaryPower, number: int) -> str:
+    noun = power.gates[0].block if power.gates else "block"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _amount(gate: GatePower, size: float | None) -> str:
+    if size is None:
+        return "no size"
+    places = 0 if not size else max(0, 1 - math.floor(math.log10(abs(size))))
+    number = f"{size:,.{places}f}" if places <= 8 else f"{size:.2e}"
+    return f"{number} {gate.unit}" if gate.unit else number
