@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sluiceway.planning import Fit
 from sluiceway.reports import sentence
 from sluiceway.reports.sentences import e_value
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
@@ -15,6 +16,7 @@ from sluiceway.rollouts.events import (
     Approved,
     ChampionRestored,
     Confirmed,
+    DeadlineLengthened,
     Diagnosed,
     Ended,
     Happening,
@@ -30,6 +32,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from tests.reports import rollouts
+from tests.rollouts.happenings import DAY, powered
 
 NOW = datetime(2013, 9, 1, tzinfo=UTC)
 SIMPLE: list[tuple[Happening, str]] = [
@@ -38,6 +41,16 @@ SIMPLE: list[tuple[Happening, str]] = [
         "a@2 and b@3 asked for; reserved: a, b",
     ),
     (Waited(behind="r1"), "Waits behind r1, which touches the same nodes"),
+    (
+        powered(Fit.IN_TIME),
+        "Canary planned, it fits its deadline: a harmless candidate passes all required gates "
+        "within 15 blocks (75 units) with probability 0.80, and by the deadline of 20d (18 blocks) "
+        "with 0.90",
+    ),
+    (
+        DeadlineLengthened(before=20 * DAY, after=27 * DAY, reason="needs 25 blocks"),
+        "The canary's deadline was moved from 20d to 27d after its first step",
+    ),
     (ApprovalRequested(owners=("risk", "desk")), "Asked risk and desk for approval"),
     (Approved(reason="fits\nwell"), "Approved: fits well"),
     (ApprovalRefused(reason="too late"), "Approval was refused: too late"),

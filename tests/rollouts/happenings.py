@@ -7,8 +7,10 @@ from sluiceway.gates import Gate, Reason, Role, Verdict, combine
 from sluiceway.graph import BlastRadius
 from sluiceway.journal import GENESIS, Champion, Event, link
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import CanaryPower, Fit, RecordedHarms
 from sluiceway.releases import Member, Release
 from sluiceway.rollouts.events import (
+    CanaryPlanned,
     ContractCheck,
     ContractsChecked,
     Happening,
@@ -135,7 +137,41 @@ def contracts(outcome: Outcome) -> ContractsChecked:
     return ContractsChecked(outcome=outcome, checks=(check,))
 
 
-def shadow(outcome: Outcome, start: datetime, end: datetime) -> ShadowMeasured:
+HARMS = RecordedHarms(
+    blocks=("2026-02-01", "2026-02-02"),
+    units=(5, 5),
+    harms={g.name: (-0.1, 0.1) for g in (*REQUIRED, GUARD)},
+)
+
+
+def powered(fit: Fit) -> CanaryPlanned:
+    """What the simulation came to: 15 days needed, 25 or more than 38 of the 18 there are."""
+    needed = {Fit.IN_TIME: 15, Fit.LENGTHENED: 25, Fit.REFUSED: None}[fit]
+    power = CanaryPower(
+        blocks_needed=needed,
+        blocks_available=18,
+        blocks_longest=38,
+        usual_units=5,
+        units_needed=None if needed is None else 5 * needed,
+        probability=0.9 if fit is Fit.IN_TIME else 0.3,
+        probability_longest=0.5 if fit is Fit.REFUSED else 0.95,
+        stopped=0.0,
+        deadline=20 * DAY,
+        longest=40 * DAY,
+        deadline_needed=None if needed is None else (needed + 2) * DAY,
+        wanted=0.8,
+        simulations=200,
+        seed=0,
+        recorded_blocks=2,
+        gates=(),
+    )
+    assert power.fit is fit
+    return CanaryPlanned(power=power)
+
+
+def shadow(
+    outcome: Outcome, start: datetime, end: datetime, harms: RecordedHarms | None = None
+) -> ShadowMeasured:
     return ShadowMeasured(
         outcome=outcome,
         start=start,
@@ -145,6 +181,7 @@ def shadow(outcome: Outcome, start: datetime, end: datetime) -> ShadowMeasured:
         attribution=None,
         fault="unreadable" if outcome is Outcome.ERROR else None,
         seconds=0.1,
+        harms=harms,
     )
 
 

@@ -1,12 +1,22 @@
 """Whatever the journal holds, the core reads it, decides the same every time, and never raises."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluiceway.outcomes import Outcome
-from sluiceway.rollouts.actions import Promote, Reconcile, Rest, next_action
+from sluiceway.planning import Fit
+from sluiceway.rollouts.actions import (
+    LengthenDeadline,
+    PlanCanary,
+    Promote,
+    Reconcile,
+    RequestApproval,
+    Rest,
+    next_action,
+)
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -16,6 +26,7 @@ from sluiceway.rollouts.events import (
     ChampionRestored,
     Confirmed,
     ContractsChecked,
+    DeadlineLengthened,
     Diagnosed,
     Ended,
     Held,
@@ -28,12 +39,14 @@ from sluiceway.rollouts.events import (
     StepEntered,
     TrafficStopped,
     Waited,
+    happening,
 )
 from sluiceway.rollouts.state import fold
 
 from .happenings import (
     CANDIDATE,
     DAY,
+    HARMS,
     LIVE,
     REQUESTED,
     START,
@@ -41,6 +54,7 @@ from .happenings import (
     contracts,
     looked,
     planned,
+    powered,
     projected,
     shadow,
 )
@@ -52,7 +66,15 @@ happenings = st.one_of(
     st.builds(Waited, behind=st.just("r0")),
     st.builds(planned, approvals=st.sampled_from([(), ("ada",)])),
     st.builds(contracts, outcomes),
-    st.builds(shadow, outcomes, st.just(START - 21 * DAY), st.just(START - DAY)),
+    st.builds(
+        shadow,
+        outcomes,
+        st.just(START - 21 * DAY),
+        st.just(START - DAY),
+        st.sampled_from([None, HARMS]),
+    ),
+    st.builds(powered, st.sampled_from(list(Fit))),
+    st.just(DeadlineLengthened(before=20 * DAY, after=27 * DAY, reason="needs 25 days")),
     st.just(ApprovalRequested(owners=("ada",))),
     st.just(Approved(reason="yes")),
     st.just(ApprovalRefused(reason="no")),
@@ -95,6 +117,13 @@ beginnings = st.sampled_from(
             StepEntered(step=1, weight=20),
             Confirmed(seq=5, revision=1),
         ),
+        (
+            REQUESTED,
+            planned(),
+            contracts(Outcome.PASSED),
+            shadow(Outcome.PASSED, START - 21 * DAY, START - DAY, HARMS),
+            Confirmed(seq=4, revision=1),
+        ),
     ]
 )
 
@@ -107,11 +136,11 @@ beginnings = st.sampled_from(
 )
 def test_no_sequence_of_events_confuses_the_core(beginning, rest, later) -> None:  # type: ignore[no-untyped-def]
     told, now = Told(), START
-    for happening in beginning:
-        told.add(happening, now)
-    for happening, after in rest:
+    for one in beginning:
+        told.add(one, now)
+    for one, after in rest:
         now += timedelta(hours=after)
-        told.add(happening, now)
+        told.add(one, now)
     now += timedelta(hours=later)
     state = fold(told.events)
     action = next_action(state, now=now, behind=None)
@@ -130,7 +159,7 @@ def test_no_sequence_of_events_confuses_the_core(beginning, rest, later) -> None
 
 def test_a_refusal_is_not_softened_by_an_approval_in_the_same_breath() -> None:
     told = Told()
-    for happening in (
+    for one in (
         REQUESTED,
         planned(approvals=("ada",)),
         contracts(Outcome.PASSED),
@@ -138,7 +167,7 @@ def test_a_refusal_is_not_softened_by_an_approval_in_the_same_breath() -> None:
         ApprovalRequested(owners=("ada",)),
         Confirmed(seq=4, revision=1),
     ):
-        told.add(happening, START)
+        told.add(one, START)
     for order in ((Approved, ApprovalRefused), (ApprovalRefused, Approved)):
         both = Told(events=list(told.events))
         for kind in order:
@@ -147,9 +176,70 @@ def test_a_refusal_is_not_softened_by_an_approval_in_the_same_breath() -> None:
         assert (ended.ending, ended.code) == (Ending.REJECTED, ReasonCode.APPROVAL_REFUSED)
 
 
+def shadowed(fit: Fit | None, *more: object) -> Told:
+    """A rollout whose shadow has passed with harms, and what its plan came to."""
+    told = Told()
+    passed = shadow(Outcome.PASSED, START - 21 * DAY, START - DAY, HARMS)
+    for one in (
+        REQUESTED,
+        planned(approvals=("ada",)),
+        contracts(Outcome.PASSED),
+        passed,
+        Confirmed(seq=4, revision=1),
+        *((powered(fit),) if fit else ()),
+        *more,
+    ):
+        told.add(one, START)  # type: ignore[arg-type]
+    return told
+
+
+def test_a_canary_is_planned_before_anybody_is_asked_to_approve_it() -> None:
+    assert next_action(shadowed(None).state, now=START, behind=None) == PlanCanary()
+    asks = next_action(shadowed(Fit.IN_TIME).state, now=START, behind=None)
+    assert asks == RequestApproval(owners=("ada",))
+
+
+def test_a_canary_that_needs_more_time_gets_it_before_anybody_is_asked() -> None:
+    longer = next_action(shadowed(Fit.LENGTHENED).state, now=START, behind=None)
+    assert isinstance(longer, LengthenDeadline)
+    assert (longer.before, longer.after) == (20 * DAY, 27 * DAY)
+    moved = DeadlineLengthened(before=longer.before, after=longer.after, reason=longer.reason)
+    state = shadowed(Fit.LENGTHENED, moved).state
+    assert state.plan is not None
+    assert state.deadline_of(state.plan) == 27 * DAY
+    asks = next_action(state, now=START, behind=None)
+    assert asks == RequestApproval(owners=("ada",))
+
+
+def test_a_canary_that_cannot_finish_ends_inconclusive_with_its_numbers() -> None:
+    ended = next_action(shadowed(Fit.REFUSED).state, now=START, behind=None).ended  # type: ignore[union-attr]
+    assert (ended.ending, ended.phase) == (Ending.INCONCLUSIVE, Phase.CANARY)
+    assert ended.code is ReasonCode.CANARY_UNDERPOWERED
+    assert ended.reason == (
+        "a harmless candidate would pass all required gates with probability 0.30 by the deadline "
+        "of 20d and 0.50 by the latest one of 40d; 0.80 is wanted and needs more than the "
+        "38 blocks (190 units) until then; no gate is required"
+    )
+
+
+def test_a_new_replay_makes_what_was_planned_void() -> None:
+    again = shadow(Outcome.PASSED, START - 31 * DAY, START - DAY, HARMS)
+    told = shadowed(Fit.IN_TIME, again, Confirmed(seq=7, revision=1))
+    assert next_action(told.state, now=START, behind=None) == PlanCanary()
+
+
+def test_a_shadow_replay_that_was_journalled_before_planning_still_reads() -> None:
+    event = shadowed(None).events[3]
+    assert {"harms", "seconds"} <= event.payload.keys()
+    older = replace(event, payload={k: v for k, v in event.payload.items() if k != "harms"})
+    read = happening(older)
+    assert isinstance(read, ShadowMeasured)
+    assert read.harms is None
+
+
 def test_a_held_rollout_takes_not_even_the_first_step() -> None:
     told = Told()
-    for happening in (
+    for one in (
         REQUESTED,
         Held(reason="freeze until Monday"),
         planned(),
@@ -157,7 +247,7 @@ def test_a_held_rollout_takes_not_even_the_first_step() -> None:
         shadow(Outcome.PASSED, START - 21 * DAY, START - DAY),
         Confirmed(seq=5, revision=1),
     ):
-        told.add(happening, START)
+        told.add(one, START)
     waits = next_action(told.state, now=START, behind=None)
     assert "freeze until Monday" in waits.reason  # type: ignore[union-attr]
     told.add(Resumed(reason="it is Monday"), START)

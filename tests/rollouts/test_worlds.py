@@ -9,15 +9,18 @@ from hypothesis import strategies as st
 
 from sluiceway.gates import Role
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import Fit
 from sluiceway.rollouts.actions import (
     Action,
     CheckContracts,
     Diagnose,
     End,
     EnterStep,
+    LengthenDeadline,
     Look,
     MakePlan,
     OpenIncident,
+    PlanCanary,
     Promote,
     Reconcile,
     ReplayShadow,
@@ -35,9 +38,11 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryPlanned,
     ChampionRestored,
     Confirmed,
     ContractsChecked,
+    DeadlineLengthened,
     Diagnosed,
     Ended,
     Happening,
@@ -57,6 +62,7 @@ from sluiceway.rollouts.state import RolloutState
 from .happenings import (
     CANDIDATE,
     DAY,
+    HARMS,
     LIVE,
     REQUESTED,
     START,
@@ -65,6 +71,7 @@ from .happenings import (
     looked,
     plan,
     planned,
+    powered,
     projected,
     shadow,
 )
@@ -73,6 +80,7 @@ ANY = tuple(Outcome)
 # Mostly kind, so that many worlds reach a canary and a promotion.
 KIND = (Outcome.PASSED,) * 12 + ANY
 LIVELY = (Outcome.PASSED,) * 24 + (Outcome.INCONCLUSIVE,) * 12 + ANY
+FITS = (Fit.IN_TIME,) * 6 + (Fit.LENGTHENED,) * 3 + (Fit.REFUSED,)
 PEOPLE = ("nobody",) * 60 + ("hold", "resume", "resume", "abort")
 TURNS = 600
 
@@ -84,6 +92,7 @@ class World:
     chance: Random
     approvals: tuple[str, ...]
     steps: int
+    planned: bool = True
     told: Told = field(default_factory=Told)
     now: datetime = START
     actions: list[Action] = field(default_factory=list)
@@ -127,6 +136,10 @@ class World:
         if free and latest is not None and latest.outcome is Outcome.ERROR:
             promoted = bool(self.told.of(Promoted))
             assert promoted or state.weight == 0 or isinstance(action, StopTraffic)
+        if isinstance(action, RequestApproval) or (
+            isinstance(action, EnterStep) and state.step is None
+        ):
+            self.has_time()
         if isinstance(action, Promote):
             self.may_promote()
         if isinstance(action, EnterStep) and state.step is not None and action.step > state.step:
@@ -136,6 +149,24 @@ class World:
             assert latest.log_e <= 0, "more units for a candidate whose evidence leans to harm"
         if isinstance(action, Wait):
             assert action.until is None or action.until > self.now, "waits for the past"
+
+    def has_time(self) -> None:
+        """Nobody is asked, and nothing live touched, for a canary that cannot finish in time."""
+        told = self.told
+        latest = told.of(ShadowMeasured)[-1][1]
+        assert isinstance(latest, ShadowMeasured)
+        if latest.harms is None:
+            return  # written before canaries were planned
+        (planned,) = [one for _, one in told.of(CanaryPlanned)]
+        assert isinstance(planned, CanaryPlanned)
+        assert planned.power.fit is not Fit.REFUSED
+        assert len(told.of(DeadlineLengthened)) == (planned.power.fit is Fit.LENGTHENED)
+
+    def deadline(self) -> timedelta:
+        """From the first step, read from the raw events."""
+        moved = [one for _, one in self.told.of(DeadlineLengthened)]
+        assert all(isinstance(one, DeadlineLengthened) for one in moved)
+        return moved[0].after if moved else 20 * DAY  # type: ignore[union-attr]
 
     def may_promote(self) -> None:
         """Everything that promotion rests on, read from the raw events."""
@@ -152,6 +183,8 @@ class World:
                 stopping = (Outcome.FAILED, Outcome.ERROR)
                 assert all(v.outcome not in stopping for v in latest.verdicts)
         assert bool(told.of(Approved)) == bool(fixed.approvals)
+        first_step = told.of(StepEntered)[0][0]
+        assert self.now < first_step + self.deadline(), "promoted after its deadline"
         holds = told.of(Held, Resumed)
         assert not holds or isinstance(holds[-1][1], Resumed)
         entered = [(at, s) for at, s in told.of(StepEntered) if isinstance(s, StepEntered)]
@@ -177,7 +210,14 @@ class World:
                 self.write(contracts(self.chance.choice(KIND)))
             case ReplayShadow():
                 outcome = self.chance.choice(KIND)
-                self.write(shadow(outcome, action.start, action.end))
+                harms = HARMS if self.planned else None
+                self.write(shadow(outcome, action.start, action.end, harms))
+            case PlanCanary():
+                self.write(powered(self.chance.choice(FITS)))
+            case LengthenDeadline():
+                before, after = action.before, action.after
+                moved = DeadlineLengthened(before=before, after=after, reason=action.reason)
+                self.write(moved)
             case RequestApproval():
                 self.write(ApprovalRequested(owners=action.owners))
             case EnterStep():
@@ -242,11 +282,12 @@ class World:
     seed=st.integers(0, 2**32),
     approvals=st.sampled_from([(), ("ada",), ("ada", "bob")]),
     steps=st.integers(1, 3),
+    planned=st.sampled_from([True, True, True, False]),
 )
 def test_every_world_ends_in_a_named_ending_and_promotes_only_on_proof(
-    seed: int, approvals: tuple[str, ...], steps: int
+    seed: int, approvals: tuple[str, ...], steps: int, planned: bool
 ) -> None:
-    world = World(chance=Random(seed), approvals=approvals, steps=steps)
+    world = World(chance=Random(seed), approvals=approvals, steps=steps, planned=planned)
     ending = world.live()
     told = world.told
     assert len(told.of(Ended)) == 1
@@ -256,6 +297,11 @@ def test_every_world_ends_in_a_named_ending_and_promotes_only_on_proof(
     assert told.state.ended is not None
     unwatched = told.state.ended.code is ReasonCode.WATCH_UNMEASURABLE
     assert len(told.of(IncidentOpened)) == len(told.of(RollbackDecided)) + unwatched
+    underpowered = told.state.ended.code is ReasonCode.CANARY_UNDERPOWERED
+    assert not underpowered or (ending is Ending.INCONCLUSIVE and not told.of(StepEntered))
+    fits = [one.power.fit for _, one in told.of(CanaryPlanned) if isinstance(one, CanaryPlanned)]
+    assert len(fits) <= 1
+    assert Fit.REFUSED not in fits or not told.of(StepEntered, ApprovalRequested)
     restored = bool(told.of(ChampionRestored))
     serves = bool(told.of(Promoted)) and not restored
     assert (ending is Ending.PROMOTED) == serves

@@ -152,7 +152,7 @@ def plan_canary(
     longest = max(available, schedule.blocks_within(schedule.longest))
     seeds = np.random.SeedSequence(seed).spawn(simulations + 1)
     paths: list[Path] = []
-    for one in seeds[:-1] if recorded.blocks else ():
+    for one in seeds[:-1] if len(recorded.blocks) > 1 else ():
         paths.append(canaries.play(np.random.default_rng(one), longest))
         if _is_hopeless(paths, longest, wanted):
             break

@@ -17,7 +17,7 @@ def render_power(power: CanaryPower) -> str:
         return f"{_refusal(power)}{_tightest(power)}"
     assert power.blocks_needed is not None
     said = (
-        f"a harmless candidate passes all required gates within "
+        f"{_who(power)} passes all required gates within "
         f"{_blocks(power, power.blocks_needed)} ({power.units_needed:,} units) with probability "
         f"{wanted}, and by the deadline of {render_duration(power.deadline)} "
         f"({_blocks(power, power.blocks_available)}) with {power.probability:.2f}"
@@ -27,10 +27,17 @@ def render_power(power: CanaryPower) -> str:
     return said
 
 
+def _who(power: CanaryPower) -> str:
+    """The candidate that was planned for."""
+    if all(gate.harm == 0 for gate in power.gates):
+        return "a harmless candidate"
+    return "a candidate only as good as shadow has proven"
+
+
 def _refusal(power: CanaryPower) -> str:
     longest = render_duration(power.longest)
     return (
-        f"a harmless candidate would pass all required gates with probability "
+        f"{_who(power)} would pass all required gates with probability "
         f"{power.probability:.2f} by the deadline of {render_duration(power.deadline)} and "
         f"{power.probability_longest:.2f} by the latest one of {longest}; {power.wanted:.2f} is "
         f"wanted and needs more than the {_blocks(power, power.blocks_longest)} "
