@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from sluiceway.gates import Verdict, render
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
+from sluiceway.planning.budget import render_budget
 from sluiceway.reports.advice import contacts, headline, what_now
 from sluiceway.reports.figures import count, joined, moment, spoken
 from sluiceway.reports.sentences import sentence
@@ -105,6 +106,7 @@ def _checks(checked: ContractsChecked) -> list[str]:
 
 def _shadow(measured: ShadowMeasured) -> list[str]:
     lines = [sentence(measured), *_gates(measured.verdicts)]
+    lines += [f"  {_MARKS[one.outcome]} {render_budget(one)}" for one in measured.budget]
     if measured.attribution is not None:
         lines.append(f"  {measured.attribution.sentence}")
     return lines

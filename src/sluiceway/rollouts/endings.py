@@ -39,6 +39,7 @@ class ReasonCode(StrEnum):
     CONTRACT_UNDECIDED = "contract_undecided"
     CONTRACT_UNCHECKABLE = "contract_uncheckable"
     HARM_IN_SHADOW = "harm_in_shadow"
+    BUDGET_SPENT = "budget_spent"
     SHADOW_INCONCLUSIVE = "shadow_inconclusive"
     SHADOW_ERRORED = "shadow_errored"
     CANARY_UNDERPOWERED = "canary_underpowered"

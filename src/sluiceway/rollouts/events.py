@@ -19,6 +19,7 @@ from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, RecordedHarms
+from sluiceway.planning.budget import BudgetVerdict
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialHarm
@@ -102,6 +103,7 @@ class ShadowMeasured:
             none did or where it cannot be told which.
         harms: Harm in each block by gate, which canaries are planned from; None where there is no
             evidence, and in journals older than planning.
+        budget: By gate, the harm since the best generation, where that does not serve.
     """
 
     outcome: Outcome
@@ -114,6 +116,7 @@ class ShadowMeasured:
     seconds: float
     faulty: Origin | None = None
     harms: RecordedHarms | None = None
+    budget: tuple[BudgetVerdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from sluiceway.blocks import BlockCalendar
 from sluiceway.gates import Gate, Levels
 from sluiceway.graph import BlastRadius, blast_radius
 from sluiceway.planning import Schedule
+from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.system.values import CanaryPolicy, System, WatchPolicy
 
@@ -28,6 +29,7 @@ class Plan:
         shadow_extension: By how much it grows, once, when it was inconclusive.
         maturity: Event time + maturity is when a row counts.
         approvals: Owners whose approval it needs before live traffic is touched.
+        budget_window: How long ago a generation may have served to be held against.
         seed: Fixes the draws of every simulation that the rollout is planned with.
     """
 
@@ -51,6 +53,7 @@ class Plan:
     watch: WatchPolicy
     approvals: tuple[str, ...]
     seed: int = 0
+    budget_window: timedelta = WINDOW
 
     @property
     def calendar(self) -> BlockCalendar:
@@ -121,6 +124,7 @@ def make_plan(
         canary=policies.canary,
         watch=policies.watch,
         approvals=policies.approvals,
+        budget_window=policies.budget_window,
         seed=int(release.content_hash[:8], 16),
     )
 

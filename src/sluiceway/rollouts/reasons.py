@@ -9,6 +9,7 @@ from sluiceway.contracts.changes import version_sentence
 from sluiceway.contracts.promises import sentence
 from sluiceway.gates import Role, Verdict, render
 from sluiceway.outcomes import Outcome, worst
+from sluiceway.planning.budget import BudgetVerdict, render_budget
 from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import (
     ContractCheck,
@@ -67,13 +68,31 @@ def shadow_reason(measured: ShadowMeasured) -> Told:
         Outcome.INCONCLUSIVE: ReasonCode.SHADOW_INCONCLUSIVE,
         Outcome.ERROR: ReasonCode.SHADOW_ERRORED,
     }[measured.outcome]
-    reason = verdicts_sentence(measured.verdicts, measured.outcome)
+    spent = tuple(b for b in measured.budget if b.outcome is measured.outcome)
+    failed = any(v.outcome is Outcome.FAILED for v in measured.verdicts)
+    if measured.outcome is Outcome.FAILED and not failed and spent:
+        return ReasonCode.BUDGET_SPENT, budget_sentence(spent), None
+    reason = _with_budget(measured, spent)
     if measured.outcome is Outcome.FAILED:
         also = [v for v in measured.verdicts if is_harmed(v) and v.outcome is not Outcome.FAILED]
         reason += "".join(f"; clearly worse too: {render(v)}" for v in also)
     if measured.attribution is not None and measured.outcome is Outcome.FAILED:
         reason += f". {measured.attribution.sentence}"
     return code, reason, origin
+
+
+def _with_budget(measured: ShadowMeasured, spent: tuple[BudgetVerdict, ...]) -> str:
+    """The gates that made the outcome what it is, by themselves or by what was spent before."""
+    by_itself = verdicts_sentence(measured.verdicts, measured.outcome)
+    if measured.outcome is Outcome.PASSED or not spent:
+        return by_itself
+    named = any(v.outcome is measured.outcome for v in measured.verdicts)
+    return "; ".join([*([by_itself] if named else []), budget_sentence(spent)])
+
+
+def budget_sentence(verdicts: Iterable[BudgetVerdict]) -> str:
+    """What was spent since the best generation, gate by gate."""
+    return "; ".join(map(render_budget, verdicts))
 
 
 def verdicts_sentence(verdicts: Iterable[Verdict], outcome: Outcome) -> str:

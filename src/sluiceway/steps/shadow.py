@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sluiceway.attribution import Attribution, Origin, attribute
@@ -11,6 +11,7 @@ from sluiceway.gates import Levels, Verdict, combine, judge_replay
 from sluiceway.graph import reachable
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import RecordedHarms, recorded_harms
+from sluiceway.planning.budget import BudgetVerdict
 from sluiceway.ports import Predictor, UnknownVersion, UnloadableVersion, Window
 from sluiceway.releases import Release
 from sluiceway.replay.evaluate import Answers, Arm, Evaluator
@@ -23,6 +24,7 @@ from sluiceway.rollouts.actions import Diagnose, ReplayShadow
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
 from sluiceway.rollouts.plan import Plan
+from sluiceway.steps.budget import budgets_of, judge_budgets
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.recorded import NotRecorded, RecordedAnswers
@@ -77,20 +79,21 @@ def replay_shadow(
     window = Window(start=whole_blocks_from(chains.plan.calendar, start), end=end)
     verdicts: tuple[Verdict, ...] = ()
     harms: RecordedHarms | None = None
+    budget: tuple[BudgetVerdict, ...] = ()
     attribution, rows, fault, faulty, outcome = None, 0, None, None, Outcome.ERROR
     try:
-        arms = (
-            Arm(name=BASELINE, release=chains.baseline),
-            Arm(name=CANDIDATE, release=chains.candidate),
-        )
-        measured = _measured(chains, arms, window, "recorded", words="shadow replay")
-        rows = measured.rows
+        budgets = budgets_of(site, chains.plan, now=now)
+        measured = _shadow_measured(chains, window, tuple(budgets.arms.values()))
+        rows, sums = measured.rows, measured.sums
         verdicts = _verdicts(chains, measured)
-        outcome = combine(verdicts)
+        budget = judge_budgets(
+            budgets, verdicts, sums, sums[CANDIDATE], chains.levels, looks=SHADOW_LOOKS
+        )
+        spent = [replace(one.against_best, outcome=one.outcome) for one in budget]
+        outcome = combine([*verdicts, *spent])
         if outcome is Outcome.PASSED:
-            sums = measured.sums
             harms = recorded_harms(chains.plan.gates, sums[BASELINE], sums[CANDIDATE])
-        if outcome is Outcome.FAILED:
+        if combine(verdicts) is Outcome.FAILED:
             attribution = _attributed(chains, window, verdicts)
     except UnusableHistory as error:
         fault = f"the recorded rows cannot be used: {_on_one_line(error)}"
@@ -111,6 +114,7 @@ def replay_shadow(
         fault=fault,
         faulty=faulty,
         harms=harms,
+        budget=budget,
         seconds=time.perf_counter() - began,
     )
     site.tell(rollout_id, happened, after=state.seq, now=now)
@@ -148,6 +152,20 @@ def whole_blocks_from(calendar: BlockCalendar, moment: datetime) -> datetime:
     cuts off would count as a block of one hour or of 23.
     """
     return calendar.start(calendar.name(moment + calendar.length / 2))
+
+
+def _shadow_measured(chains: _Chains, window: Window, best: tuple[Arm, ...]) -> Measurement:
+    """Measure both chains, and the best generations where they can still answer."""
+    both = (
+        Arm(name=BASELINE, release=chains.baseline),
+        Arm(name=CANDIDATE, release=chains.candidate),
+    )
+    if best:
+        try:
+            return _measured(chains, (*both, *best), window, "recorded", words="shadow replay")
+        except (FaultyAnswers, UnknownVersion, UnloadableVersion):
+            pass  # whoever is at fault, both chains alone will tell
+    return _measured(chains, both, window, "recorded", words="shadow replay")
 
 
 def _verdicts(chains: _Chains, measured: Measurement) -> tuple[Verdict, ...]:

@@ -263,4 +263,5 @@ def _policies(shape: PoliciesShape) -> Policies:
         ),
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals),
+        budget_window=shape.budget_window,
     )

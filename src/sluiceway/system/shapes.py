@@ -146,3 +146,4 @@ class PoliciesShape(Shape):
     canary: CanaryShape
     watch: WatchShape
     approvals: list[str] = []
+    budget_window: Duration = timedelta(days=90)

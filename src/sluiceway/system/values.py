@@ -267,6 +267,8 @@ class Policies:
         alpha: Largest tolerated probability of a wrong verdict, for promotion and for rollback.
         min_blocks: Fewest blocks of evidence a passed gate needs.
         approvals: Owners who must approve before live traffic is touched.
+        budget_window: How long ago a generation may have served for a candidate's harm to be held
+            against it too.
     """
 
     alpha: float
@@ -275,6 +277,7 @@ class Policies:
     canary: CanaryPolicy
     watch: WatchPolicy
     approvals: tuple[str, ...]
+    budget_window: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
