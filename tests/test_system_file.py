@@ -76,6 +76,11 @@ def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
         ("block: 1d", "block: 30s", "policies.canary.block: a block of 0:00:30 is no whole"),
         ("contracts/cost.yaml", '"contracts/\\0.yaml"', "models.cost.contract: string should"),
         ("deadline: 25d", "deadline: 3d", "is earlier than the steps' bake times together"),
+        (
+            "deadline: 25d",
+            "deadline: 25d\n    max_deadline: 24d",
+            "policies.canary.max_deadline: is earlier than the deadline",
+        ),
         ("window: 20d", "window: 9d", "holds 9 blocks, 10 are needed"),
         ("approvals: []", "approvals: [ceo]", "policies.approvals[0]: ceo is not among the owners"),
         ("settled_at, maturity: 1d", "settled_at", "sources.outcomes.labels.maturity: is missing"),

@@ -2,9 +2,16 @@
 
 from dataclasses import replace
 
-from sluiceway.planning import CanaryPower, Detectable, Fit, GatePower, render_power
+from sluiceway.planning import (
+    CanaryPower,
+    Detectable,
+    Fit,
+    GatePower,
+    render_detectable,
+    render_power,
+)
 
-from .records import DAY
+from .records import DAY, gate
 
 TIGHT = GatePower(
     gate="arr_delay.mae",
@@ -83,3 +90,13 @@ def test_a_plan_that_fits_says_sample_time_and_probability() -> None:
 def test_a_candidate_that_shadow_has_proven_better_is_called_so() -> None:
     better = replace(REFUSED, gates=(TIGHT, replace(TIGHT, gate="up.mae", harm=-0.3)))
     assert render_power(better).startswith("a candidate only as good as shadow has proven would ")
+
+
+def test_what_was_run_says_how_far_it_could_see() -> None:
+    assert render_detectable(gate(), Detectable(blocks=62, harm=1.234, margin=0.31)) == (
+        "m.mae: 62 days could have passed a margin of 0.31 min, and would have stopped a harm of "
+        "1.2 min with probability 0.80"
+    )
+    assert "a margin of no size" in render_detectable(
+        gate(), Detectable(blocks=2, harm=None, margin=None)
+    )

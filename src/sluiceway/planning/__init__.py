@@ -8,7 +8,7 @@ from sluiceway.planning.detectable import (
 from sluiceway.planning.harms import RecordedHarms, recorded_harms
 from sluiceway.planning.power import CanaryPower, Fit, GatePower, plan_canary
 from sluiceway.planning.schedule import GROWS_UP_TO_LOG_E, Schedule
-from sluiceway.planning.wording import render_power
+from sluiceway.planning.wording import render_detectable, render_power
 
 __all__ = [
     "GROWS_UP_TO_LOG_E",
@@ -22,5 +22,6 @@ __all__ = [
     "detectable_in_replay",
     "plan_canary",
     "recorded_harms",
+    "render_detectable",
     "render_power",
 ]

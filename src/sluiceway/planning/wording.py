@@ -3,7 +3,9 @@
 import math
 
 from sluiceway.durations import render_duration
-from sluiceway.planning.power import CanaryPower, Fit, GatePower
+from sluiceway.gates import Gate
+from sluiceway.planning.detectable import Detectable
+from sluiceway.planning.power import CanaryPower, Fit
 
 
 def render_power(power: CanaryPower) -> str:
@@ -55,12 +57,22 @@ def _tightest(power: CanaryPower) -> str:
     else:
         need = _blocks(power, gate.blocks_needed)
     said = f"; {gate.gate} alone needs {need}"
-    seen = gate.detectable
+    seen, unit = gate.detectable, gate.unit
     if seen is None:
         return said
-    said += f": {_blocks(power, seen.blocks)} pass a margin of {_amount(gate, seen.margin)}"
-    said += f" (its margin is {_amount(gate, gate.margin)})"
-    return said + f" and stop a harm of {_amount(gate, seen.harm)}"
+    said += f": {_blocks(power, seen.blocks)} pass a margin of {_amount(seen.margin, unit)}"
+    said += f" (its margin is {_amount(gate.margin, unit)})"
+    return said + f" and stop a harm of {_amount(seen.harm, unit)}"
+
+
+def render_detectable(gate: Gate, seen: Detectable) -> str:
+    """How far a sample could see: ``62 days could have passed a margin of 0.31 min, and …``."""
+    blocks = f"{seen.blocks:,} {gate.block}{'' if seen.blocks == 1 else 's'}"
+    passed, stopped = (_amount(size, gate.unit) for size in (seen.margin, seen.harm))
+    return (
+        f"{gate.name}: {blocks} could have passed a margin of {passed}, and would have stopped a "
+        f"harm of {stopped} with probability {seen.probability:.2f}"
+    )
 
 
 def _blocks(power: CanaryPower, number: int) -> str:
@@ -68,9 +80,9 @@ def _blocks(power: CanaryPower, number: int) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _amount(gate: GatePower, size: float | None) -> str:
+def _amount(size: float | None, unit: str) -> str:
     if size is None:
         return "no size"
     places = 0 if not size else max(0, 1 - math.floor(math.log10(abs(size))))
     number = f"{size:,.{places}f}" if places <= 8 else f"{size:.2e}"
-    return f"{number} {gate.unit}" if gate.unit else number
+    return f"{number} {unit}" if unit else number

@@ -5,6 +5,12 @@ from collections.abc import Iterable, Sequence
 from sluiceway.gates import Verdict, render
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
+from sluiceway.planning import (
+    Detectable,
+    detectable_in_canary,
+    detectable_in_replay,
+    render_detectable,
+)
 from sluiceway.planning.budget import render_budget
 from sluiceway.reports.advice import contacts, headline, what_now
 from sluiceway.reports.figures import count, joined, moment, spoken
@@ -14,6 +20,7 @@ from sluiceway.rollouts.events import (
     CanaryPlanned,
     ContractsChecked,
     DeadlineLengthened,
+    Looked,
     ShadowMeasured,
 )
 from sluiceway.system.values import System
@@ -107,6 +114,7 @@ def _checks(checked: ContractsChecked) -> list[str]:
 def _shadow(measured: ShadowMeasured) -> list[str]:
     lines = [sentence(measured), *_gates(measured.verdicts)]
     lines += [f"  {_MARKS[one.outcome]} {render_budget(one)}" for one in measured.budget]
+    lines += _seen((one, detectable_in_replay(one)) for one in measured.verdicts)
     if measured.attribution is not None:
         lines.append(f"  {measured.attribution.sentence}")
     return lines
@@ -123,8 +131,25 @@ def _canary(story: Story) -> list[str]:
     if story.looks:
         _, last = story.looks[-1]
         lines.append(f"  {count(len(story.looks), 'look')}; the last: {sentence(last)}")
-        lines += _gates(last.verdicts)
+        lines += [*_gates(last.verdicts), *_seen(_in_canary(story, last))]
     return ["Canary", *lines] if lines else []
+
+
+def _in_canary(story: Story, look: Looked) -> Iterable[tuple[Verdict, Detectable | None]]:
+    plan = story.plan
+    for one in look.verdicts if plan else ():
+        state = look.states.get(one.gate.name)
+        if plan is not None and state is not None:
+            yield one, detectable_in_canary(one.gate, state, plan.levels, plan.gates)
+
+
+def _seen(detected: Iterable[tuple[Verdict, Detectable | None]]) -> list[str]:
+    """How far the sample of each open gate could see."""
+    return [
+        f"    {render_detectable(one.gate, seen)}"
+        for one, seen in detected
+        if seen is not None and one.outcome is Outcome.INCONCLUSIVE
+    ]
 
 
 def _gates(verdicts: Iterable[Verdict]) -> list[str]:
