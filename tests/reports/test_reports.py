@@ -292,3 +292,10 @@ def test_another_system_with_a_diamond_is_told_by_the_same_code():
     said = words(report(system, chain.events))
     assert "1 of 4 models changes; 4 models and 1 outside consumer answer differently" in said
     assert "candidate: 2.0.0" in said
+
+
+def test_an_open_gate_says_how_far_its_sample_could_see(flights):
+    said = explain(rollouts.rejected_in_shadow(flights), flights)
+    (line,) = [one for one in said.splitlines() if "could have passed" in one]
+    assert line.startswith("    arr_delay.rmse: 62 days could have passed a margin of ")
+    assert line.endswith(" minutes with probability 0.80")

@@ -1,6 +1,7 @@
 """Killed at any write, before or after it took effect, a rollout ends as if nothing had been."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from sluiceway.adapters.history import History
 from sluiceway.journal import JournalUnavailable, check_chain
+from sluiceway.planning import CanaryPower, plan_canary
 from sluiceway.ports import RegistryUnavailable, Window
 from sluiceway.rollouts.actions import Rest
 from sluiceway.rollouts.events import Looked, happening
-from sluiceway.steps import requests
+from sluiceway.steps import planning, requests
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import differing, wanted_projection
@@ -95,10 +97,21 @@ class Play:
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
+def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    """A rollout that is played a hundred times, whose canary is simulated once."""
     folder = tmp_path_factory.mktemp("crashes")
     (folder / "system").mkdir()
-    return Play(variant(folder / "system", *QUICK), folder)
+    known: dict[str, CanaryPower] = {}
+
+    def remembered(*args: Any, **more: Any) -> CanaryPower:
+        key = repr((args, more))
+        if key not in known:
+            known[key] = plan_canary(*args, **more)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "simulate_canary", remembered)
+        yield Play(variant(folder / "system", *QUICK), folder)
 
 
 def story(site: Site) -> dict[str, Any]:
@@ -132,7 +145,14 @@ def sound(site: Site) -> None:
     assert site.champion().generation == 2
     assert differing(site, wanted_projection(site)) == []
     kinds = Counter((e.rollout_id, e.kind) for e in events)
-    for kind in ("promoted", "planned", "ended", "requested", "contracts_checked"):
+    for kind in (
+        "promoted",
+        "planned",
+        "canary_planned",
+        "ended",
+        "requested",
+        "contracts_checked",
+    ):
         assert kinds["r0002-cost2-fraud2", kind] == 1, kind
     steps = [e.payload["step"] for e in events if e.kind == "step_entered"]
     assert steps == [0, 1]
