@@ -13,7 +13,7 @@ from sluiceway.drift.profiles import (
     alike,
 )
 
-GRID = 256
+GRID = 128
 """Quantiles of the pooled sample at which permuted distribution functions are compared."""
 
 

@@ -93,7 +93,7 @@ class DriftPolicy:
     min_blocks: int = 10
     permutations: int = 999
     least_scale: float = 0.002
-    blind: float = 0.5
+    blind: float = 0.3
     psi_limit: float | None = None
 
     def __post_init__(self) -> None:

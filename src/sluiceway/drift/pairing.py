@@ -1,5 +1,6 @@
 """Two windows column by column: what can be compared is, what cannot says why."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -178,8 +179,8 @@ def _numbers(name: str, aspect: Aspect, first: NumericSummary, second: NumericSu
         return _refused(name, DriftReason.NO_VALUES, aspect=aspect, sides=sides)
     source = compare_numbers(first, second)
     low, middle, high = source.quartiles()
-    width = high - low
-    area = source.wasserstein
+    with np.errstate(over="ignore"):
+        width = high - low
     finding = DriftFinding(
         column=name,
         aspect=aspect,
@@ -190,11 +191,18 @@ def _numbers(name: str, aspect: Aspect, first: NumericSummary, second: NumericSu
         distance_kind=Distance.KS,
         distance=source.distance,
         error=source.error,
-        wasserstein_iqr=area / width if area is not None and 0 < width < np.inf else None,
+        wasserstein_iqr=_ratio(source.wasserstein, float(width)),
     )
     if source.constant:
         return Compared(finding=replace(finding, reason=DriftReason.CONSTANT, distance=None))
     return Compared(finding=finding, source=source)
+
+
+def _ratio(area: float | None, width: float) -> float | None:
+    if area is None or not 0 < width < math.inf:
+        return None
+    ratio = area / width
+    return ratio if math.isfinite(ratio) else None
 
 
 def _categories(
