@@ -70,15 +70,15 @@ def test_a_shift_of_a_fifth_of_a_deviation_is_found_in_10k_rows() -> None:
 
 
 def test_day_effects_are_not_called_drift_though_a_row_wise_test_is_sure() -> None:
-    """5 % level, 200 quiet pairs of windows: permuting blocks keeps it, rows do not."""
+    """5 % level, 100 quiet pairs of windows: permuting blocks keeps it, rows do not."""
     rng = np.random.default_rng(5)
     alarms, naive = 0, 0
-    for _ in range(200):
+    for _ in range(100):
         before, now = days(rng, 20, 2000, 0.3), days(rng, 20, 2000, 0.3)
         alarms += look(before, now).outcome is Outcome.FAILED
         naive += stats.ks_2samp(before, now, method="asymp").pvalue < 0.05
-    assert alarms <= stats.binom.ppf(0.999, 200, 0.05)
-    assert naive > 100
+    assert alarms <= stats.binom.ppf(0.999, 100, 0.05)
+    assert naive > 50
 
 
 def test_p_values_of_quiet_windows_are_uniform() -> None:

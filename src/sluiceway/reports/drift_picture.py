@@ -56,7 +56,8 @@ def draw_drift(
         current: The current window the report is about.
         title: What it shows, for those who cannot see it.
     """
-    return drift_sheet(report, reference, current).svg(name, title)
+    with drawn_quietly():
+        return drift_sheet(report, reference, current).svg(name, title)
 
 
 def drift_sheet(report: DriftReport, reference: WindowProfile, current: WindowProfile) -> Sheet:
@@ -265,7 +266,7 @@ def _bars(
     shares = [one.table.sum(axis=0) / one.total for one in (first, second)]
     changed = np.argsort(-np.abs(shares[0] - shares[1]), kind="stable")[:_BARS]
     most = max(float(one[changed].max()) for one in shares) or 1.0
-    room, step = width - 100, _PANEL / max(len(changed), 1)
+    room, step = width - 136, _PANEL / max(len(changed), 1)
     _key(sheet, left + width, top)
     for place, category in enumerate(changed.tolist()):
         y = top + (place + 0.5) * step
@@ -273,7 +274,7 @@ def _bars(
         for one, colour, offset in ((shares[0], FAINT, -2.6), (shares[1], ACCENT, 2.6)):
             end = left + 76 + one[category] / most * room
             sheet.rule((left + 76, end), (y + offset, y + offset), color=colour, lw=3.6)
-        said = f"{100 * shares[1][category]:.2g} %"
+        said = " → ".join(f"{100 * one[category]:.2g}" for one in shares) + " %"
         longest = left + 76 + max(one[category] for one in shares) / most * room
         sheet.write(longest + 3, y, said, size=7, colour=MUTED)
     words = "share of rows, most changed first"
