@@ -16,6 +16,7 @@ from sluiceway.ports import RegistryUnavailable, Window
 from sluiceway.rollouts.actions import Rest
 from sluiceway.rollouts.events import Looked, happening
 from sluiceway.steps import planning, requests
+from sluiceway.steps.looking import blocks_between
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import differing, wanted_projection
@@ -157,9 +158,13 @@ def sound(site: Site) -> None:
     steps = [e.payload["step"] for e in events if e.kind == "step_entered"]
     assert steps == [0, 1]
     looks = [one for e in events if isinstance(one := happening(e), Looked)]
+    calendar = site.plan("r0002-cost2-fraud2").calendar
+    began = next(e.at for e in events if e.kind == "step_entered")
+    first, last = calendar.name(calendar.next_start(began)), looks[-1].watermark
+    assert last is not None
+    blocks = blocks_between(calendar, first, last)
     for state in looks[-1].states.values():
-        assert len(set(state.blocks)) == len(state.blocks)
-        assert list(state.blocks) == sorted(state.blocks)
+        assert (state.n + state.unmeasured, state.last_block) == (len(blocks), last)
 
 
 @pytest.fixture(scope="module")

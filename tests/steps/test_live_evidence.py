@@ -111,7 +111,12 @@ def test_a_gate_reads_its_evidence_by_the_method_of_its_plan(
     )
     begun = {gate.name: gate.evidence.begin(gate.margin) for gate in gates}
     states = looking.entered(
-        plan, begun, rows.paired, first=plan.calendar.name(NOW), last=str(look.watermark)
+        plan.calendar,
+        gates,
+        begun,
+        rows.paired,
+        first=plan.calendar.name(NOW),
+        last=str(look.watermark),
     )
     betting = states["fraud.brier"]
     assert isinstance(betting, BettingHarm)

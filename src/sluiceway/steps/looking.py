@@ -302,7 +302,7 @@ def _arrived(
     now: datetime,
     slices: Sequence[Slice],
 ) -> pd.DataFrame:
-    """Every unit that a server had to answer: its block, its slices, what is known of its labels."""
+    """Every unit that a server had to answer: block, slices, and what is known of its labels."""
     system = site.systems.kept(rollout_id)
     labels = sorted({gate.label for gate in plan.gates if gate.label})
     # What the whole system reads, as a server does: a feed that lacks units must not hide them.

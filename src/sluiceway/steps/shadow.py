@@ -164,7 +164,7 @@ def _shadow_measured(
 def _verdicts(
     chains: Chains, measured: Measurement, slices: Sequence[SliceMeasurement]
 ) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
-    """Verdicts of the plan's gates and of the slices, which have half of the rollback level each."""
+    """Verdicts of the plan's gates and of the slices; each half has half of the rollback level."""
     gates = [
         (gate, measured.sums[BASELINE][gate.name], measured.sums[CANDIDATE][gate.name])
         for gate in chains.plan.gates

@@ -12,7 +12,7 @@ from sluiceway.statistics.metrics.naming import (
     at_operating_threshold,
     metric_named,
 )
-from sluiceway.statistics.metrics.ranking import RocAuc
+from sluiceway.statistics.metrics.ranking import RankMetric
 from sluiceway.statistics.metrics.scorer import ScorerMetric, scorer_metric
 from sluiceway.statistics.metrics.sums import (
     BlockSums,
@@ -21,6 +21,7 @@ from sluiceway.statistics.metrics.sums import (
     Floats,
     Ints,
     Mask,
+    TwoWaySums,
     UnitKind,
 )
 
@@ -36,10 +37,11 @@ __all__ = [
     "Ints",
     "Mask",
     "Metric",
-    "RocAuc",
+    "RankMetric",
     "Rows",
     "ScorerMetric",
     "Term",
+    "TwoWaySums",
     "UnitKind",
     "at_operating_threshold",
     "metric_named",
