@@ -156,9 +156,9 @@ def test_harm_done_by_defaults_is_seen_downstream_and_told_with_its_cause(tmp_pa
     advance(site, rollout, NOW)
     object.__setattr__(predictor, "answer", fails)
     server = BatchServer(site)
-    for number in range(40, 44):
+    for number in range(40, 46):
         server.answer(Window(start=day(number), end=day(number + 1)), now=day(number + 1))
-    advance(site, rollout, day(44))
+    advance(site, rollout, day(46))
     state = site.state(rollout)
     assert state.ended is not None
     assert "priority.mae: harm" in state.ended.reason

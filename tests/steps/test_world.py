@@ -184,7 +184,13 @@ def test_whole_numbers_are_as_good_a_unit_as_text(tmp_path: Path) -> None:
     look = site.state(rollout).look
     assert look is not None
     assert look.fault is None
-    assert {state.rows for state in look.states.values()} == {240}
+    assert {look.states[v.gate.name].rows for v in look.verdicts} == {240}
+    # The amounts of an order are cut into three slices, and each order is in one.
+    for verdict in look.verdicts:
+        parts = [one for one in look.slices if one.gate.name.startswith(f"{verdict.gate.name} [")]
+        declared = [one for one in parts if one.gate.slice and one.gate.slice.variable == "amount"]
+        assert len(declared) == 3
+        assert sum(look.states[one.gate.name].rows for one in declared) == 240
     assert {state.unlabelled for state in look.states.values()} == {0}
 
 
