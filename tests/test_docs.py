@@ -5,11 +5,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from sluiceway.cli.commands import app
-from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.metrics import METRIC_NAMES, METRICS, metric_named
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -75,9 +76,27 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_every_metric_has_its_formula_in_the_documents() -> None:
     gates = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
     system_file = (ROOT / "docs" / "system-file.md").read_text(encoding="utf-8")
-    for name in METRICS:
-        assert name in gates, name
-        assert f"`{name}`" in system_file, name
+    rows = re.findall(r"^\| `([^`]+)` \| .+ \| (higher|lower|as said) \| .+ \| .+ \|$", gates, re.M)
+    assert sorted(name for name, _ in rows) == sorted(METRIC_NAMES)
+    for name, worse in rows:
+        assert f"`{name.partition('(')[0]}`" in system_file, name
+        assert name not in METRICS or METRICS[name].worse == worse, name
+
+
+def test_the_metrics_of_the_system_files_description_are_read_from_yaml() -> None:
+    text = (ROOT / "docs" / "system-file.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        for target in yaml.safe_load(block).get("metrics", []):
+            assert metric_named(target["metric"]).name == target["metric"]
+
+
+def test_a_metric_shown_with_parameters_is_one() -> None:
+    text = "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    names = "|".join({name.partition("(")[0] for name in METRIC_NAMES})
+    shown = set(re.findall(rf"\b(?:{names})\(\w+=[^)…]+\)", text))
+    assert len(shown) >= 6
+    for name in shown:
+        assert metric_named(name).name == name
 
 
 def test_every_make_target_is_described() -> None:

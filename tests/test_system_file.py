@@ -114,6 +114,117 @@ def test_a_contradiction_is_refused(tmp_path: Path, old: str, new: str, told: st
     assert any(told in fault for fault in faults(tmp_path, (old, new)))
 
 
+COST = "expected_cost(miss=5, false_alarm=1)"
+"""What a missed fraud costs against an order held up for nothing."""
+READS_IN_COST = "- {reads: fraud.probability, relies_on: [numeric, behavioural]"
+READS_IN_HANDLING = "- {reads: fraud.probability, relies_on: [numeric]"
+
+
+def metrics_of_fraud(tmp_path: Path, *edits: tuple[str, str]) -> list[str]:
+    """What the orders system judges its fraud model by, after replacing text in its file."""
+    folder = tmp_path / "orders"
+    shutil.copytree(ORDERS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (folder / "system.yaml").read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / "system.yaml").write_text(text)
+    return [target.metric for target in read_system(folder / "system.yaml").models["fraud"].metrics]
+
+
+@pytest.mark.parametrize(
+    ("written", "cost_acts_at", "handling_acts_at", "judged"),
+    [
+        ("brier", None, None, "brier"),
+        ("brier", 0.3, None, "brier"),
+        (COST, None, None, COST),
+        (COST, 0.3, None, COST[:-1] + ", threshold=0.3)"),
+        (COST, 0.3, 0.3, COST[:-1] + ", threshold=0.3)"),
+        (COST, 0.3, 0.7, COST),
+        (COST, 0.0, None, COST[:-1] + ", threshold=0)"),
+        (COST[:-1] + ", threshold=0.6)", 0.3, 0.7, COST[:-1] + ", threshold=0.6)"),
+        ("accuracy", 0.3, None, "accuracy(threshold=0.3)"),
+        ("f1( threshold = .30 )", None, None, "f1(threshold=0.3)"),
+        ("disagreement(tolerance=0.05)", 0.3, None, "disagreement(tolerance=0.05)"),
+        ("scorer(function=f1_score, worse=lower, threshold=0.5)", 0.3, None,
+         "scorer(function=f1_score, worse=lower, threshold=0.5)"),
+    ],
+)  # fmt: skip
+def test_a_metric_takes_the_threshold_at_which_its_field_is_read(
+    tmp_path: Path,
+    written: str,
+    cost_acts_at: float | None,
+    handling_acts_at: float | None,
+    judged: str,
+) -> None:
+    edits = [("metric: brier", f'metric: "{written}"')]
+    for reads, at in ((READS_IN_COST, cost_acts_at), (READS_IN_HANDLING, handling_acts_at)):
+        if at is not None:
+            edits.append((reads, f"{reads}, operating_threshold: {at}"))
+    assert metrics_of_fraud(tmp_path, *edits) == [judged]
+
+
+def test_a_consumer_outside_says_where_it_acts_too(tmp_path: Path) -> None:
+    outside = (
+        "- {reads: priority.score, relies_on: [numeric, behavioural], operating_threshold: 12}"
+    )
+    also = "\n      - {reads: fraud.probability, operating_threshold: 0.2}"
+    edits = (("metric: brier", "metric: recall"), (outside, outside + also))
+    assert metrics_of_fraud(tmp_path, *edits) == ["recall(threshold=0.2)"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        ("latency_mean", "latency_mean is measured of requests, not of a field; it is no gate yet"),
+        ("error_rate", "error_rate is measured of requests, not of a field; it is no gate yet"),
+        ("fallback_rate", "fallback_rate is measured of requests, not of a field; it is no gate "
+         "yet"),
+        ("null_rate", "null_rate is measured of requests, not of a field; it is no gate yet"),
+        ("brier(classes=3)", "brier(classes=3) needs 3 columns an answer; a field has one"),
+        ("quantile_loss", "quantile_loss needs quantile: quantile_loss(quantile=…)"),
+        ("quantile_loss(quantile=2)", "quantile_loss(quantile=2) quantile 2 must lie between 0 "
+         "and 1"),
+        ("mae(classes=3)", "mae(classes=3) 'classes=3' is no parameter of mae (it takes: no "
+         "parameter)"),
+    ],
+)  # fmt: skip
+def test_a_metric_that_cannot_judge_a_field_is_refused_with_its_path(
+    tmp_path: Path, metric: str, told: str
+) -> None:
+    found = faults(tmp_path, ("metric: brier", f'metric: "{metric}"'))
+    assert found == [f"system.yaml: models.fraud.metrics[0].metric: {told}"]
+
+
+def test_one_metric_written_in_two_ways_is_named_twice(tmp_path: Path) -> None:
+    """Gates are called by model and metric: two of one name would be one."""
+    second = """metric: accuracy
+        field: probability
+        label: outcomes.fraud
+        margin: 0.005
+        unit: ""
+        because: Below this the desk sees no difference in its daily list.
+      - metric: accuracy(threshold=0.5)"""
+    assert faults(tmp_path, ("metric: brier", second)) == [
+        "system.yaml: models.fraud.metrics[1]: names accuracy a second time"
+    ]
+
+
+LABEL_OF_FRAUD = "        label: outcomes.fraud\n"
+
+
+@pytest.mark.parametrize("metric", ["decision_flips", "disagreement(tolerance=0.1)"])
+def test_what_compares_answers_with_answers_needs_no_label(tmp_path: Path, metric: str) -> None:
+    edits = (("metric: brier", f'metric: "{metric}"'), (LABEL_OF_FRAUD, ""))
+    assert metrics_of_fraud(tmp_path, *edits) == [metric]
+
+
+@pytest.mark.parametrize("metric", ["brier", "negative_flips", "roc_auc", COST])
+def test_what_compares_answers_with_the_truth_needs_a_label(tmp_path: Path, metric: str) -> None:
+    found = faults(tmp_path, ("metric: brier", f'metric: "{metric}"'), (LABEL_OF_FRAUD, ""))
+    assert found == ["system.yaml: models.fraud.metrics[0].label: is missing"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -222,7 +222,9 @@ def _metric_fits(
     if not metric.needs_label and not target.label:
         return
     source, _, column = target.label.partition(".")
-    if source not in parts.named["sources"] or not column:
+    if not target.label:
+        tell(f"{path}.label", "is missing")
+    elif source not in parts.named["sources"] or not column:
         tell(f"{path}.label", f"{target.label} is no source.column")
     elif (shape := parts.sources.get(source)) is not None and shape.labels is None:
         tell(f"{path}.label", f"{source} does not say when its labels are known (labels: …)")
