@@ -4,20 +4,76 @@ The area under the ROC curve is a U-statistic over pairs of one positive and one
 A pair touches at most two blocks, so five sums per block are enough to delete any block exactly.
 Placements as in DeLong, DeLong & Clarke-Pearson (1988), "Comparing the areas under two or more
 correlated receiver operating characteristic curves", Biometrics 44.
+
+Average precision is a mean over positives of (positives at or above)/(rows at or above): a ratio
+that deleting a block changes at every rank, so no fixed number of sums gives it back. Its sums hold
+the numerator without each block instead, counted once while the rows are ranked.
 """
+
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 ROC_AUC_SUMS = ("above_all", "below_all", "within", "positives", "negatives")
+AVERAGE_PRECISION_SUMS = ("precisions", "without", "inside", "positives", "negatives")
+
+_CELLS = 1 << 18
+"""Cells of blocks x thresholds counted at once: 2 MB a column, which stays in the cache."""
 
 
-def roc_auc_block_sums(
-    positive: NDArray[np.bool_], score: Floats, block: Codes, blocks: int
-) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Rows in rising order, and the first of each group of ties."""
+
+    positive: Mask
+    block: Codes
+    group: Codes
+
+    @property
+    def sizes(self) -> Codes:
+        """Rows of each group."""
+        return np.diff(np.append(self.group, self.positive.size))
+
+    @property
+    def positives_before(self) -> Codes:
+        """Positives before the first row of each group, and all of them at the end."""
+        before = np.zeros(self.positive.size + 1, dtype=np.intp)
+        np.cumsum(self.positive, out=before[1:])
+        return before[np.append(self.group, self.positive.size)]
+
+    @classmethod
+    def by_score(
+        cls, positive: Mask, score: Floats, block: Codes, blocks: int
+    ) -> tuple[Self, Self]:
+        """All rows by score; and by block, then score."""
+        # Ties are counted as one, so their order does not matter, and the fastest sort will do.
+        order = np.argsort(score)
+        small = block.astype(_smallest(blocks))[order]
+        score, positive = score[order], positive[order]
+        overall = cls(positive, small, _starts_where(score[1:] != score[:-1]))
+        # Stable, so inside each block the scores stay sorted; small codes sort by radix.
+        by_block = np.argsort(small, kind="stable")
+        score, inner = score[by_block], small[by_block]
+        changes = (score[1:] != score[:-1]) | (inner[1:] != inner[:-1])
+        return overall, cls(positive[by_block], inner, _starts_where(changes))
+
+
+def _smallest(blocks: int) -> type[np.unsignedinteger] | type[np.intp]:
+    return np.uint8 if blocks <= 1 << 8 else np.uint16 if blocks <= 1 << 16 else np.intp
+
+
+def _starts_where(changes: Mask) -> Codes:
+    """First row of each group of ties, for rows whose neighbours differ where ``changes``."""
+    return np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.intp)
+
+
+def roc_auc_block_sums(positive: Mask, score: Floats, block: Codes, blocks: int) -> Floats:
     """Count, for each block, the pairs that the score orders rightly; a tie counts one half.
 
     Args:
@@ -33,46 +89,36 @@ def roc_auc_block_sums(
     """
     if score.size == 0:
         return np.zeros((blocks, len(ROC_AUC_SUMS)))
-    order = np.argsort(score, kind="stable")
-    score, positive, block = score[order], positive[order], block[order]
-    group = _starts_where(score[1:] != score[:-1])
-    negatives_below, positives_above = _placements(positive, group)
-
-    # Stable, so inside each block the scores stay sorted; small codes sort by radix.
-    small = block.astype(np.uint16) if blocks <= np.iinfo(np.uint16).max else block
-    by_block = np.argsort(small, kind="stable")
-    inner_score, inner_block = score[by_block], block[by_block]
-    inner_positive = positive[by_block]
-    changes = (inner_score[1:] != inner_score[:-1]) | (inner_block[1:] != inner_block[:-1])
+    overall, inner = _Ranked.by_score(positive, score, block, blocks)
+    negatives_below, positives_above = _placements(overall)
     # Counted over the whole column; what lies in earlier blocks is taken off below.
-    below, _ = _placements(inner_positive, _starts_where(changes))
+    below, _ = _placements(inner)
 
-    positives = np.bincount(block, weights=positive, minlength=blocks)
-    rows = np.bincount(block, minlength=blocks).astype(np.float64)
-    negatives = rows - positives
+    positives, negatives = _classes(positive, block, blocks)
     earlier_negatives = np.cumsum(negatives) - negatives
-    inside = np.bincount(inner_block, weights=np.where(inner_positive, below, 0), minlength=blocks)
-    within = inside - positives * earlier_negatives
-    above_all = np.bincount(block, weights=np.where(positive, negatives_below, 0), minlength=blocks)
-    below_all = np.bincount(block, weights=np.where(positive, 0, positives_above), minlength=blocks)
+
+    def summed(ranked: _Ranked, which: Mask, placements: Floats) -> Floats:
+        return np.bincount(ranked.block[which], weights=placements[which], minlength=blocks)
+
+    within = summed(inner, inner.positive, below) - positives * earlier_negatives
+    above_all = summed(overall, overall.positive, negatives_below)
+    below_all = summed(overall, ~overall.positive, positives_above)
     return np.stack([above_all, below_all, within, positives, negatives], axis=1)
 
 
-def _starts_where(changes: NDArray[np.bool_]) -> Codes:
-    """First row of each group of ties, for rows whose neighbours differ where ``changes``."""
-    return np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.intp)
+def _classes(positive: Mask, block: Codes, blocks: int) -> tuple[Floats, Floats]:
+    positives = np.bincount(block[positive], minlength=blocks).astype(np.float64)
+    return positives, np.bincount(block, minlength=blocks) - positives
 
 
-def _placements(positive: NDArray[np.bool_], group: Codes) -> tuple[Floats, Floats]:
+def _placements(ranked: _Ranked) -> tuple[Floats, Floats]:
     """Per sorted row: negatives below it and positives above it, ties counted one half."""
-    n = positive.size
-    sizes = np.diff(np.append(group, n))
-    positives_before = np.concatenate([[0], np.cumsum(positive)])
-    edges = np.append(group, n)
-    positives_at = positives_before[edges]
-    negatives_at = edges - positives_at
+    sizes, positives_at = ranked.sizes, ranked.positives_before
+    negatives_at = np.append(ranked.group, ranked.positive.size) - positives_at
     below = (negatives_at[:-1] + negatives_at[1:]) / 2
     above = positives_at[-1] - (positives_at[:-1] + positives_at[1:]) / 2
+    if sizes.size == ranked.positive.size:
+        return below, above
     return np.repeat(below, sizes), np.repeat(above, sizes)
 
 
@@ -93,7 +139,106 @@ def roc_auc_inside_each(sums: Floats) -> Floats:
     return _ratio(sums[:, 2], sums[:, 3] * sums[:, 4])
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def average_precision_block_sums(
+    positive: Mask, score: Floats, block: Codes, blocks: int
+) -> Floats:
+    """Sum, for each block, the precision at each positive row: over all rows, and inside the block.
+
+    The precision at a row is the share of positives among the rows that score at least as much;
+    rows of one score come together, as in sklearn's ``average_precision_score``. The sums without
+    each block are counted, not linearised: work grows with thresholds x blocks, thresholds being
+    the different scores of positives (about .3 s of CPU for 300,000 of them in 100 blocks).
+
+    Args:
+        positive: Which rows are positive, ``bool[n]``.
+        score: Finite scores in any unit, higher means more likely positive, ``float64[n]``.
+        block: Code of each row's block, 0 to ``blocks - 1``, ``intp[n]``.
+        blocks: Number of blocks, G.
+
+    Returns:
+        ``float64[G, 5]`` in the order of :data:`AVERAGE_PRECISION_SUMS`: precisions among all rows
+        at the block's positives; at all other positives among all rows but the block's; at the
+        block's positives among its own rows; positives; negatives.
+    """
+    if score.size == 0:
+        return np.zeros((blocks, len(AVERAGE_PRECISION_SUMS)))
+    overall, inner = _Ranked.by_score(positive, score, block, blocks)
+    positives, negatives = _classes(positive, block, blocks)
+
+    before = overall.positives_before
+    above = before[-1] - before[:-1]
+    precision = np.repeat(above / (positive.size - overall.group), overall.sizes)
+    which = overall.positive
+    precisions = np.bincount(overall.block[which], weights=precision[which], minlength=blocks)
+
+    before = inner.positives_before
+    first_of = inner.block[inner.group].astype(np.intp)
+    # What lies in later blocks is not above.
+    own = np.cumsum(positives)[first_of] - before[:-1]
+    rows = np.cumsum(positives + negatives)[first_of] - inner.group
+    precision = np.repeat(own / rows, inner.sizes)
+    which = inner.positive
+    inside = np.bincount(inner.block[which], weights=precision[which], minlength=blocks)
+    without = _precisions_without_each(overall, positives + negatives)
+    return np.stack([precisions, without, inside, positives, negatives], axis=1)
+
+
+def _precisions_without_each(ranked: _Ranked, rows: Floats) -> Floats:
+    """Sum of precisions at all positives outside each block among rows outside it, ``[G]``."""
+    before = ranked.positives_before
+    held = np.flatnonzero(np.diff(before))
+    thresholds = held.size
+    positives = np.diff(before)[held]
+    positives_above = before[-1] - before[:-1][held]
+    rows_above = ranked.positive.size - ranked.group[held]
+    # The highest threshold at or below each row, for the rows that have one.
+    reached = np.cumsum(np.diff(before) > 0) - 1
+    place = np.repeat(reached, ranked.sizes)
+    counted = place >= 0
+    order = np.argsort(ranked.block, kind="stable")
+    order = order[counted[order]]
+    place, positive = place[order], ranked.positive[order]
+    ends = np.cumsum(np.bincount(ranked.block[order], minlength=rows.size))
+    starts = np.concatenate([[0], ends[:-1]])
+    out = np.zeros(rows.size)
+    step = max(1, _CELLS // max(thresholds, 1))
+    for first in range(0, rows.size, step):
+        last = min(first + step, rows.size)
+        part = slice(starts[first], ends[last - 1])
+        shape = last - first, thresholds
+        cell = place[part] + thresholds * (ranked.block[order[part]].astype(np.intp) - first)
+        all_rows = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+        theirs = np.bincount(cell[positive[part]], minlength=shape[0] * shape[1]).reshape(shape)
+        # Rows at or above a threshold: summed from the top.
+        left = rows_above - np.cumsum(all_rows[:, ::-1], axis=1)[:, ::-1]
+        found = positives_above - np.cumsum(theirs[:, ::-1], axis=1)[:, ::-1]
+        # Where nothing is left above, no positive of others is there either.
+        share = found / np.maximum(left, 1)
+        out[first:last] = np.einsum("gt,gt->g", positives - theirs, share)
+    return out
+
+
+def average_precision(sums: Floats) -> Floats:
+    """The average precision of totals ``float64[..., 5]``; NaN where a class is missing.
+
+    sklearn gives 1 without negatives, whatever the scores; that says nothing of the scores.
+    """
+    return _ratio(sums[..., 0], sums[..., 3], sums[..., 4])
+
+
+def average_precision_without_each(sums: Floats) -> Floats:
+    """The average precision with each block deleted, ``float64[G]``; NaN as above."""
+    total = sums.sum(axis=0)
+    return _ratio(sums[:, 1], total[3] - sums[:, 3], total[4] - sums[:, 4])
+
+
+def average_precision_inside_each(sums: Floats) -> Floats:
+    """The average precision of each block's own rows, ``float64[G]``; NaN as above."""
+    return _ratio(sums[:, 2], sums[:, 3], sums[:, 4])
+
+
+def _ratio(numerator: Floats, denominator: Floats, other: Floats | float = 1.0) -> Floats:
     out = np.full(np.shape(denominator), np.nan)
-    np.divide(numerator, denominator, out=out, where=np.asarray(denominator) > 0)
+    there = (np.asarray(denominator) > 0) & (np.asarray(other) > 0)
+    np.divide(numerator, denominator, out=out, where=there)
     return out
