@@ -12,7 +12,7 @@ from sluiceway.statistics.metrics.naming import (
     at_operating_threshold,
     metric_named,
 )
-from sluiceway.statistics.metrics.ranking import RocAuc
+from sluiceway.statistics.metrics.ranking import RankMetric
 from sluiceway.statistics.metrics.scorer import ScorerMetric, scorer_metric
 from sluiceway.statistics.metrics.sums import (
     BlockSums,
@@ -36,7 +36,7 @@ __all__ = [
     "Ints",
     "Mask",
     "Metric",
-    "RocAuc",
+    "RankMetric",
     "Rows",
     "ScorerMetric",
     "Term",

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from sluiceway.statistics import quantiles
 from sluiceway.statistics.metrics.additive import AdditiveMetric, Term
+from sluiceway.statistics.metrics.ranking import RankMetric
 from sluiceway.statistics.metrics.sums import Domain, UnitKind
 
 
@@ -18,6 +20,40 @@ def latency_mean() -> AdditiveMetric:
         needs_label=False,
         terms=(Term("answer", lambda r: r.answer),),
     )
+
+
+def _latency(percent: int) -> RankMetric:
+    p = percent / 100
+    return RankMetric(
+        name=f"latency_p{percent}",
+        worse="higher",
+        unit_kind=UnitKind.MILLISECONDS,
+        label_domain=Domain.ANY,
+        answer_domain=Domain.FINITE,
+        of_answers=False,
+        needs_label=False,
+        count=lambda rows, block, blocks: quantiles.quantile_block_sums(
+            rows.answer, block, blocks, p
+        ),
+        over_all=quantiles.quantile,
+        without_each=quantiles.quantile_without_each,
+        inside_each=quantiles.quantile_inside_each,
+    )
+
+
+def latency_p50() -> RankMetric:
+    """Median latency, in milliseconds; its error as in :mod:`~sluiceway.statistics.quantiles`."""
+    return _latency(50)
+
+
+def latency_p95() -> RankMetric:
+    """Latency that 95 % of requests stay below, in milliseconds."""
+    return _latency(95)
+
+
+def latency_p99() -> RankMetric:
+    """Latency that 99 % of requests stay below, in milliseconds."""
+    return _latency(99)
 
 
 def _share(name: str, domain: Domain, term: Term) -> AdditiveMetric:

@@ -1,0 +1,204 @@
+"""How often the 95 % interval of a harm holds the true harm, for every metric that has one.
+
+Both arms answer 20,000 rows in 40 blocks whose sizes differ by a factor of ten. A block shifts the
+labels, which both arms share, and the candidate's answers, which makes the harm itself vary by
+block. The true harm is the harm over very many rows with a block each: sizes say nothing about
+effects, so that is what pooled rows tend to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.rows import Measured, Row, in_processes
+from sluiceway.statistics.jackknife import paired_harm
+from sluiceway.statistics.metrics import METRICS, BlockSums, Metric, metric_named
+
+Floats = NDArray[np.float64]
+
+ROWS, BLOCKS, RATIO = 20_000, 40, 10
+LEVEL = 0.95
+TRUE_ROWS, TRUE_PARTS = 1_000_000, 8
+
+PARAMETRISED = (
+    "quantile_loss(quantile=0.9)",
+    "expected_cost(miss=5, false_alarm=1, threshold=0.3)",
+    # Probabilities are never the same to the last digit.
+    "disagreement(tolerance=0.1)",
+)
+SERVING = {
+    "latency_mean": "latency",
+    "latency_p50": "latency",
+    "latency_p95": "latency",
+    "latency_p99": "latency",
+    "error_rate": "error",
+    "fallback_rate": "fallback",
+    "null_rate": "null",
+}
+NUMBERS = {"mae", "rmse", "bias", "quantile_loss", "r2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One kind of rows: labels, and what either arm answered."""
+
+    label: Floats
+    baseline: Floats
+    candidate: Floats
+
+
+def judged_metrics() -> dict[str, str]:
+    """Every metric, and which kind of rows it looks at."""
+    names = [name for name in METRICS if name != "disagreement"]
+    return {name: _kind(name) for name in (*names, *PARAMETRISED)}
+
+
+def _kind(name: str) -> str:
+    if name in SERVING:
+        return SERVING[name]
+    return "number" if name.partition("(")[0] in NUMBERS else "probability"
+
+
+def block_sizes() -> NDArray[np.intp]:
+    """Sizes of the blocks, from a smallest one to ten times as many rows, in a fixed order."""
+    sizes = RATIO ** np.linspace(0, 1, BLOCKS)
+    edges = np.rint(np.cumsum(sizes) / sizes.sum() * ROWS).astype(np.intp)
+    return np.diff(edges, prepend=0)
+
+
+def answered(block: NDArray[np.intp], rng: np.random.Generator) -> dict[str, Answered]:
+    """Rows of every kind with fresh block effects.
+
+    Metrics with an absolute value (bias, calibration in the large, calibration slope) are kept many
+    standard errors away from the kink at 0, where no symmetric interval can cover: both arms lean
+    to the same side.
+    """
+    rows, blocks = block.size, int(block.max()) + 1
+
+    def effect(scale: float) -> Floats:
+        return scale * rng.standard_normal(blocks)[block]
+
+    def noise(scale: float) -> Floats:
+        return scale * rng.standard_normal(rows)
+
+    x, no_label = noise(1), np.zeros(rows)
+    shock = effect(2)
+    number = Answered(
+        10 + 5 * x + shock + noise(5), 11.5 + 5 * x + noise(1.5), 12 + 4.7 * x + effect(1) + noise(2)
+    )
+    happened = rng.random(rows) < _logistic(-1.2 + x + effect(0.3))
+    probability = Answered(
+        happened.astype(np.float64),
+        _logistic(-0.7 + 1.4 * x + noise(0.5)),
+        _logistic(-0.6 + 1.4 * x + effect(0.2) + noise(0.7)),
+    )
+    shared = np.log(40) + effect(0.2) + noise(0.4)
+    latency = Answered(
+        no_label, np.exp(shared + noise(0.3)), np.exp(shared + 0.1 + effect(0.1) + noise(0.3))
+    )
+
+    def rates(before: float, after: float) -> Answered:
+        stress = effect(0.4)
+        first = rng.random(rows) < _logistic(_logit(before) + stress)
+        second = rng.random(rows) < _logistic(_logit(after) + stress + effect(0.2))
+        return Answered(no_label, first.astype(np.float64), second.astype(np.float64))
+
+    nulls = rates(0.02, 0.03)
+    return {
+        "number": number,
+        "probability": probability,
+        "latency": latency,
+        "error": rates(0.01, 0.015),
+        "fallback": rates(0.03, 0.04),
+        "null": Answered(no_label, _holes(nulls.baseline), _holes(nulls.candidate)),
+    }
+
+
+def _logistic(x: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _holes(where: Floats) -> Floats:
+    return np.where(where == 1, np.nan, 1.0)
+
+
+def arms(
+    metric: Metric, rows: Answered, block: NDArray[np.intp], names: tuple[str, ...]
+) -> tuple[BlockSums, BlockSums]:
+    """The sums of baseline and candidate."""
+    reference = rows.baseline if metric.paired else None
+    return (
+        metric.block_sums(rows.label, rows.baseline, block, names),
+        metric.block_sums(rows.label, rows.candidate, block, names, reference=reference),
+    )
+
+
+def true_part(parts: int, seed: np.random.SeedSequence) -> dict[str, float]:
+    """The sum over parts of the harm among very many rows, each a block of its own."""
+    rng = np.random.default_rng(seed)
+    total = dict.fromkeys(judged_metrics(), 0.0)
+    for _ in range(parts):
+        rows = answered(np.arange(TRUE_ROWS), rng)
+        for name, kind in judged_metrics().items():
+            metric = metric_named(name)
+            sums = arms(metric, rows[kind], np.zeros(TRUE_ROWS, dtype=np.intp), ("all",))
+            before, after = (np.asarray(metric.value(arm)) for arm in sums)
+            total[name] += float(metric.harm(before, after))
+    return total
+
+
+def simulate(
+    true: Mapping[str, float], sims: int, seed: np.random.SeedSequence
+) -> dict[str, int]:
+    """How often the interval of each metric holds the truth."""
+    rng = np.random.default_rng(seed)
+    sizes = block_sizes()
+    block = np.repeat(np.arange(BLOCKS), sizes)
+    names = tuple(f"{code:02d}" for code in range(BLOCKS))
+    held = dict.fromkeys(judged_metrics(), 0)
+    for _ in range(sims):
+        rows = answered(block, rng)
+        for name, kind in judged_metrics().items():
+            found = paired_harm(*arms(metric_named(name), rows[kind], block, names))
+            tail = (1 - LEVEL) / 2
+            held[name] += found.lower(tail) <= true[name] <= found.upper(tail)
+    return held
+
+
+def measure(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
+    truths, runs = seed.spawn(2)
+    parts = TRUE_PARTS if sims >= 2000 else 1
+    found = in_processes(true_part, parts, truths)
+    true = {name: sum(part[name] for part in found) / parts for name in judged_metrics()}
+    counts = in_processes(partial(simulate, true), sims, runs)
+    covered = {name: sum(part[name] for part in counts) / sims for name in judged_metrics()}
+    order = sorted(covered, key=covered.__getitem__)
+
+    def said(names: list[str]) -> str:
+        return ", ".join(f"{name} {covered[name]:.3f}" for name in names)
+
+    def figure(name: str, note: str) -> Measured:
+        share = covered[name]
+        error = float(np.sqrt(share * (1 - share) / sims))
+        return Measured(value=share, standard_error=error, met=0.93 <= share <= 0.97, note=note)
+
+    return {
+        "coverage_min": figure(
+            order[0], f"{len(order)} metrics, paired arms; the lowest: {said(order[:3])}"
+        ),
+        "coverage_max": figure(
+            order[-1],
+            f"the highest: {said(order[:-4:-1])}. Metrics with an absolute value are "
+            "measured away from its kink at 0",
+        ),
+    }
+
+
+ROWS_ = ()
