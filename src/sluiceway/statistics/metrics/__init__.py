@@ -21,6 +21,7 @@ from sluiceway.statistics.metrics.sums import (
     Floats,
     Ints,
     Mask,
+    TwoWaySums,
     UnitKind,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "Rows",
     "ScorerMetric",
     "Term",
+    "TwoWaySums",
     "UnitKind",
     "at_operating_threshold",
     "metric_named",

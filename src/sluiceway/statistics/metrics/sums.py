@@ -119,3 +119,35 @@ class BlockSums:
                 total[[place[block] for block in part.blocks]] += getattr(part, name)
             merged[name] = total
         return replace(self, blocks=blocks, **merged)
+
+    def collapse(self, group: Codes, ids: tuple[str, ...]) -> Self:
+        """Sums of whole groups of blocks, for additive metrics.
+
+        Args:
+            group: Code of each block's group, an index into ``ids``, ``intp[G]``.
+            ids: Ids of the groups, sorted, each once.
+        """
+        if not self.additive:
+            raise ValueError(f"{self.metric} ranks all rows at once: its sums cannot be merged")
+        collapsed: dict[str, Any] = {}
+        for name in (field.name for field in fields(self)):
+            parts = getattr(self, name)
+            if isinstance(parts, np.ndarray):
+                collapsed[name] = np.zeros((len(ids), *parts.shape[1:]), dtype=parts.dtype)
+                np.add.at(collapsed[name], group, parts)
+        return replace(self, blocks=ids, **collapsed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TwoWaySums:
+    """The same rows of one arm, summed by block, by unit, and by both.
+
+    Attributes:
+        blocks: By block.
+        units: By unit, such as a customer who comes back.
+        cells: By pairs of a block and a unit; ids are numbers in the order of blocks, then units.
+    """
+
+    blocks: BlockSums
+    units: BlockSums
+    cells: BlockSums
