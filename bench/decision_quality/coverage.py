@@ -19,9 +19,9 @@ from sluiceway.statistics.metrics import METRICS, BlockSums, Metric, metric_name
 
 Floats = NDArray[np.float64]
 
-ROWS, BLOCKS, RATIO = 20_000, 40, 10
+SAMPLE, BLOCKS, RATIO = 20_000, 40, 10
 LEVEL = 0.95
-TRUE_ROWS, TRUE_PARTS = 1_000_000, 8
+TRUE_ROWS, TRUE_PARTS = 500_000, 16
 
 PARAMETRISED = (
     "quantile_loss(quantile=0.9)",
@@ -65,7 +65,7 @@ def _kind(name: str) -> str:
 def block_sizes() -> NDArray[np.intp]:
     """Sizes of the blocks, from a smallest one to ten times as many rows, in a fixed order."""
     sizes = RATIO ** np.linspace(0, 1, BLOCKS)
-    edges = np.rint(np.cumsum(sizes) / sizes.sum() * ROWS).astype(np.intp)
+    edges = np.rint(np.cumsum(sizes) / sizes.sum() * SAMPLE).astype(np.intp)
     return np.diff(edges, prepend=0)
 
 
@@ -101,9 +101,9 @@ def answered(block: NDArray[np.intp], rng: np.random.Generator) -> dict[str, Ans
     )
 
     def rates(before: float, after: float) -> Answered:
-        stress = effect(0.4)
-        first = rng.random(rows) < _logistic(_logit(before) + stress)
-        second = rng.random(rows) < _logistic(_logit(after) + stress + effect(0.2))
+        stress, luck = effect(0.4), rng.random(rows)
+        first = luck < _logistic(_logit(before) + stress)
+        second = luck < _logistic(_logit(after) + stress + effect(0.2))
         return Answered(no_label, first.astype(np.float64), second.astype(np.float64))
 
     nulls = rates(0.02, 0.03)
@@ -140,15 +140,15 @@ def arms(
     )
 
 
-def true_part(parts: int, seed: np.random.SeedSequence) -> dict[str, float]:
+def true_part(count: int, parts: int, seed: np.random.SeedSequence) -> dict[str, float]:
     """The sum over parts of the harm among very many rows, each a block of its own."""
     rng = np.random.default_rng(seed)
     total = dict.fromkeys(judged_metrics(), 0.0)
     for _ in range(parts):
-        rows = answered(np.arange(TRUE_ROWS), rng)
+        rows = answered(np.arange(count), rng)
         for name, kind in judged_metrics().items():
             metric = metric_named(name)
-            sums = arms(metric, rows[kind], np.zeros(TRUE_ROWS, dtype=np.intp), ("all",))
+            sums = arms(metric, rows[kind], np.zeros(count, dtype=np.intp), ("all",))
             before, after = (np.asarray(metric.value(arm)) for arm in sums)
             total[name] += float(metric.harm(before, after))
     return total
@@ -174,8 +174,8 @@ def simulate(
 
 def measure(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
     truths, runs = seed.spawn(2)
-    parts = TRUE_PARTS if sims >= 2000 else 1
-    found = in_processes(true_part, parts, truths)
+    rows, parts = (TRUE_ROWS, TRUE_PARTS) if sims >= 2000 else (TRUE_ROWS // 10, 2)
+    found = in_processes(partial(true_part, rows), parts, truths)
     true = {name: sum(part[name] for part in found) / parts for name in judged_metrics()}
     counts = in_processes(partial(simulate, true), sims, runs)
     covered = {name: sum(part[name] for part in counts) / sims for name in judged_metrics()}
@@ -201,4 +201,13 @@ def measure(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
     }
 
 
-ROWS_ = ()
+ROWS = (
+    Row(
+        keys=("coverage_min", "coverage_max"),
+        claim="95 % intervals of the harm hold it: lowest and highest over all metrics",
+        bar=".93 to .97, 20,000 rows in 40 unequal blocks",
+        sims=2000,
+        quick_sims=40,
+        measure=measure,
+    ),
+)
