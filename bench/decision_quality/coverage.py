@@ -87,7 +87,9 @@ def answered(block: NDArray[np.intp], rng: np.random.Generator) -> dict[str, Ans
     x, no_label = noise(1), np.zeros(rows)
     shock = effect(2)
     number = Answered(
-        10 + 5 * x + shock + noise(5), 11.5 + 5 * x + noise(1.5), 12 + 4.7 * x + effect(1) + noise(2)
+        10 + 5 * x + shock + noise(5),
+        11.5 + 5 * x + noise(1.5),
+        12 + 4.7 * x + effect(1) + noise(2),
     )
     happened = rng.random(rows) < _logistic(-1.2 + x + effect(0.3))
     probability = Answered(
@@ -154,9 +156,7 @@ def true_part(count: int, parts: int, seed: np.random.SeedSequence) -> dict[str,
     return total
 
 
-def simulate(
-    true: Mapping[str, float], sims: int, seed: np.random.SeedSequence
-) -> dict[str, int]:
+def simulate(true: Mapping[str, float], sims: int, seed: np.random.SeedSequence) -> dict[str, int]:
     """How often the interval of each metric holds the truth."""
     rng = np.random.default_rng(seed)
     sizes = block_sizes()
