@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from sluiceway.statistics.accumulating import MetricAccumulator
-from sluiceway.statistics.jackknife import paired_harm
+from sluiceway.statistics.jackknife import degrees_of_freedom, paired_harm
 from sluiceway.statistics.metrics import METRICS
 
 
@@ -48,8 +48,10 @@ def test_harm_error_and_bounds_equal_brute_force(metric, value, sign):
     assert paired.harm == pytest.approx(harm, rel=1e-9)
     assert paired.standard_error == pytest.approx(error, rel=1e-9)
     assert (paired.blocks, paired.rows) == (g, n)
-    assert paired.upper(0.05) == pytest.approx(harm + stats.t.ppf(0.95, g - 1) * error)
-    assert paired.lower(0.01) == pytest.approx(harm - stats.t.ppf(0.99, g - 1) * error)
+    freedom = degrees_of_freedom(np.unique(block, return_counts=True)[1].astype(float))
+    assert 1 < freedom < g - 1
+    assert paired.upper(0.05) == pytest.approx(harm + stats.t.ppf(0.95, freedom) * error)
+    assert paired.lower(0.01) == pytest.approx(harm - stats.t.ppf(0.99, freedom) * error)
 
 
 def test_for_equal_blocks_of_a_mean_it_is_the_textbook_t_interval():
@@ -59,6 +61,7 @@ def test_for_equal_blocks_of_a_mean_it_is_the_textbook_t_interval():
     daily = (after - before).reshape(12, 10).mean(axis=1)
     paired = paired_harm(sums_of("mae", label, before, block), sums_of("mae", label, after, block))
     assert paired.standard_error == pytest.approx(stats.sem(daily), rel=1e-12)
+    assert paired.degrees_of_freedom == pytest.approx(11, rel=1e-12)
 
 
 def test_identical_arms_have_no_harm_and_no_error_exactly():
@@ -96,3 +99,22 @@ def test_the_interval_covers_with_day_effects_and_unequal_days():
         )
         covered += paired.lower(0.05) <= 0.3 <= paired.upper(0.05)
     assert abs(covered / 400 - 0.9) <= 3 * np.sqrt(0.9 * 0.1 / 400) + 0.01
+
+
+def test_degrees_of_freedom_are_those_of_the_simulated_error():
+    """2 E[V]²/Var[V] over 300,000 samples of a mean of unequal blocks with a shock each."""
+    sizes = np.array([1, 1, 2, 3, 5, 8, 13.0])
+    share = sizes / sizes.sum()
+    harms = np.random.default_rng(17).normal(size=(300_000, 7))
+    mean = harms @ share
+    shifts = share / (1 - share) * (harms - mean[:, None])
+    variance = (shifts**2).sum(axis=1)
+    simulated = 2 * variance.mean() ** 2 / variance.var()
+    assert degrees_of_freedom(sizes) == pytest.approx(simulated, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "freedom"), [([3, 3], 1), ([1, 1e15, 1], 1), ([1e-300] * 5, 4), ([7], np.nan)]
+)
+def test_degrees_of_freedom_lie_between_one_and_blocks_less_one(sizes, freedom):
+    assert degrees_of_freedom(np.array(sizes)) == pytest.approx(freedom, nan_ok=True)

@@ -97,8 +97,8 @@ def bandwidth(n: int, p: float, alpha: float = 0.05) -> float:
     """
     z, x = float(special.ndtri(1 - alpha / 2)), float(special.ndtri(p))
     density = math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-    width = (z * z * 1.5 * density**2 / (2 * x * x + 1) / n) ** (1 / 3)
-    return float(min(width, 0.9 * p, 0.9 * (1 - p)))
+    width = math.cbrt(z * z * 1.5 * density**2 / (2 * x * x + 1) / n)
+    return min(width, 0.9 * p, 0.9 * (1 - p))
 
 
 def _slope(rising: Floats, p: float) -> float:

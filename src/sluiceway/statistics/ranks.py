@@ -49,7 +49,8 @@ class _Ranked:
         """Positives before the first row of each group, and all of them at the end."""
         before = np.zeros(self.positive.size + 1, dtype=np.intp)
         np.cumsum(self.positive, out=before[1:])
-        return np.asarray(before[np.append(self.group, self.positive.size)])
+        at: Codes = before[np.append(self.group, self.positive.size)]
+        return at
 
     @classmethod
     def by_score(
@@ -102,8 +103,10 @@ def roc_auc_block_sums(positive: Mask, score: Floats, block: Codes, blocks: int)
     earlier_negatives = np.cumsum(negatives) - negatives
 
     def summed(ranked: _Ranked, which: Mask, placements: Floats) -> Floats:
-        found = np.bincount(ranked.block[which], weights=placements[which], minlength=blocks)
-        return found.astype(np.float64, copy=False)
+        found: Floats = np.bincount(
+            ranked.block[which], weights=placements[which], minlength=blocks
+        ).astype(np.float64, copy=False)
+        return found
 
     within = summed(inner, inner.positive, below) - positives * earlier_negatives
     above_all = summed(overall, overall.positive, negatives_below)
@@ -239,8 +242,7 @@ def _linear_precisions_without_each(ranked: _Ranked, rows: Floats) -> Floats:
     loss = np.repeat(np.cumsum(positives * found / above**2), ranked.sizes)
     taken = np.where(ranked.positive, gain, 0.0) - loss
     whole = float((positives * found / above).sum())
-    lost = np.bincount(ranked.block, weights=taken, minlength=rows.size)
-    return whole - lost.astype(np.float64, copy=False)
+    return np.asarray(whole - np.bincount(ranked.block, weights=taken, minlength=rows.size))
 
 
 def average_precision(sums: Floats) -> Floats:
