@@ -15,6 +15,7 @@ from sluiceway.planning.budget import render_budget
 from sluiceway.reports.advice import contacts, headline, what_now
 from sluiceway.reports.figures import count, joined, moment, spoken
 from sluiceway.reports.sentences import sentence
+from sluiceway.reports.slices import worst_slices
 from sluiceway.reports.story import Story, read_story
 from sluiceway.rollouts.events import (
     CanaryPlanned,
@@ -113,7 +114,7 @@ def _checks(checked: ContractsChecked) -> list[str]:
 
 
 def _shadow(measured: ShadowMeasured) -> list[str]:
-    lines = [sentence(measured), *_gates(measured.verdicts)]
+    lines = [sentence(measured), *_gates(measured.verdicts), *_slices(measured.slices)]
     lines += [f"  {_MARKS[one.outcome]} {render_budget(one)}" for one in measured.budget]
     lines += _seen((one, detectable_in_replay(one)) for one in measured.verdicts)
     if measured.attribution is not None:
@@ -132,7 +133,7 @@ def _canary(story: Story) -> list[str]:
     if story.looks:
         _, last = story.looks[-1]
         lines.append(f"  {count(len(story.looks), 'look')}; the last: {sentence(last)}")
-        lines += [*_gates(last.verdicts), *_seen(_in_canary(story, last))]
+        lines += [*_gates(last.verdicts), *_slices(last.slices), *_seen(_in_canary(story, last))]
     return ["Canary", *lines] if lines else []
 
 
@@ -156,6 +157,14 @@ def _seen(detected: Iterable[tuple[Verdict, Detectable | None]]) -> list[str]:
 
 def _gates(verdicts: Iterable[Verdict]) -> list[str]:
     return [f"  {_MARKS[one.outcome]} {render(one)}" for one in verdicts]
+
+
+def _slices(verdicts: Sequence[Verdict]) -> list[str]:
+    """How many slices were watched, those that stop the rollout, and always the worst."""
+    if not verdicts:
+        return []
+    shown = worst_slices(verdicts, most=1)
+    return [f"  {count(len(verdicts), 'slice')} watched; the worst:", *_gates(shown)]
 
 
 def _ending(story: Story) -> list[str]:

@@ -138,10 +138,13 @@ def _row(sheet: Sheet, scale: _Scale, y: float, verdict: Verdict) -> None:
     gate, estimate, axes = verdict.gate, verdict.estimate, sheet.axes
     colour = OUTCOME_COLOURS[verdict.outcome]
     guard = gate.role is Role.GUARD
-    sheet.write(10, y, shortened(metric_name(gate.metric), 20), size=9)
-    sheet.write(
-        _LEFT - 12, y, "guard" if guard else "required", size=7.5, colour=MUTED, align="right"
-    )
+    if gate.slice is not None:
+        said = f"{metric_name(gate.metric)}, {gate.slice.name}"
+        sheet.write(10, y, _fitting(said, _LEFT - 20, size=8), size=8)
+    else:
+        sheet.write(10, y, shortened(metric_name(gate.metric), 20), size=9)
+        role = "guard" if guard else "required"
+        sheet.write(_LEFT - 12, y, role, size=7.5, colour=MUTED, align="right")
     sheet.rule((_LEFT, _RIGHT), (y + _ROW / 2, y + _ROW / 2), color=LINE, lw=0.4, zorder=1)
     limit = scale.x(1 if gate.margin > 0 else 0)
     sheet.rule((limit, limit), (y - _ROW / 2 + 1, y + _ROW / 2 - 1), color=INK, lw=1.6, zorder=2)
@@ -171,12 +174,12 @@ def _row(sheet: Sheet, scale: _Scale, y: float, verdict: Verdict) -> None:
     sheet.write(at, y, _fitting(gate.unit, WIDTH - 70 - at), size=7.5, colour=MUTED)
 
 
-def _fitting(unit: str, room: float) -> str:
-    if text_width(unit, 7.5) <= room:
-        return unit
-    while unit and text_width(f"{unit}…", 7.5) > room:
-        unit = unit[:-1]
-    return f"{unit}…" if unit else ""
+def _fitting(text: str, room: float, size: float = 7.5) -> str:
+    if text_width(text, size) <= room:
+        return text
+    while text and text_width(f"{text}…", size) > room:
+        text = text[:-1]
+    return f"{text}…" if text else ""
 
 
 def _whisker(sheet: Sheet, scale: _Scale, y: float, verdict: Verdict, colour: str) -> None:

@@ -24,6 +24,7 @@ from sluiceway.reports.rows import (
     reversion_rows,
 )
 from sluiceway.reports.sentences import sentence
+from sluiceway.reports.slices import slices_said, worst_slices
 from sluiceway.reports.story import Story, read_story
 from sluiceway.reports.walk import event_rows, phase_rows
 from sluiceway.rollouts.endings import Ending, Phase
@@ -49,6 +50,8 @@ class PhaseHarm:
     levels: str
     picture: Markup
     rows: tuple[GateRow, ...]
+    slices: Markup | None
+    slices_said: str
 
 
 def render_report(
@@ -154,9 +157,21 @@ def _phase_harms(story: Story) -> tuple[PhaseHarm, ...]:
                 levels=_levels(phase, verdicts),
                 picture=Markup(draw_forest(phase.value, verdicts, f"Harm in {phase.value}")),
                 rows=gate_rows(story.system, verdicts),
+                slices=_slices_drawn(phase, what.slices) if what is not None else None,
+                slices_said=slices_said(what.slices) if what is not None else "",
             )
         )
     return tuple(found)
+
+
+def _slices_drawn(phase: Phase, verdicts: Sequence[Verdict]) -> Markup | None:
+    if not verdicts:
+        return None
+    shown = worst_slices(verdicts)
+    drawn = draw_forest(
+        f"{phase.value}-slices", shown, f"Harm of the worst slices in {phase.value}"
+    )
+    return Markup(drawn)
 
 
 def _levels(phase: Phase, verdicts: Sequence[Verdict]) -> str:
