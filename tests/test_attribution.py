@@ -1,5 +1,7 @@
 """The freeze test names where harm enters, how it travels, and who has to move with it."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
@@ -9,7 +11,7 @@ from sluiceway.canonical import as_json, canonical_text
 from sluiceway.gates import Gate, Levels, Role, judge_replay
 from sluiceway.graph import blast_radius
 from sluiceway.replay import Evaluator, measure
-from sluiceway.replay.freezing import freeze_test
+from sluiceway.replay.freezing import ALL_SUBSETS_UP_TO, SAMPLED_ORDERS, freeze_test
 from sluiceway.replay.profiles import FeedFinding, FindingKind
 from tests.replay import diamond
 
@@ -219,12 +221,40 @@ def test_taking_every_change_back_is_the_baseline_again(tmp_path):
     assert everything.members["demand"].features == {"weight": "1.0.0"}
 
 
-def test_with_many_changes_not_every_subset_is_tried(tmp_path):
-    system = diamond.shop(tmp_path)
-    everything = dict.fromkeys(diamond.MODELS, "2")
-    candidate = diamond.release({"demand": {"weight": "2.0.0"}}, **everything)
-    test = freeze_test(system, diamond.release(), candidate, blast_radius(system, ["demand"]))
-    assert sorted({len(names) for names in test.reverted}) == [1, 2, 5]
+def wide_test(tmp_path):
+    """Seven changes at once: three features and four models."""
+    text = diamond.SYSTEM
+    for feature, other in (("clicks", "goods_2.clicks"), ("shelves", "goods_2.shelves")):
+        text = text.replace(
+            f"  {feature}: {{owner: team, version: 1.0.0,",
+            f"  {feature}: {{owner: team, other_versions: {{2.0.0: {{reads: [{other}]}}}}, "
+            "version: 1.0.0,",
+        )
+    text = text.replace("inputs: [demand.units]", "inputs: [demand.units, shelves]")
+    system = diamond.shop(tmp_path, system=text)
+    new = {"weight": "2.0.0"}
+    features = {"demand": new, "stock": {"shelves": "2.0.0"}}
+    candidate = diamond.release(features, **dict.fromkeys(diamond.MODELS, "2"))
+    return freeze_test(system, diamond.release(), candidate, blast_radius(system, ["demand"]))
+
+
+def test_with_many_changes_subsets_are_sampled_and_the_sample_is_stated(tmp_path):
+    test = wide_test(tmp_path)
+    count = len(test.nodes)
+    assert count > ALL_SUBSETS_UP_TO
+    tried = set(test.reverted)
+    assert len(tried) < 2**count - 1
+    assert len(test.orders) == 2 * SAMPLED_ORDERS
+    names = tuple(node.name for node in test.nodes)
+    for order, back in zip(test.orders[::2], test.orders[1::2], strict=True):
+        assert order == back[::-1]
+        assert sorted(order) == sorted(names)
+    needed = {
+        tuple(n for n in names if n in order[k:]) for order in test.orders for k in range(count)
+    }
+    sizes = {some for size in (1, 2, count - 1, count) for some in combinations(names, size)}
+    assert tried == needed | sizes
+    assert wide_test(tmp_path) == test
 
 
 def test_an_attribution_survives_the_journal(tmp_path):

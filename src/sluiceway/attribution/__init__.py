@@ -7,8 +7,15 @@ from sluiceway.attribution.values import (
     Effect,
     GateHarm,
     HarmPath,
+    Interaction,
     Origin,
     Reversion,
+    ShapleyShare,
+    SourceAttribution,
+    SourceHarm,
+    SourceReplacement,
+    Treatment,
+    Undecided,
 )
 
 __all__ = [
@@ -18,8 +25,15 @@ __all__ = [
     "Effect",
     "GateHarm",
     "HarmPath",
+    "Interaction",
     "Origin",
     "Reversion",
+    "ShapleyShare",
+    "SourceAttribution",
+    "SourceHarm",
+    "SourceReplacement",
+    "Treatment",
+    "Undecided",
     "attribute",
     "is_harmed",
 ]

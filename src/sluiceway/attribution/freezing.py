@@ -2,13 +2,21 @@
 
 Counterfactuals decide, not guesses: with one edge frozen to the baseline's values, how much of the
 harm goes? With one change taken back, is every gate within its margin again? All estimates are
-paired over the same rows, with the block jackknife of :mod:`sluiceway.statistics.jackknife`.
+paired over the same rows, with the block jackknife.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from sluiceway.attribution.deciding import (
+    Asked,
+    Compatible,
+    decide,
+    judge_reversions,
+    largest_leftover,
+)
+from sluiceway.attribution.estimates import Contrasts
+from sluiceway.attribution.shapley import shapley_shares
 from sluiceway.attribution.values import (
     Attribution,
     EdgeHarm,
@@ -22,7 +30,6 @@ from sluiceway.gates import Gate, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.replay.freezing import ChangedNode, FreezeTest, newly_read_sources
 from sluiceway.replay.profiles import FeedFinding
-from sluiceway.statistics.jackknife import are_paired, paired_harm
 from sluiceway.statistics.metrics import BlockSums
 from sluiceway.system.values import NodeKind, System
 
@@ -40,6 +47,7 @@ def attribute(
     *,
     alpha: float = 0.05,
     suspect_sources: Mapping[str, Sequence[FeedFinding]] | None = None,
+    compatible: Compatible | None = None,
 ) -> Attribution:
     """Read the freeze test.
 
@@ -47,27 +55,30 @@ def attribute(
         system: The declared graph.
         test: The arms.
         verdicts: One for each gate of the blast radius, on the candidate. Those that
-            :func:`is_harmed` are explained; others only have to stay within their margins.
-        sums: Per-block sums of each gate for each of `test.arms`, over the same rows.
+            :func:`is_harmed` are explained; those that FAILED (all explained ones, where none
+            did) have to be brought back; others must not be harmed by what is taken back.
+        sums: Per-block sums of each gate for each of `test.arms`, over the same rows. An arm that
+            gave no usable answer is left out: what rests on it is unknown.
         alpha: Level of each one-sided bound.
         suspect_sources: Findings of :func:`~sluiceway.replay.profiles.stuck_or_shifted`. A change
             that newly reads such a source is not to blame; the source is.
+        compatible: Whether what is left after taking the named nodes back fits together; without
+            it everything does.
 
     Raises:
-        KeyError: An arm or gate has no sums.
+        KeyError: The baseline or the candidate has no sums, or an arm lacks a gate's.
         ValueError: Arms do not hold the same rows.
     """
-    effects = _Effects(sums, alpha)
+    contrasts = Contrasts(sums, alpha)
+    for arm in (test.baseline.name, test.candidate.name):
+        if not contrasts.answered(arm):
+            raise KeyError(f"the {arm} has no sums")
     harmed_gates = [one.gate for one in verdicts if is_harmed(one)]
-    harmed = tuple(_gate_harm(system, test, gate, effects) for gate in harmed_gates)
-    names = [gate.name for gate in harmed_gates]
-    reversions = tuple(
-        _reversion(test, nodes, [one.gate for one in verdicts], names, effects)
-        for nodes in test.reverted
-    )
-    best = _smallest(reversions, harmed)
-    revert = best.reverted if best is not None and harmed else ()
-    node = _entry(test, revert, reversions, harmed)
+    asked = _asked(verdicts, harmed_gates)
+    harmed = tuple(_gate_harm(system, test, gate, contrasts) for gate in harmed_gates)
+    reversions = judge_reversions(test, asked, contrasts, compatible)
+    decided = decide(test, reversions, asked, contrasts)
+    node = _entry(test, decided.revert, reversions, asked, contrasts)
     origin, findings = _origin(system, test, node, suspect_sources or {})
     edges = _travelled(test, harmed)
     partners, alone = _partners(system, test, node, origin, harmed, edges)
@@ -75,13 +86,25 @@ def attribute(
         harmed=harmed,
         edges=edges,
         reversions=reversions,
-        revert=revert,
+        revert=decided.revert,
         origin=origin,
         findings=findings,
         partners=partners,
         must_not_go_alone=alone,
         alpha=alpha,
+        undecided=decided.undecided,
+        alternatives=decided.alternatives,
+        interaction=decided.interaction,
+        interacting=decided.interacting,
+        shapley=shapley_shares(test, harmed_gates, contrasts),
     )
+
+
+def _asked(verdicts: Sequence[Verdict], harmed: Sequence[Gate]) -> Asked:
+    failed = tuple(one.gate for one in verdicts if one.outcome is Outcome.FAILED) or tuple(harmed)
+    names = {gate.name for gate in failed}
+    others = tuple(one.gate for one in verdicts if one.gate.name not in names)
+    return Asked(failed=failed, others=others)
 
 
 def is_harmed(verdict: Verdict) -> bool:
@@ -98,23 +121,7 @@ def is_harmed(verdict: Verdict) -> bool:
     return estimate.low > 0 and estimate.harm > verdict.gate.margin
 
 
-@dataclass(frozen=True, slots=True)
-class _Effects:
-    sums: Sums
-    alpha: float
-
-    def between(self, better: str, worse: str, gate: str) -> Effect:
-        """Harm of one arm over another."""
-        first, second = self.sums[better][gate], self.sums[worse][gate]
-        if not are_paired(first, second):
-            raise ValueError(f"{gate}: {better} and {worse} did not answer the same rows")
-        paired = paired_harm(first, second)
-        ends = (paired.harm, paired.lower(self.alpha), paired.upper(self.alpha))
-        harm, low, high = (end if math.isfinite(end) else None for end in ends)
-        return Effect(harm=harm, low=low, high=high)
-
-
-def _gate_harm(system: System, test: FreezeTest, gate: Gate, effects: _Effects) -> GateHarm:
+def _gate_harm(system: System, test: FreezeTest, gate: Gate, effects: Contrasts) -> GateHarm:
     baseline, candidate = test.baseline.name, test.candidate.name
     harm = effects.between(baseline, candidate, gate.name)
     upstream = _upstream(system, gate.model)
@@ -147,7 +154,7 @@ def _gate_harm(system: System, test: FreezeTest, gate: Gate, effects: _Effects) 
 
 
 def _edge_harm(
-    test: FreezeTest, name: str, gate: Gate, harm: Effect, effects: _Effects
+    test: FreezeTest, name: str, gate: Gate, harm: Effect, effects: Contrasts
 ) -> EdgeHarm:
     edge = next(one for one in test.edges if one.name == name)
     frozen = test.single[name].name
@@ -183,49 +190,25 @@ def _upstream(system: System, model: str) -> set[str]:
     return found
 
 
-def _reversion(
-    test: FreezeTest,
-    nodes: tuple[str, ...],
-    gates: Sequence[Gate],
-    harmed: Sequence[str],
-    effects: _Effects,
-) -> Reversion:
-    arms = test.baseline.name, test.reverted[nodes].name
-    harms = {gate.name: effects.between(*arms, gate.name) for gate in gates}
-
-    def within(gate: Gate) -> bool:
-        effect = harms[gate.name]
-        if gate.name in harmed:
-            return effect.harm is not None and effect.harm <= gate.margin
-        return effect.harm is not None and (effect.low is None or effect.low <= gate.margin)
-
-    return Reversion(
-        reverted=nodes, harms=harms, within_margins=all(within(gate) for gate in gates)
-    )
-
-
-def _remaining(reversion: Reversion, harmed: Sequence[GateHarm]) -> float:
-    """The largest share of a gate's harm that stays."""
-    shares = [_share(reversion.harms[one.gate], one.harm) for one in harmed]
-    return max((math.inf if share is None else share for share in shares), default=math.inf)
-
-
-def _smallest(reversions: Sequence[Reversion], harmed: Sequence[GateHarm]) -> Reversion | None:
-    enough = [one for one in reversions if one.within_margins]
-    return min(enough, key=lambda one: (len(one.reverted), _remaining(one, harmed)), default=None)
-
-
 def _entry(
     test: FreezeTest,
     revert: tuple[str, ...],
     reversions: Sequence[Reversion],
-    harmed: Sequence[GateHarm],
+    asked: Asked,
+    effects: Contrasts,
 ) -> ChangedNode | None:
-    """Of the nodes to take back the one that alone takes most of the harm with it."""
+    """Of the nodes to take back the one that alone takes most of the harm with it.
+
+    None where one of several could not be taken back alone: then nobody can compare.
+    """
     alone = {
-        one.reverted[0]: _remaining(one, harmed) for one in reversions if len(one.reverted) == 1
+        one.reverted[0]: largest_leftover(one, asked, test, effects)
+        for one in reversions
+        if len(one.reverted) == 1
     }
     nodes = [node for node in test.nodes if node.name in revert]
+    if len(nodes) > 1 and not all(math.isfinite(alone[node.name]) for node in nodes):
+        return None
     return min(nodes, key=lambda node: alone[node.name], default=None)
 
 

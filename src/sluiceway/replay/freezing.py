@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
+
 from sluiceway.graph import BlastRadius
 from sluiceway.releases import Member, Release
 from sluiceway.replay.evaluate import Arm
@@ -11,7 +13,11 @@ from sluiceway.replay.partitions import feature_version
 from sluiceway.system.values import Edge, NodeKind, System
 
 ALL_SUBSETS_UP_TO = 4
-"""With more changed nodes than this, subsets of one or two and of all are tried only."""
+"""With more changed nodes than this, subsets are sampled."""
+SAMPLED_ORDERS = 8
+"""Orders of the changes drawn then, each tried with its reverse."""
+SAMPLING_SEED = 20140
+"""Fixed, so that the same releases are always taken apart in the same way."""
 BASELINE = "baseline"
 CANDIDATE = "candidate"
 
@@ -43,6 +49,10 @@ class FreezeTest:
         single: By edge name: the candidate with that edge frozen.
         all_inputs: By model: the candidate with every differing edge into the model frozen.
         reverted: By names of nodes, in the order of `nodes`: the candidate with those taken back.
+            All subsets of up to 4 changes; of more, those of one, of two, of all but one, of all,
+            and those that sampled orders lead through.
+        orders: Orders in which changes are made one after the other, each followed by its
+            reverse, where subsets are sampled; empty where all are tried.
     """
 
     baseline: Arm
@@ -52,6 +62,7 @@ class FreezeTest:
     single: Mapping[str, Arm]
     all_inputs: Mapping[str, Arm]
     reverted: Mapping[tuple[str, ...], Arm]
+    orders: tuple[tuple[str, ...], ...] = ()
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -70,6 +81,7 @@ def freeze_test(
     Arms that answer alike cost nothing: an `Evaluator` shares what they have in common.
     """
     nodes = changed_nodes(system, baseline, candidate)
+    orders = _orders(nodes)
     edges = differing_edges(system, baseline, candidate, radius)
     into: dict[str, list[str]] = {}
     for edge in edges:
@@ -92,8 +104,9 @@ def freeze_test(
                 name="reverted: " + ", ".join(node.name for node in some),
                 release=_reverted(system, baseline, candidate, some),
             )
-            for some in _subsets(nodes)
+            for some in _subsets(nodes, orders)
         },
+        orders=tuple(tuple(node.name for node in order) for order in orders),
     )
 
 
@@ -183,11 +196,30 @@ def _feature_changes(system: System, before: Member, after: Member) -> list[tupl
     return changes
 
 
-def _subsets(nodes: tuple[ChangedNode, ...]) -> list[tuple[ChangedNode, ...]]:
-    sizes: Iterable[int] = range(1, len(nodes) + 1)
-    if len(nodes) > ALL_SUBSETS_UP_TO:
-        sizes = (1, 2, len(nodes))
-    return [some for size in sizes for some in combinations(nodes, size)]
+def _orders(nodes: tuple[ChangedNode, ...]) -> list[tuple[ChangedNode, ...]]:
+    if len(nodes) <= ALL_SUBSETS_UP_TO:
+        return []
+    draw = np.random.default_rng(SAMPLING_SEED)
+    drawn = [
+        tuple(nodes[place] for place in draw.permutation(len(nodes))) for _ in range(SAMPLED_ORDERS)
+    ]
+    return [order for one in drawn for order in (one, one[::-1])]
+
+
+def _subsets(
+    nodes: tuple[ChangedNode, ...], orders: Iterable[tuple[ChangedNode, ...]]
+) -> list[tuple[ChangedNode, ...]]:
+    """Sets to take back, smallest first."""
+    count = len(nodes)
+    sizes = set(range(1, count + 1))
+    if count > ALL_SUBSETS_UP_TO:
+        sizes = {1, 2, count - 1, count}
+    places = {some for size in sizes for some in combinations(range(count), size)}
+    for order in orders:
+        # Changes come one after the other: those that are still to come are taken back.
+        come = [nodes.index(node) for node in order]
+        places |= {tuple(sorted(come[made:])) for made in range(count)}
+    return [tuple(nodes[n] for n in some) for some in sorted(places, key=lambda p: (len(p), p))]
 
 
 def _reverted(
