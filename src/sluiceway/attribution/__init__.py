@@ -1,6 +1,7 @@
 """Where harm enters a chain, along which edges it travels, and what to take back."""
 
 from sluiceway.attribution.freezing import TRIVIAL_SHARE, attribute, is_harmed
+from sluiceway.attribution.sources import SourceArm, attribute_sources, find_source
 from sluiceway.attribution.values import (
     Attribution,
     EdgeHarm,
@@ -14,7 +15,6 @@ from sluiceway.attribution.values import (
     SourceAttribution,
     SourceHarm,
     SourceReplacement,
-    Treatment,
     Undecided,
 )
 
@@ -29,11 +29,13 @@ __all__ = [
     "Origin",
     "Reversion",
     "ShapleyShare",
+    "SourceArm",
     "SourceAttribution",
     "SourceHarm",
     "SourceReplacement",
-    "Treatment",
     "Undecided",
     "attribute",
+    "attribute_sources",
+    "find_source",
     "is_harmed",
 ]

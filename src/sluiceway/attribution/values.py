@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sluiceway.replay.profiles import FeedFinding
+from sluiceway.replay.replacing import Treatment
 
 
 class Undecided(StrEnum):
@@ -204,16 +205,6 @@ class Origin:
     name: str
 
 
-class Treatment(StrEnum):
-    """What stands in for a source's values, on both sides of the comparison alike."""
-
-    MATCHED = "matched"
-    """Within each block, reference values of the same rank: level and scale are the reference's,
-    the order of the rows is kept. Undoes slips of unit, shifts, drifts of scale."""
-    DRAWN = "drawn"
-    """Whole rows of the reference, drawn at random: nothing the source says of a row is left."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceHarm:
     """One gate of a live chain that got worse.
@@ -239,18 +230,18 @@ class SourceReplacement:
 
     Attributes:
         sources: Their names.
-        treatment: What took the place of their values.
+        treatments: What took the place of each one's values.
         harms: Harm that stays, by gate name.
         taken_away: Harm that goes, by name of harmed gate.
-        heard: How much of what these sources used to tell the chain they still tell it, the least
-            heard of them; 1 is all, 0 nothing; None where that cannot be told.
+        heard: How much of what these sources used to tell the chain they still tell it, by the one
+            heard best; 1 is all, 0 nothing; None where that cannot be told.
         brought_back: Whether the gates that failed are within their margins again, surely because
             of it, and no other gate is harmed.
         unknown: Why that cannot be said; None where it can.
     """
 
     sources: tuple[str, ...]
-    treatment: Treatment
+    treatments: tuple[Treatment, ...]
     harms: Mapping[str, Effect]
     taken_away: Mapping[str, Effect]
     heard: float | None
@@ -267,7 +258,7 @@ class SourceAttribution:
         replacements: All that were tried, smallest first.
         sources: The smallest set of sources whose replacement brings the gates back; empty where
             none does.
-        treatment: How they were replaced then; None where none is named.
+        treatments: How each of them was replaced then.
         alternatives: Other sets of the same size that would do as well.
         undecided: Why none is named; None where one is.
         alpha: Level of each one-sided bound.
@@ -276,7 +267,7 @@ class SourceAttribution:
     harmed: tuple[SourceHarm, ...]
     replacements: tuple[SourceReplacement, ...]
     sources: tuple[str, ...]
-    treatment: Treatment | None
+    treatments: tuple[Treatment, ...]
     alternatives: tuple[tuple[str, ...], ...]
     undecided: Undecided | None
     alpha: float
@@ -288,14 +279,18 @@ class SourceAttribution:
             return "No source whose values were replaced brings every gate within its margin again"
         if self.undecided is not None:
             return self.undecided.sentence
-        names = _listed(self.sources)
-        plural = len(self.sources) > 1
-        how = {
-            Treatment.MATCHED: f"{'have' if plural else 'has'} the wrong level or scale",
-            Treatment.DRAWN: f"no longer {'tell' if plural else 'tells'} one row from another",
-        }
-        said = f"The source{'s' if plural else ''} {names} {how[self.treatment or Treatment.DRAWN]}"
-        return said + ": with recorded values in that place every gate is within its margin again"
+        said = [
+            f"the source {name} {_WRONG[treatment]}"
+            for name, treatment in zip(self.sources, self.treatments, strict=True)
+        ]
+        whole = " and ".join(said) + ": with recorded values in that place"
+        return whole[0].upper() + whole[1:] + " every gate is within its margin again"
+
+
+_WRONG = {
+    Treatment.MATCHED: "has the wrong level or scale",
+    Treatment.DRAWN: "no longer tells one row from another",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
