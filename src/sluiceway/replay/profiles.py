@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sluiceway.replay.partitions import Column, Partition
 
@@ -35,6 +36,7 @@ class BlockProfile:
         missing: Missing values.
         distinct: Different values.
         median: Of the numbers, in the column's unit; None for text, times, or without values.
+        spread: Interquartile range of the numbers, in the column's unit; None likewise.
         digest: Equal for equal sets of values.
     """
 
@@ -45,6 +47,7 @@ class BlockProfile:
     distinct: int
     median: float | None
     digest: str
+    spread: float | None = None
 
 
 class FindingKind(StrEnum):
@@ -97,14 +100,17 @@ def _profile(column: str, block: str, values: Column) -> BlockProfile:
     there = values[~pd.isna(values)]
     different = pd.unique(there)
     texts = sorted(map(repr, different.tolist()))
+    numbers = values.dtype.kind == "f" and len(there) > 0
+    low, middle, high = np.quantile(there, (0.25, 0.5, 0.75)) if numbers else (0.0, 0.0, 0.0)
     return BlockProfile(
         column=column,
         block=block,
         rows=len(values),
         missing=len(values) - len(there),
         distinct=len(different),
-        median=float(np.median(there)) if values.dtype.kind == "f" and len(there) else None,
+        median=float(middle) if numbers else None,
         digest=hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16],
+        spread=float(high - low) if numbers else None,
     )
 
 
@@ -138,6 +144,45 @@ def stuck_or_shifted(
         source: tuple(one for one in findings if one.source == source)
         for source in dict.fromkeys(one.source for one in findings)
     }
+
+
+def differing_sources(
+    live: Sequence[BlockProfile], reference: Sequence[BlockProfile], *, alpha: float = 0.05
+) -> tuple[str, ...]:
+    """Sources with a column that looks otherwise than it did, block for block.
+
+    Blocks are compared, not rows, so that ordinary differences between days are none: by the rank
+    test of Mann & Whitney (1947), *Annals of Mathematical Statistics* 18, over each column's block
+    medians, spreads, shares of missing and of different values, at a level that all of these share
+    (Bonferroni). To differ is not to be broken: it says where it is worth looking.
+
+    Returns:
+        Names, sorted. A column with fewer than 3 blocks on a side is never found.
+    """
+    columns = sorted({one.column for one in live} & {one.column for one in reference})
+    found = set()
+    for column in columns:
+        sides = [
+            np.asarray([_aspects(one) for one in some if one.column == column and one.rows])
+            for some in (live, reference)
+        ]
+        if min(map(len, sides)) < MIN_BLOCKS:
+            continue
+        level = alpha / (len(columns) * sides[0].shape[1])
+        for now, past in zip(sides[0].T, sides[1].T, strict=True):
+            now, past = now[np.isfinite(now)], past[np.isfinite(past)]
+            if len(now) < MIN_BLOCKS or len(past) < MIN_BLOCKS:
+                continue
+            if stats.mannwhitneyu(now, past, method="asymptotic").pvalue < level:
+                found.add(column.partition(".")[0])
+    return tuple(sorted(found))
+
+
+def _aspects(one: BlockProfile) -> tuple[float, float, float, float]:
+    numbers = (np.nan if part is None else part for part in (one.median, one.spread))
+    there = one.rows - one.missing
+    different = one.distinct / there if there else np.nan
+    return (*numbers, one.missing / one.rows, different)  # type: ignore[return-value]
 
 
 def _plainness(finding: FeedFinding) -> float:
