@@ -1,8 +1,9 @@
 """Random chains of models whose truth is known because they were built from it.
 
-Every model answers ``bend(weights · inputs)`` of features and of other models' answers; the truth
-of a row is the same function of what is true upstream, so a chain without faults is right up to small
-errors of its weights. Blocks are unequal and have effects of their own, in features and labels.
+Every model answers ``bend(weights · inputs)`` of features and of other models' answers. The truth
+of a row is the same function of what is true upstream, so a chain without faults is right, up to
+small errors of its weights. Blocks are unequal and have effects of their own, in features and
+labels.
 """
 
 from collections.abc import Mapping, Sequence

@@ -57,19 +57,21 @@ class Decided:
     interacting: Names = ()
 
 
-def is_brought_back(margin: float, before: Effect, left: Effect) -> bool:
+def is_brought_back(
+    margin: float, before: Effect, left: Effect, *, leftover: float = SMALL_LEFTOVER
+) -> bool:
     """Whether a failed gate's harm is within its margin again.
 
     It is where the best estimate of what is left is at most the margin. Where it is above, the
     gate still counts as back if the harm may well be within (the interval reaches down to the
-    margin) and hardly any of it is left (`SMALL_LEFTOVER`): a further change is not taken back on
-    suspicion. "May be within" alone would be no rule: the less is measured, the more it allows.
+    margin) and hardly any of it is left (`leftover`, a share): a further change is not taken back
+    on suspicion. "May be within" alone would be no rule: the less is measured, the more it allows.
     """
     if left.harm is None or left.low is None or before.harm is None:
         return False
     if left.harm <= margin:
         return True
-    return left.low <= margin and left.harm <= SMALL_LEFTOVER * before.harm
+    return left.low <= margin and left.harm <= leftover * before.harm
 
 
 def is_newly_harmed(margin: float, left: Effect) -> bool:

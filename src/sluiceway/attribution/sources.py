@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from sluiceway.attribution.deciding import is_brought_back, is_newly_harmed
+from sluiceway.attribution.deciding import SMALL_LEFTOVER, is_brought_back, is_newly_harmed
 from sluiceway.attribution.estimates import Replicates, difference, effect
 from sluiceway.attribution.values import (
     Effect,
@@ -24,8 +24,11 @@ from sluiceway.replay.replacing import Replaced, Treatment
 from sluiceway.statistics.jackknife import are_paired
 from sluiceway.statistics.metrics import BlockSums
 
-HEARD_AT_MOST = 0.5
+HEARD_AT_MOST = 0.6
 """A source is no longer heard where at most this share of what it used to tell is left."""
+LEFTOVER_BETWEEN_WINDOWS = 0.5
+"""Two windows differ by themselves: a leftover that may be within the margin is forgiven up to this
+share of the harm, where most of it surely goes with the replacement."""
 
 ByGate = Mapping[str, BlockSums]
 """Per-block sums by gate name."""
@@ -243,13 +246,14 @@ class _Table:
         back = unknown is None and (differing is None or set(arm.sources) <= set(differing))
         # Exchanging what a chain leans on hides other harm, so silence has to be shown.
         back = back and (not silenced or _is_silent(self.heard(silenced, harmed)))
+        level = self.alpha / len(self.gates)
         for gate in self.gates if back else ():
             if gate in failed:
-                before = self.harm(self._as_is, gate)
-                back &= is_brought_back(gate.margin, before, harms[gate.name])
+                before, left = self.harm(self._as_is, gate), self.harm(arm, gate, level)
+                share = LEFTOVER_BETWEEN_WINDOWS if arm.beside is None else SMALL_LEFTOVER
+                back &= is_brought_back(gate.margin, before, left, leftover=share)
                 back &= taken[gate.name].is_real
             else:
-                level = self.alpha / len(self.gates)
                 back &= not is_newly_harmed(gate.margin, self.harm(arm, gate, level))
         return SourceReplacement(
             sources=arm.sources,
