@@ -74,3 +74,8 @@ def with_channel(window: Window) -> pd.DataFrame:
     """Orders with the channel they came by, one of which nobody has declared."""
     rows = orders(window)
     return rows.assign(channel=["fax" if n == 3 else "web" for n in range(len(rows))])
+
+
+def orders_stuck(window: Window) -> pd.DataFrame:
+    """Orders whose signal has stood still since before the first live one."""
+    return orders(window).assign(signal=-3.0)

@@ -106,3 +106,36 @@ def test_a_candidate_whose_files_vanish_in_canary_does_not_take_the_champion_wit
     assert site.champion().generation == 1
     advance(site, rollout, day(60))
     assert site.state(rollout).unconfirmed is False
+
+
+def touchy(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """The live fraud model, but for signals that history hardly has."""
+    answer = np.array(LIVE["fraud"].predict(columns))
+    answer[columns["signal"] <= -2.9] = 0.95
+    return answer
+
+
+def test_a_source_both_arms_read_is_the_origin_and_the_touchy_model_its_victim(
+    tmp_path: Path,
+) -> None:
+    """Shadow found the version harmless; what changed since is the feed."""
+    live_feed = (
+        "    loader: python:tests.orders.data:orders\n",
+        "    loader: python:tests.orders.data:orders\n"
+        "    live_loader: python:tests.orders.feeds:orders_stuck\n",
+    )
+    site = quick_site(tmp_path, live_feed)
+    add(site, "fraud", "2", Wild(LIVE["fraud"].inputs, touchy))
+    rollout = to_canary(site, "fraud@2")
+    live_days(site, rollout, NOW, 20)
+    end = ended(site, rollout)
+    assert (end.ending, end.phase) == (Ending.ROLLED_BACK, Phase.CANARY), end.reason
+    assert end.origin is not None
+    assert (end.origin.kind, end.origin.name) == ("source", "orders"), end.origin
+    diagnosed = site.state(rollout).diagnosed
+    assert diagnosed is not None
+    assert diagnosed.attribution is not None
+    assert diagnosed.attribution.revert == ("fraud",)
+    assert diagnosed.attribution.sources is not None
+    assert diagnosed.attribution.sources.sources == ("orders",)
+    assert diagnosed.attribution.findings[0].column == "signal"

@@ -1,7 +1,7 @@
 """Where harm enters a chain, along which edges it travels, and what to take back."""
 
 from sluiceway.attribution.freezing import TRIVIAL_SHARE, attribute, is_harmed
-from sluiceway.attribution.sources import SourceArm, attribute_sources, find_source
+from sluiceway.attribution.sources import SourceArm, attribute_sources, find_source, with_sources
 from sluiceway.attribution.values import (
     Attribution,
     EdgeHarm,
@@ -38,4 +38,5 @@ __all__ = [
     "attribute_sources",
     "find_source",
     "is_harmed",
+    "with_sources",
 ]

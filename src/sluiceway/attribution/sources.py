@@ -6,13 +6,15 @@ source and in sets. The rules, with their reasons, stand in docs/attribution.md.
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from sluiceway.attribution.deciding import SMALL_LEFTOVER, is_brought_back, is_newly_harmed
 from sluiceway.attribution.estimates import Replicates, difference, effect
 from sluiceway.attribution.values import (
+    Attribution,
     Effect,
+    Origin,
     SourceAttribution,
     SourceHarm,
     SourceReplacement,
@@ -20,9 +22,11 @@ from sluiceway.attribution.values import (
 )
 from sluiceway.gates import Gate
 from sluiceway.replay.freezing import ALL_SUBSETS_UP_TO
+from sluiceway.replay.profiles import FeedFinding
 from sluiceway.replay.replacing import Replaced, Treatment
 from sluiceway.statistics.jackknife import are_paired
 from sluiceway.statistics.metrics import BlockSums
+from sluiceway.system.values import NodeKind
 
 HEARD_AT_MOST = 0.6
 """A source is no longer heard where at most this share of what it used to tell is left."""
@@ -32,6 +36,29 @@ share of the harm, where most of it surely goes with the replacement."""
 
 ByGate = Mapping[str, BlockSums]
 """Per-block sums by gate name."""
+
+
+def with_sources(
+    found: Attribution, sources: SourceAttribution, findings: Mapping[str, Sequence[FeedFinding]]
+) -> Attribution:
+    """An attribution to changes, corrected by what replacing sources showed.
+
+    Where a source is named it is the origin, and the change that felt it first its victim: there
+    is nothing to fit to it. What to take back stays, for as long as the source is not mended.
+
+    Args:
+        findings: What is wrong with feeds, by source.
+    """
+    if not sources.sources:
+        return replace(found, sources=sources)
+    return replace(
+        found,
+        sources=sources,
+        origin=Origin(kind=NodeKind.SOURCE.value, name=", ".join(sources.sources)),
+        findings=tuple(one for name in sources.sources for one in findings.get(name, ())),
+        partners=(),
+        must_not_go_alone=False,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

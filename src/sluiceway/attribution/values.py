@@ -354,7 +354,8 @@ class Attribution:
             parts.append(back + self._share_said())
         parts.extend(finding.what for finding in self.findings[:1])
         if self.sources is not None and self.sources.sources:
-            parts.append(self.sources.sentence)
+            said = self.sources.sentence
+            parts.append(said[0].lower() + said[1:])
         return "; ".join(parts)
 
     def _interaction_said(self) -> str:

@@ -153,14 +153,15 @@ def differing_sources(
 
     Blocks are compared, not rows, so that ordinary differences between days are none: by the rank
     test of Mann & Whitney (1947), *Annals of Mathematical Statistics* 18, over each column's block
-    medians, spreads, shares of missing and of different values, at a level that all of these share
-    (Bonferroni). To differ is not to be broken: it says where it is worth looking.
+    medians, spreads and shares of missing values, at a level that all of these share (Bonferroni);
+    a column that is stuck (:func:`stuck_or_shifted`) differs too. To differ is not to be broken: it
+    says where it is worth looking.
 
     Returns:
         Names, sorted. A column with fewer than 3 blocks on a side is never found.
     """
     columns = sorted({one.column for one in live} & {one.column for one in reference})
-    found = set()
+    found = set(stuck_or_shifted(live, reference))
     for column in columns:
         sides = [
             np.asarray([_aspects(one) for one in some if one.column == column and one.rows])
@@ -178,11 +179,9 @@ def differing_sources(
     return tuple(sorted(found))
 
 
-def _aspects(one: BlockProfile) -> tuple[float, float, float, float]:
-    numbers = (np.nan if part is None else part for part in (one.median, one.spread))
-    there = one.rows - one.missing
-    different = one.distinct / there if there else np.nan
-    return (*numbers, one.missing / one.rows, different)  # type: ignore[return-value]
+def _aspects(one: BlockProfile) -> tuple[float, float, float]:
+    median, spread = (np.nan if part is None else part for part in (one.median, one.spread))
+    return median, spread, one.missing / one.rows
 
 
 def _plainness(finding: FeedFinding) -> float:

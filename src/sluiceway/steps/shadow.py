@@ -1,62 +1,49 @@
 """Replaying recorded traffic through both chains, and finding where harm comes from."""
 
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sluiceway.attribution import Attribution, Origin, attribute
-from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Levels, Verdict, combine, judge_replay
+from sluiceway.attribution import (
+    Attribution,
+    Origin,
+    SourceArm,
+    SourceAttribution,
+    attribute,
+    find_source,
+    with_sources,
+)
+from sluiceway.gates import Verdict, combine, judge_replay
 from sluiceway.graph import reachable
 from sluiceway.outcomes import Outcome
-from sluiceway.ports import Predictor, UnknownVersion, UnloadableVersion, Window
-from sluiceway.releases import Release
-from sluiceway.replay.evaluate import Answers, Arm, Evaluator
+from sluiceway.ports import UnknownVersion, UnloadableVersion, Window
+from sluiceway.replay.evaluate import Arm
 from sluiceway.replay.faults import AnswerFaultCode, FaultyAnswers, UnusableHistory
-from sluiceway.replay.freezing import BASELINE, CANDIDATE, FreezeTest, freeze_test
-from sluiceway.replay.measure import Measurement, measure_all
-from sluiceway.replay.partitions import Needs, Partition
+from sluiceway.replay.freezing import BASELINE, CANDIDATE
+from sluiceway.replay.measure import Measurement
+from sluiceway.replay.partitions import Partition, feature_version
 from sluiceway.replay.profiles import BlockProfile, FeedFinding, profile_blocks, stuck_or_shifted
+from sluiceway.replay.replacing import ReferenceRows, Replaced, replaced
 from sluiceway.rollouts.actions import Diagnose, ReplayShadow
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
-from sluiceway.rollouts.plan import Plan
-from sluiceway.steps.members import contracts_of
+from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.promotion import end_if_changed
-from sluiceway.steps.recorded import NotRecorded, RecordedAnswers
+from sluiceway.steps.recorded import RecordedAnswers
+from sluiceway.steps.replayed import (
+    Chains,
+    answerable,
+    measured_by,
+    recorded_parts,
+    replayed,
+    shadow_window,
+    whole_blocks_from,
+)
 from sluiceway.steps.site import Site, World
-from sluiceway.system.values import System
+from sluiceway.system.values import NodeKind
 
 SHADOW_LOOKS = 2
 """The recorded window may be extended once; both looks share the levels."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Chains:
-    """What one replay is about."""
-
-    site: Site
-    system: System
-    plan: Plan
-    baseline: Release
-    candidate: Release
-    now: datetime
-
-    @classmethod
-    def of(cls, site: Site, rollout_id: str, now: datetime) -> "_Chains":
-        plan = site.plan(rollout_id)
-        baseline = site.journal.release(site.environment, plan.baseline)
-        system = site.systems.kept(rollout_id)
-        return cls(site, system, plan, baseline, baseline.with_members(plan.members), now)
-
-    @property
-    def levels(self) -> Levels:
-        plan = self.plan
-        return Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks)
-
-    def freeze_test(self) -> FreezeTest:
-        return freeze_test(self.system, self.baseline, self.candidate, self.plan.radius)
 
 
 def replay_shadow(
@@ -72,7 +59,7 @@ def replay_shadow(
     state = site.state_for(rollout_id, ReplayShadow(start=start, end=end), now=now)
     if end_if_changed(site, rollout_id, state, Phase.SHADOW, now=now):
         return
-    chains = _Chains.of(site, rollout_id, now)
+    chains = Chains.of(site, rollout_id, now)
     window = Window(start=whole_blocks_from(chains.plan.calendar, start), end=end)
     verdicts: tuple[Verdict, ...] = ()
     attribution, rows, fault, faulty, outcome = None, 0, None, None, Outcome.ERROR
@@ -81,7 +68,7 @@ def replay_shadow(
             Arm(name=BASELINE, release=chains.baseline),
             Arm(name=CANDIDATE, release=chains.candidate),
         )
-        measured = _measured(chains, arms, window, "recorded", words="shadow replay")
+        measured = measured_by(chains, arms, window, "recorded", words="shadow replay")
         rows = measured.rows
         verdicts = _verdicts(chains, measured)
         outcome = combine(verdicts)
@@ -118,7 +105,7 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
         JournalConflict: The rollout has moved on since; decide again.
     """
     state = site.state_for(rollout_id, Diagnose(), now=now)
-    chains = _Chains.of(site, rollout_id, now)
+    chains = Chains.of(site, rollout_id, now)
     calendar = chains.plan.calendar
     attribution, fault = None, None
     if state.look is None or state.look.watermark is None or state.first_step_at is None:
@@ -135,16 +122,7 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
     site.tell(rollout_id, diagnosed, after=state.seq, now=now)
 
 
-def whole_blocks_from(calendar: BlockCalendar, moment: datetime) -> datetime:
-    """Start of the block nearest to a moment that was counted back in hours (UTC).
-
-    Where the clocks changed in between, such a moment is an hour off a block's start, and what it
-    cuts off would count as a block of one hour or of 23.
-    """
-    return calendar.start(calendar.name(moment + calendar.length / 2))
-
-
-def _verdicts(chains: _Chains, measured: Measurement) -> tuple[Verdict, ...]:
+def _verdicts(chains: Chains, measured: Measurement) -> tuple[Verdict, ...]:
     return tuple(
         judge_replay(
             gate,
@@ -165,7 +143,7 @@ def _outcome_of_faults(error: FaultyAnswers) -> Outcome:
     return Outcome.FAILED if its_own and not busy else Outcome.ERROR
 
 
-def _faulty(chains: _Chains, error: FaultyAnswers) -> Origin | None:
+def _faulty(chains: Chains, error: FaultyAnswers) -> Origin | None:
     """The candidate's own model that is at fault, or the only one that feeds those that are."""
     feeders: dict[str, list[str]] = {}
     for edge in chains.system.edges:
@@ -176,144 +154,111 @@ def _faulty(chains: _Chains, error: FaultyAnswers) -> Origin | None:
     return Origin(kind="model", name=suspects.pop()) if len(suspects) == 1 else None
 
 
-def _attributed(chains: _Chains, window: Window, verdicts: Sequence[Verdict]) -> Attribution | None:
-    """Where the harm enters; None where an arm of the freeze test alone cannot be answered."""
+def _attributed(chains: Chains, window: Window, verdicts: Sequence[Verdict]) -> Attribution:
+    """Where the harm enters; arms that alone cannot be answered are left out and said to be."""
     test = chains.freeze_test()
-    try:
-        measured = _measured(chains, test.arms, window, "recorded", words="freeze test")
-    except FaultyAnswers as error:
-        # Both chains answered, so the verdict stands: a mixture that nobody serves did not.
-        if any({BASELINE, CANDIDATE} & set(fault.arms) for fault in error.faults):
-            raise
-        return None
+    measured = answerable(
+        test.arms,
+        lambda arms: measured_by(chains, arms, window, "recorded", words="freeze test"),
+    )
     return attribute(chains.system, test, verdicts, measured.sums, alpha=chains.plan.alpha)
 
 
-def _live_attribution(chains: _Chains, window: Window, verdicts: Sequence[Verdict]) -> Attribution:
+def _live_attribution(chains: Chains, window: Window, verdicts: Sequence[Verdict]) -> Attribution:
     test = chains.freeze_test()
-    columns = _columns_of_changes(chains, test)
+    columns = _columns_read(chains)
     live: list[BlockProfile] = []
-    measured = _measured(
-        chains, test.arms, window, "live", words="diagnosis", profiled=columns, into=live
-    )
-    return attribute(
+
+    def measured(arms: Sequence[Arm]) -> Measurement:
+        live.clear()
+        return measured_by(
+            chains, arms, window, "live", words="diagnosis", profiled=columns, into=live
+        )
+
+    sums = answerable(test.arms, measured).sums
+    suspects = _suspects(chains, columns, live)
+    found = attribute(
         chains.system,
         test,
         verdicts,
-        measured.sums,
+        sums,
         alpha=chains.plan.alpha,
-        suspect_sources=_suspects(chains, columns, live),
+        suspect_sources=suspects,
+    )
+    by_source = found.origin is not None and found.origin.kind == NodeKind.SOURCE.value
+    if not found.harmed or by_source or not suspects:
+        return found
+    # These changes were harmless on recorded rows. Where a feed is conspicuous now, ask whether
+    # they would be harmless still if it were in order.
+    sources = _replaced_sources(chains, window, columns, suspects)
+    return found if sources is None else with_sources(found, sources, suspects)
+
+
+def _replaced_sources(
+    chains: Chains, window: Window, columns: frozenset[str], suspects: Collection[str]
+) -> SourceAttribution | None:
+    """What replacing the values of suspect sources shows; None where a chain cannot bear them."""
+    past = shadow_window(chains)
+    reference = ReferenceRows.of(recorded_parts(chains, past, columns), columns)
+    arms = (
+        Arm(name=BASELINE, release=chains.baseline),
+        Arm(name=CANDIDATE, release=chains.candidate),
     )
 
+    def measured(some: Replaced) -> SourceArm:
+        def given(part: Partition) -> Partition:
+            return replaced(part, some, reference)
 
-def _columns_of_changes(chains: _Chains, test: FreezeTest) -> frozenset[str]:
-    """Raw columns that the candidate's features read."""
-    features = {feature for node in test.nodes for feature in node.features}
+        def sums(window: Window, world: World) -> Mapping[str, Mapping[str, BlockSums]]:
+            # Answers from the log were given to the feed as it came, so none is used.
+            nothing = RecordedAnswers.none()
+            return replayed(
+                chains, arms, window, world, nothing, "sources replaced", (), None, given
+            ).sums
+
+        live = sums(window, "live")
+        recorded = sums(past, "recorded")[CANDIDATE]
+        return SourceArm(
+            replaced=some, live=live[CANDIDATE], recorded=recorded, beside=live[BASELINE]
+        )
+
+    try:
+        return find_source(
+            chains.plan.gates,
+            sorted(suspects),
+            measured,
+            differing=suspects,
+            alpha=chains.plan.alpha,
+        )
+    except (FaultyAnswers, UnusableHistory):
+        return None
+
+
+def _columns_read(chains: Chains) -> frozenset[str]:
+    """Raw columns that some model reads in either release."""
     return frozenset(
         read
-        for member in chains.plan.members
-        for feature, version in member.features.items()
-        if feature in features
-        for read in chains.system.features[feature].versions[version].reads
+        for release in (chains.baseline, chains.candidate)
+        for member in release.members.values()
+        for edge in chains.system.models[member.model].inputs
+        if edge.field is None
+        for read in chains.system.features[edge.producer]
+        .versions[feature_version(chains.system, member, edge.producer)]
+        .reads
     )
 
 
 def _suspects(
-    chains: _Chains, columns: frozenset[str], live: Sequence[BlockProfile]
+    chains: Chains, columns: frozenset[str], live: Sequence[BlockProfile]
 ) -> dict[str, tuple[FeedFinding, ...]]:
     if not columns:
         return {}
-    plan = chains.plan
-    start = whole_blocks_from(plan.calendar, plan.shadow_end - plan.shadow_window)
-    window = Window(start=start, end=plan.shadow_end)
-    needs = Needs(features=frozenset(), columns=columns)
     reference = [
         profile
-        for part in chains.site.systems.recorded(chains.system).partitions(
-            window, world="recorded", needs=needs, as_of=chains.now
-        )
+        for part in recorded_parts(chains, shadow_window(chains), columns)
         for profile in profile_blocks(part, columns)
     ]
     return dict(stuck_or_shifted(live, reference))
-
-
-def _measured(
-    chains: _Chains,
-    arms: Sequence[Arm],
-    window: Window,
-    world: World,
-    *,
-    words: str,
-    profiled: Collection[str] = (),
-    into: list[BlockProfile] | None = None,
-) -> Measurement:
-    """Measure every gate for every arm.
-
-    Answers outside the blast radius are not made again where the log has every unit's.
-    """
-    recorded = RecordedAnswers.of(chains.site, chains.system, chains.plan, window)
-    try:
-        return _replayed(chains, arms, window, world, recorded, words, profiled, into)
-    except NotRecorded:
-        pass
-    except FaultyAnswers as error:
-        if any(fault.version != "recorded" for fault in error.faults):
-            raise
-    if into is not None:
-        into.clear()
-    nothing = RecordedAnswers.none()
-    return _replayed(chains, arms, window, world, nothing, words, profiled, into)
-
-
-def _replayed(
-    chains: _Chains,
-    arms: Sequence[Arm],
-    window: Window,
-    world: World,
-    recorded: RecordedAnswers,
-    words: str,
-    profiled: Collection[str],
-    into: list[BlockProfile] | None,
-) -> Measurement:
-    site, system, plan = chains.site, chains.system, chains.plan
-    evaluator = Evaluator(
-        system,
-        arms,
-        baseline=BASELINE,
-        predictors=_predictors(chains, arms),
-        transformations=site.systems.transformations(system),
-        only=plan.radius.models,
-        recorded_fields=recorded.fields,
-        contracts=contracts_of(site, system, chains.baseline, chains.candidate),
-    )
-    blocks = (window.end - window.start) // plan.calendar.length
-    seen = 0
-
-    def watch(part: Partition, _answers: Answers) -> None:
-        nonlocal seen
-        seen += len(part.block_names)
-        site.progress(words, min(seen, blocks), blocks)
-        if into is not None:
-            into.extend(profile_blocks(part, profiled))
-
-    parts = site.systems.recorded(system).partitions(
-        window,
-        world=world,
-        needs=evaluator.needs(labels={g.label for g in plan.gates}, columns=profiled),
-        as_of=chains.now,
-    )
-    return measure_all(
-        plan.gates, evaluator, parts, on_partition=watch, recorded_of=recorded.of_units
-    )
-
-
-def _predictors(chains: _Chains, arms: Sequence[Arm]) -> dict[tuple[str, str], Predictor]:
-    """Every version that an arm may need, loaded only where its files are what was verified."""
-    members = {(m.model, m.version): m for arm in arms for m in arm.release.members.values()}
-    return {
-        key: chains.site.registry.load(*key, artifact_sha256=member.artifact_sha256)
-        for key, member in members.items()
-    }
 
 
 def _on_one_line(error: Exception) -> str:
