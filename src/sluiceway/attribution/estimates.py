@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sluiceway.attribution.values import Effect
-from sluiceway.statistics.metrics import METRICS, BlockSums
+from sluiceway.statistics.metrics import metric_named, BlockSums
 
 UNKNOWN = Effect(harm=None, low=None, high=None)
 
@@ -37,7 +37,7 @@ class Replicates:
     @staticmethod
     def of(sums: BlockSums) -> "Replicates":
         """From one arm's sums."""
-        metric = METRICS[sums.metric]
+        metric = metric_named(sums.metric)
         nothing = np.zeros(1)
         value = metric.harm(nothing, np.asarray([metric.value(sums)]))[0]
         # A block without rows is no block: deleting it changes nothing.
