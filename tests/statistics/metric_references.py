@@ -117,6 +117,7 @@ REFERENCES: dict[str, dict[str, Callable[[Sample], float]]] = {
         "calibration_in_the_large": lambda s: abs(_BIAS(s)),
         "calibration_slope": _slope,
         "roc_auc": _scored(sk.roc_auc_score),
+        "average_precision": _scored(sk.average_precision_score),
         **_decided(0.5),
         **_with("threshold=0.3", _decided(0.3)),
         "expected_cost(miss=5, false_alarm=1)": _cost(5, 1, 0.5),
@@ -145,6 +146,8 @@ REFERENCES: dict[str, dict[str, Callable[[Sample], float]]] = {
 }
 
 CASES = [(rows, name) for rows, found in REFERENCES.items() for name in found]
+# Without a block they are linearised, so they are compared elsewhere: `test_rank_metrics`.
+LINEARISED = {"latency_p50", "latency_p95", "latency_p99"}
 WEIGHABLE = [(rows, name) for rows, name in CASES if metric_named(name).weighable]
 
 

@@ -14,7 +14,7 @@ from sluiceway.statistics.metrics import (
     at_operating_threshold,
     metric_named,
 )
-from tests.statistics.metric_references import CASES
+from tests.statistics.metric_references import CASES, LINEARISED
 
 EXAMPLES = {
     "quantile_loss(quantile=…)": "quantile_loss(quantile=0.9)",
@@ -167,20 +167,24 @@ def test_what_takes_a_threshold_is_told_by_its_name():
 
 
 def test_units_and_needs_are_as_documented():
+    every = {*(name for _, name in CASES), *LINEARISED}
+
     def names(which):
-        return {name.partition("(")[0] for _, name in CASES if which(metric_named(name))}
+        return {name.partition("(")[0] for name in every if which(metric_named(name))}
 
     assert names(lambda m: not m.needs_label) == {
         "decision_flips", "disagreement", "latency_mean", "error_rate", "fallback_rate",
-        "null_rate",
+        "null_rate", *LINEARISED,
     }  # fmt: skip
     assert names(lambda m: m.paired) == {
         "decision_flips", "negative_flips", "positive_flips", "disagreement"
     }  # fmt: skip
     assert names(lambda m: not m.of_answers) == {
-        "latency_mean", "error_rate", "fallback_rate", "null_rate"
+        "latency_mean", "error_rate", "fallback_rate", "null_rate", *LINEARISED
     }  # fmt: skip
     assert names(lambda m: m.unit_kind is UnitKind.LABEL) == {
         "mae", "rmse", "bias", "quantile_loss"
     }  # fmt: skip
-    assert names(lambda m: not m.additive) == {"roc_auc", "scorer"}
+    assert names(lambda m: not m.additive) == {
+        "roc_auc", "average_precision", "scorer", *LINEARISED
+    }  # fmt: skip

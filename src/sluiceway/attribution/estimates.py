@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sluiceway.attribution.values import Effect
-from sluiceway.statistics.metrics import metric_named, BlockSums
+from sluiceway.statistics.metrics import BlockSums, metric_named
 
 UNKNOWN = Effect(harm=None, low=None, high=None)
 
