@@ -38,6 +38,20 @@ def test_what_is_written_is_read_back(release: Release) -> None:
     assert read.content_hash == release.content_hash
 
 
+@given(release=releases)
+def test_a_contracts_number_beside_its_hash_changes_nothing(release: Release) -> None:
+    """So what was written before numbers were kept is the same release, and is read."""
+    numbered = Release(
+        members={n: replace(m, contract_version="1.0.0") for n, m in release.members.items()}
+    )
+    before = release.to_json().replace('"contract_version":null,', "")
+    assert "contract_version" not in before
+    assert Release.from_json(before) == release == numbered
+    assert Release.from_json(before).content_hash == numbered.content_hash
+    read = Release.from_json(numbered.to_json())
+    assert {m.contract_version for m in read.members.values()} == {"1.0.0"}
+
+
 @given(
     release=releases,
     field=st.sampled_from(["version", "contract_hash", "artifact_sha256"]),

@@ -1,7 +1,7 @@
 """A release: the immutable set of versions that serves, as one thing with one number."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
@@ -16,6 +16,8 @@ class Member:
         contract_hash: Content hash of the contract it was verified against.
         artifact_sha256: Digest of the model's files: what was tested is what is served.
         features: Version of each feature it reads.
+        contract_version: Semver of that contract, for people; None where it was not written down.
+            The contract's hash covers it, so it takes no part in equality or in any hash.
     """
 
     model: str
@@ -23,6 +25,7 @@ class Member:
     contract_hash: str
     artifact_sha256: str
     features: Mapping[str, str]
+    contract_version: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -39,7 +42,10 @@ class Release:
     @property
     def content_hash(self) -> str:
         """SHA-256 of the canonical content; the release's identity."""
-        return sha256_of(as_json(_ADAPTER, self))
+        content = as_json(_ADAPTER, self)
+        for member in content["members"].values():
+            del member["contract_version"]
+        return sha256_of(content)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -16,7 +16,8 @@ class Settings(BaseSettings):
         environment: Name of what is served, such as ``production``.
         home: Folder for all that Sluiceway keeps by default.
         data: What ``{data}`` stands for in the loaders of the system file.
-        database_url: The journal's database; may hold a password, so it is never shown.
+        database_url: The journal's database: ``sqlite:///…``, or ``postgresql://…`` with the extra
+            ``postgres``; may hold a password, so it is never shown.
         tracking_uri: The MLflow registry.
         progress: Whether long operations draw a bar on standard error.
     """

@@ -1,9 +1,13 @@
 """Every journal keeps the same promises."""
 
+import socket
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,19 +15,33 @@ from sqlalchemy import create_engine, text
 
 from sluiceway.adapters.memory_journal import MemoryJournal
 from sluiceway.adapters.sql_journal import SqlJournal
-from sluiceway.journal import Draft, JournalConflict, JournalUnavailable, check_chain
+from sluiceway.journal import Champion, Draft, JournalConflict, JournalUnavailable, check_chain
 from sluiceway.ports import Journal
 from sluiceway.releases import Member, Release
+from tests.adapters.postgres_server import PostgresServer
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     if request.param == "memory":
         yield MemoryJournal()
         return
-    opened = SqlJournal(f"sqlite:///{tmp_path / 'journal.db'}")
+    if request.param == "sqlite":
+        opened = SqlJournal(f"sqlite:///{tmp_path / 'journal.db'}")
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        opened = SqlJournal(server.new_database())
     yield opened
     opened.close()
 
@@ -58,6 +76,19 @@ def test_a_writer_who_has_not_seen_the_newest_event_is_refused(journal: Journal)
     with pytest.raises(JournalConflict):
         journal.append("prod", "r1", [draft()], after=0)
     assert len(journal.events("prod", "r1")) == 1
+
+
+def test_a_writer_whose_event_rests_on_all_rollouts_must_have_seen_the_newest(
+    journal: Journal,
+) -> None:
+    start = journal.head("prod")
+    (first,) = journal.append("prod", "r1", [draft()], after=0, head=start)
+    with pytest.raises(JournalConflict):
+        journal.append("prod", "r2", [draft()], after=0, head=start)
+    assert journal.rollouts("prod") == ("r1",)
+    journal.append("other", "r1", [draft()], after=0)
+    journal.append("prod", "r2", [draft()], after=0, head=first.hash)
+    assert journal.rollouts("prod") == ("r1", "r2")
 
 
 def test_rollouts_share_one_chain_an_environment(journal: Journal) -> None:
@@ -141,27 +172,100 @@ def test_a_number_that_is_none_is_never_stored(journal: Journal) -> None:
     assert journal.events("prod", "r1") == ()
 
 
-def test_a_row_changed_in_the_database_is_found(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'journal.db'}"
+def test_a_row_changed_in_the_database_is_found(url: str) -> None:
     journal = SqlJournal(url)
     journal.append("prod", "r1", [draft(harm=1.0), draft()], after=0)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE events SET payload = '{\"harm\": 0.0}' WHERE position = 1"))
-    engine.dispose()
+    _change(url, "UPDATE events SET payload = '{\"harm\": 0.0}' WHERE position = 1")
     assert check_chain(journal.chain("prod"), known_heads={}).faults
     journal.close()
 
 
-def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'journal.db'}"
+def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
     SqlJournal(url).close()
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    engine.dispose()
+    _change(url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(JournalUnavailable, match="9999"):
         SqlJournal(url)
+
+
+def test_of_two_connections_that_move_the_champion_at_once_one_does(url: str) -> None:
+    """Compare-and-swap: the other is refused, and leaves no event and no generation behind."""
+    rivals = {name: SqlJournal(url) for name in ("a", "b")}
+    rivals["a"].move_champion("prod", release("0"), "r0", [draft()], after=0, revision=0)
+    for revision in range(1, 11):
+        outcomes = _at_once(
+            {
+                name: partial(
+                    journal.move_champion,
+                    "prod",
+                    release(f"{revision}{name}"),
+                    f"r{revision}{name}",
+                    [draft()],
+                    after=0,
+                    revision=revision,
+                )
+                for name, journal in rivals.items()
+            }
+        )
+        (winner,) = [name for name, came in outcomes.items() if isinstance(came, Champion)]
+        (refused,) = [came for came in outcomes.values() if not isinstance(came, Champion)]
+        assert isinstance(refused, JournalConflict)
+        assert outcomes[winner] == rivals["a"].champion("prod") == rivals["b"].champion("prod")
+        assert f"r{revision}{winner}" in rivals["a"].rollouts("prod")
+        assert len(rivals["a"].rollouts("prod")) == revision + 1
+        assert len(rivals["a"].generations("prod")) == revision + 1
+    assert check_chain(rivals["a"].chain("prod"), known_heads={}).faults == ()
+    for journal in rivals.values():
+        journal.close()
+
+
+def test_many_may_open_a_new_database_at_once(url: str) -> None:
+    """Whoever comes second finds the tables made."""
+
+    def open_and_write(name: str) -> None:
+        journal = SqlJournal(url)
+        journal.append(name, "r1", [draft()], after=0)
+        journal.close()
+
+    names = ("a", "b", "c", "d")
+    assert _at_once({name: partial(open_and_write, name) for name in names}) == dict.fromkeys(names)
+    journal = SqlJournal(url)
+    assert [len(journal.events(name, "r1")) for name in names] == [1, 1, 1, 1]
+    journal.close()
+
+
+def test_a_postgresql_server_that_ended_every_connection_is_connected_to_again(
+    postgres: PostgresServer,
+) -> None:
+    journal = SqlJournal(postgres.new_database())
+    written = journal.append("prod", "r1", [draft()], after=0)
+    postgres.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'journal_%'"
+    )
+    assert journal.events("prod", "r1") == written
+    journal.close()
+
+
+def test_a_postgresql_server_that_does_not_answer_is_told_in_one_line_without_its_password() -> (
+    None
+):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        port = taken.getsockname()[1]
+        with pytest.raises(JournalUnavailable, match="refused") as told:
+            SqlJournal(f"postgresql://me:s3cr3t@127.0.0.1:{port}/x")
+    assert "s3cr3t" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_where_the_driver_lacks_it_is_told_what_to_install(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(JournalUnavailable, match=r"psycopg is not installed") as told:
+        SqlJournal(f"{scheme}://me:s3cr3t@db/x")
+    assert "pip install 'sluiceway[postgres]'" in str(told.value)
+    assert "s3cr3t" not in str(told.value)
 
 
 def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
@@ -174,3 +278,27 @@ def test_a_url_that_leads_to_no_database_says_so_without_its_password(url: str) 
     with pytest.raises(JournalUnavailable, match="the journal's database cannot be used") as told:
         SqlJournal(url)
     assert "s3cr3t" not in str(told.value)
+
+
+def _change(url: str, statement: str) -> None:
+    """What somebody does behind the journal's back."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def _at_once(calls: Mapping[str, Callable[[], object]]) -> dict[str, object]:
+    """What each call gave, or the conflict it raised; they begin together."""
+    start = threading.Barrier(len(calls))
+
+    def called(call: Callable[[], object]) -> object:
+        start.wait()
+        try:
+            return call()
+        except JournalConflict as conflict:
+            return conflict
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        begun = {name: threads.submit(called, call) for name, call in calls.items()}
+        return {name: one.result() for name, one in begun.items()}

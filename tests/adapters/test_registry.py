@@ -27,7 +27,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sluiceway.adapters.memory_registry import MemoryRegistry
 from sluiceway.adapters.mlflow_registry import (
+    CONTRACT_HASH_TAG,
     CONTRACT_TAG,
+    CONTRACT_VERSION_TAG,
     FEATURES_TAG,
     PATIENCE,
     MlflowRegistry,
@@ -183,6 +185,17 @@ class TestEveryRegistry:
         for stage in ("shadow", "canary"):
             world.registry.set_tag("line", "2", "sluiceway.stage", stage)
             assert world.registry.version("line", "2").tags["sluiceway.stage"] == stage
+
+    def test_the_tags_of_the_contract_it_was_verified_against_make_no_contract_of_its_own(
+        self, world: World
+    ) -> None:
+        for version, own in (("1", CONTRACT), ("2", None)):
+            world.registry.set_tag("line", version, CONTRACT_HASH_TAG, "c" * 64)
+            world.registry.set_tag("line", version, CONTRACT_VERSION_TAG, "3.0.0")
+            found = world.registry.version("line", version)
+            assert found.tags[CONTRACT_HASH_TAG] == "c" * 64
+            assert found.tags[CONTRACT_VERSION_TAG] == "3.0.0"
+            assert found.contract == own
 
     def test_the_latest_version_is_the_highest_number(self, world: World) -> None:
         assert world.registry.latest_version("line") == "2"

@@ -154,11 +154,11 @@ def sound(site: Site) -> None:
         "requested",
         "contracts_checked",
     ):
-        assert kinds["r0002-cost2-fraud2", kind] == 1, kind
+        assert kinds["r0001-cost2-fraud2", kind] == 1, kind
     steps = [e.payload["step"] for e in events if e.kind == "step_entered"]
     assert steps == [0, 1]
     looks = [one for e in events if isinstance(one := happening(e), Looked)]
-    calendar = site.plan("r0002-cost2-fraud2").calendar
+    calendar = site.plan("r0001-cost2-fraud2").calendar
     began = next(e.at for e in events if e.kind == "step_entered")
     first, last = calendar.name(calendar.next_start(began)), looks[-1].watermark
     assert last is not None

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sluiceway.adapters.mlflow_registry import (
+    CONTRACT_HASH_TAG,
+    CONTRACT_TAG,
+    CONTRACT_VERSION_TAG,
+)
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
@@ -45,6 +50,29 @@ def test_what_somebody_moved_by_hand_is_put_back(
     assert site.registry.aliases("cost") == {"champion": "1"}
     assert site.registry.version("fraud", "2").tags["sluiceway.stage"] == "canary"
     assert site.journal.head(site.environment) == head, "nothing was decided by it"
+
+
+def test_each_version_says_which_contract_it_was_verified_against(tmp_path: Path) -> None:
+    """Its own, where it carries one, stays as it was registered."""
+    site = quick_site(tmp_path)
+    declared = site.systems.current().models["fraud"].contract
+    own = replace(declared, version="1.9.9")
+    same_fraud(site, "2")
+    same_fraud(site, "3", contract=own, tags={CONTRACT_TAG: own.to_json()})
+    for version, contract in (("2", declared), ("3", own)):
+        rollout = to_canary(site, f"fraud@{version}")
+        tags = site.registry.version("fraud", version).tags
+        assert tags[CONTRACT_HASH_TAG] == contract.content_hash
+        assert tags[CONTRACT_VERSION_TAG] == contract.version
+        site.registry.set_tag("fraud", version, CONTRACT_HASH_TAG, "another")
+        reconcile(site, rollout, now=NOW)
+        tags = site.registry.version("fraud", version).tags
+        assert tags[CONTRACT_HASH_TAG] == contract.content_hash
+        requests.abort(site, rollout, reason="next", now=NOW, actor="ada")
+        advance(site, rollout, NOW)
+    assert site.registry.version("fraud", "3").tags[CONTRACT_TAG] == own.to_json()
+    live = site.registry.version("fraud", "1").tags
+    assert live[CONTRACT_HASH_TAG] == declared.content_hash, "what was adopted says so too"
 
 
 @dataclass

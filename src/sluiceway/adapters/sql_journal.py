@@ -11,7 +11,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, RowMapping, create_engine, event, func, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    RowMapping,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from sluiceway.adapters.tables import CHAINS, CHAMPION, EVENTS, RELEASES
@@ -29,29 +39,49 @@ from sluiceway.releases import Release
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
+_MIGRATING = 0x51_0C_E3_A7
+"""Key of the advisory lock that PostgreSQL migrations are made under; any fixed number does."""
+
 
 class SqlJournal:
     """Implements :class:`sluiceway.ports.Journal` on SQLAlchemy.
 
     Writers of one environment take turns on its row in ``chains``, so the chain has no forks;
     SQLite writers take the whole file (``BEGIN IMMEDIATE``).
+
+    Args:
+        url: ``sqlite:///FILE``, or ``postgresql://USER:PASSWORD@HOST/DATABASE`` with the extra
+            ``postgres`` installed.
+
+    Raises:
+        JournalUnavailable: There is no such database or driver, or a newer version used it.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
-        with _told(str(self._engine.url)):
-            _migrate(self._engine)
+        try:
+            with _told(str(self._engine.url)):
+                _migrate(self._engine)
+        except JournalUnavailable:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
 
     def append(
-        self, environment: str, rollout_id: str, drafts: Sequence[Draft], *, after: int
+        self,
+        environment: str,
+        rollout_id: str,
+        drafts: Sequence[Draft],
+        *,
+        after: int,
+        head: str | None = None,
     ) -> tuple[Event, ...]:
         """See :class:`sluiceway.ports.Journal`."""
         with self._writing() as connection:
-            return _append(connection, environment, rollout_id, drafts, after=after)
+            return _append(connection, environment, rollout_id, drafts, after=after, seen=head)
 
     def move_champion(
         self,
@@ -141,8 +171,12 @@ class SqlJournal:
         query = (
             select(EVENTS).where(EVENTS.c.environment == environment).order_by(EVENTS.c.position)
         )
-        with self._reading() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+        # The cursor is closed even where the reader stops half-way; PostgreSQL's is the server's.
+        with (
+            self._reading() as connection,
+            connection.execution_options(yield_per=1000).execute(query) as found,
+        ):
+            for row in found.mappings():
                 yield _event(row)
 
     def head(self, environment: str) -> str:
@@ -174,8 +208,11 @@ def _append(
     drafts: Sequence[Draft],
     *,
     after: int,
+    seen: str | None = None,
 ) -> tuple[Event, ...]:
     position, head = _lock_chain(connection, environment)
+    if seen not in (None, head):
+        raise JournalConflict(f"{environment} has moved since {seen}")
     written = connection.execute(
         select(func.count()).where(
             EVENTS.c.environment == environment, EVENTS.c.rollout_id == rollout_id
@@ -289,7 +326,10 @@ def _event(row: RowMapping) -> Event:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url)
+        wanted = _with_our_driver(make_url(url))
+        if wanted.get_backend_name() == "postgresql":
+            return _postgresql(wanted)
+        engine = create_engine(wanted)
     except (SQLAlchemyError, ImportError) as error:
         what = f"the journal's database cannot be used: {error}"
         raise JournalUnavailable(what) from error
@@ -297,6 +337,42 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begins)
     return engine
+
+
+def _with_our_driver(url: URL) -> URL:
+    """The URL with the driver that we ship for, where it names a database and no driver."""
+    # "postgres" is how hosts write it; SQLAlchemy 2.0 would look for another driver than 2.1.
+    ours = url.drivername in ("postgresql", "postgres")
+    return url.set(drivername="postgresql+psycopg") if ours else url
+
+
+def _postgresql(url: URL) -> Engine:
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
+    try:
+        engine = create_engine(
+            url,
+            # The lock on the chain's row does it all; a stricter default of the server would
+            # turn each wait into a failure.
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,  # a server that was restarted leaves dead connections behind
+            connect_args=patience if url.get_driver_name() == "psycopg" else {},
+        )
+    except ImportError as error:
+        what = (
+            f"the journal's database cannot be used: {error.name} is not installed, which "
+            f"{url.drivername} needs"
+        )
+        if url.get_driver_name() == "psycopg":
+            what += "; install it with: pip install 'sluiceway[postgres]'"
+        raise JournalUnavailable(what) from error
+    event.listen(engine, "connect", _postgresql_connected)
+    return engine
+
+
+def _postgresql_connected(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '30s'")  # as long as SQLite's writers wait
+    connection.commit()
 
 
 def _sqlite_connected(connection: Any, _record: object) -> None:
@@ -325,6 +401,9 @@ def _migrate(engine: Engine) -> None:
             "does not know: a newer one has used it; install that one, or restore a copy"
         )
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            # Two processes that open a new database at once would both make the tables.
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -337,6 +416,7 @@ def _told(url: str) -> Iterator[None]:
     except IntegrityError as error:
         raise JournalConflict(f"somebody else wrote first: {error.orig}") from error
     except DBAPIError as error:
-        raise JournalUnavailable(f"the journal at {url}: {error.orig}") from error
+        said = " ".join(str(error.orig).split())  # PostgreSQL's have several lines
+        raise JournalUnavailable(f"the journal at {url}: {said}") from error
     except SQLAlchemyError as error:
         raise JournalUnavailable(f"the journal at {url}: {error}") from error

@@ -56,8 +56,8 @@ def project(
         for member in state.plan.members:
             tags[member.model, member.version] = {
                 "sluiceway.stage": stage_of(state),
-                "sluiceway.artifact_sha256": member.artifact_sha256,
                 "sluiceway.release": state.plan.release,
+                **_verified(member),
             }
             wanted = aliases.setdefault(member.model, {})
             if state.ended is None and state.phase is Phase.SHADOW:
@@ -78,9 +78,20 @@ def project(
     for member in champion.release.members.values():
         stage = tags.setdefault((member.model, member.version), {})
         stage["sluiceway.stage"] = "champion"
-        stage["sluiceway.artifact_sha256"] = member.artifact_sha256
         stage["sluiceway.release"] = champion.release.content_hash
+        stage |= _verified(member)
     return Projection(routing=_routing(champion, rollouts), aliases=aliases, tags=tags)
+
+
+def _verified(member: Member) -> dict[str, str]:
+    """What a version's checks hold for; its own contract, if it has one, is another tag."""
+    found = {
+        "sluiceway.artifact_sha256": member.artifact_sha256,
+        "sluiceway.contract_hash": member.contract_hash,
+    }
+    if member.contract_version is not None:
+        found["sluiceway.contract_version"] = member.contract_version
+    return found
 
 
 def stage_of(state: RolloutState) -> str:

@@ -46,10 +46,12 @@ def member_of(site: Site, system: System, model: str, version: str) -> Member:
         faults.append(Fault(where=where, what=what))
     if faults:
         raise BadInput(faults)
+    contract = contract_of(registered, system)
     return Member(
         model=model,
         version=version,
-        contract_hash=contract_of(registered, system).content_hash,
+        contract_hash=contract.content_hash,
+        contract_version=contract.version,
         artifact_sha256=digest,
         features={
             edge.producer: registered.features.get(
