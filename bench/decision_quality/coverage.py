@@ -174,7 +174,7 @@ def simulate(true: Mapping[str, float], sims: int, seed: np.random.SeedSequence)
 
 def measure(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
     truths, runs = seed.spawn(2)
-    rows, parts = (TRUE_ROWS, TRUE_PARTS) if sims >= 2000 else (TRUE_ROWS // 10, 2)
+    rows, parts = (TRUE_ROWS, TRUE_PARTS) if sims >= 2000 else (TRUE_ROWS // 5, 2)
     found = in_processes(partial(true_part, rows), parts, truths)
     true = {name: sum(part[name] for part in found) / parts for name in judged_metrics()}
     counts = in_processes(partial(simulate, true), sims, runs)

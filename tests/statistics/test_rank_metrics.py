@@ -12,6 +12,7 @@ from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.jackknife import paired_harm
 from sluiceway.statistics.metrics import METRICS
 
+HUGE = np.linspace(-1, 1, 4000) * np.finfo(float).max
 LATENCIES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 
 
@@ -124,8 +125,8 @@ def test_the_bandwidth_is_the_published_formula_worked_by_hand():
 
 @pytest.mark.parametrize(
     "latency",
-    [np.full(4000, 12.0), np.arange(3.0), np.repeat([1.0, 2.0], 2000), np.empty(0)],
-    ids=["constant", "three rows", "two values", "none"],
+    [np.full(4000, 12.0), np.arange(3.0), np.repeat([1.0, 2.0], 2000), np.empty(0), HUGE],
+    ids=["constant", "three rows", "two values", "none", "beyond floats"],
 )
 def test_latencies_without_a_density_have_no_error(latency):
     block = np.arange(latency.size) % 20

@@ -100,6 +100,8 @@ class MetricAccumulator:
         return self.metric.label_domain is Domain.BINARY
 
     def _packed(self, label: Floats) -> NDArray[Any]:
+        if not self.metric.needs_label:
+            return np.zeros(len(label), np.int8)
         if not self._labels_are_small:
             return label.copy()
         # One byte holds it all: 0, 1, -1 for no label, 2 for a label that is neither.

@@ -49,6 +49,13 @@ def quantile_block_sums(values: Floats, block: Codes, blocks: int, p: float) -> 
     sums[:, 2:] = np.nan
     if n == 0:
         return sums
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _counted(sums, values, block, p)
+
+
+def _counted(sums: Floats, values: Floats, block: Codes, p: float) -> Floats:
+    """Fill in the sums of some rows; what overflows is infinite or NaN, and no error follows."""
+    n, blocks = values.size, len(sums)
     order = np.argsort(values)
     rising = values[order]
     middle = _at(rising, p)
@@ -107,8 +114,7 @@ def _slope(rising: Floats, p: float) -> float:
     if n * min(p, 1 - p) < FEWEST_BEYOND:
         return float("nan")
     width = bandwidth(n, p)
-    with np.errstate(over="ignore"):
-        rise = _at(rising, p + width) - _at(rising, p - width)
+    rise = _at(rising, p + width) - _at(rising, p - width)
     # Flat means an atom: the quantile has no density there, and its error is not zero.
     return rise / (2 * width) if rise > 0 else float("nan")
 
