@@ -10,7 +10,7 @@ import pytest
 
 from sluiceway.adapters.memory_journal import MemoryJournal
 from sluiceway.errors import BadInput
-from sluiceway.journal import Event, JournalConflict
+from sluiceway.journal import Event
 from sluiceway.rollouts.actions import Rest, Wait
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Waited
