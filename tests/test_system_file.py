@@ -70,6 +70,7 @@ def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
         ("loader: python:", "loader: ftp:", "sources.orders.loader: string should match pattern"),
         ("unit: order_id", "unti: order_id", "unit: is missing"),
         ("bake: 2d", "bake: two days", "'two days' is no duration"),
+        ("metric: brier", "metric: positive_flips", "can only get better; it is no required gate"),
         ("bake: 2d", "bake: 99999999999d", "is longer than any duration can be"),
         ("block: 1d", "block: 0d", "policies.canary.block: is no time at all"),
         ("block: 1d", "block: 7h", "policies.canary.block: a block of 7:00:00 neither divides"),
@@ -140,7 +141,6 @@ def metrics_of_fraud(tmp_path: Path, *edits: tuple[str, str]) -> list[str]:
         (COST, None, None, COST),
         (COST, 0.3, None, COST[:-1] + ", threshold=0.3)"),
         (COST, 0.3, 0.3, COST[:-1] + ", threshold=0.3)"),
-        (COST, 0.3, 0.7, COST),
         (COST, 0.0, None, COST[:-1] + ", threshold=0)"),
         (COST[:-1] + ", threshold=0.6)", 0.3, 0.7, COST[:-1] + ", threshold=0.6)"),
         ("accuracy", 0.3, None, "accuracy(threshold=0.3)"),
@@ -241,3 +241,22 @@ def test_what_compares_answers_with_the_truth_needs_a_label(tmp_path: Path, metr
 def test_a_contradicting_contract_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
     found = faults(tmp_path, (old, new), file="contracts/cost.yaml")
     assert any(told in fault for fault in found)
+
+
+def test_readers_that_act_at_different_thresholds_are_not_guessed_about(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        ("metric: brier", "metric: accuracy"),
+        (
+            "reads: fraud.probability, relies_on: [numeric]}",
+            "reads: fraud.probability, relies_on: [numeric], operating_threshold: 0.3}",
+        ),
+        (
+            "reads: fraud.probability, relies_on: [numeric, behavioural]}",
+            "reads: fraud.probability, relies_on: [numeric], operating_threshold: 0.6}",
+        ),
+    )
+    assert found == [
+        "system.yaml: models.fraud.metrics[0].metric: at which threshold? readers act at 0.3 and "
+        "0.6; say it in the name, like threshold=0.3"
+    ]

@@ -9,6 +9,8 @@ from sluiceway.graph import BlastRadius, blast_radius
 from sluiceway.planning import Schedule
 from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
+from sluiceway.statistics.metrics import metric_named
+from sluiceway.statistics.sequential import method_for
 from sluiceway.system.values import CanaryPolicy, System, WatchPolicy
 
 
@@ -140,6 +142,11 @@ def gates_of(system: System, radius: BlastRadius) -> tuple[Gate, ...]:
             role=target.role,
             margin=target.margin,
             unit=target.unit,
+            evidence=method_for(
+                metric_named(target.metric),
+                paired=True,
+                independent_units=system.policies.independent_units,
+            ),
         )
         for name in radius.models
         for target in system.models[name].metrics

@@ -8,7 +8,14 @@ from itertools import pairwise
 from sluiceway.blocks import BlockCalendar
 from sluiceway.contracts.values import Contract, OutputField
 from sluiceway.errors import BadInput, Fault
-from sluiceway.statistics.metrics import Metric, UnitKind, at_operating_threshold, metric_named
+from sluiceway.gates import Role
+from sluiceway.statistics.metrics import (
+    Metric,
+    UnitKind,
+    at_operating_threshold,
+    metric_named,
+    needs_threshold,
+)
 from sluiceway.system.shapes import (
     ConsumerShape,
     EdgeShape,
@@ -200,6 +207,11 @@ def _metric(
 ) -> Metric | None:
     read = [edge for _, edge in _edges(parts) if edge.reads == f"{model}.{target.field}"]
     thresholds = [edge.operating_threshold for edge in read if edge.operating_threshold is not None]
+    if len(set(thresholds)) > 1 and needs_threshold(target.metric):
+        said = " and ".join(f"{one:g}" for one in sorted(set(thresholds)))
+        example = f"threshold={min(thresholds):g}"
+        what = f"at which threshold? readers act at {said}; say it in the name, like {example}"
+        tell(f"{path}.metric", what)
     try:
         return metric_named(at_operating_threshold(target.metric, thresholds))
     except BadInput as error:
@@ -213,6 +225,8 @@ def _metric_fits(
 ) -> None:
     if target.worse is not None and target.worse != metric.worse:
         tell(f"{path}.worse", f"says {target.worse}, but {target.metric} is worse {metric.worse}")
+    if metric.best_is_no_change and target.role is Role.REQUIRED:
+        tell(f"{path}.role", f"{target.metric} can only get better; it is no required gate")
     if not metric.of_answers:
         what = f"{target.metric} is measured of requests, not of a field; it is no gate yet"
         tell(f"{path}.metric", what)

@@ -286,5 +286,6 @@ def _policies(shape: PoliciesShape) -> Policies:
         ),
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals),
+        independent_units=shape.independent_units,
         budget_window=shape.budget_window,
     )

@@ -153,5 +153,6 @@ class PoliciesShape(Shape):
     shadow: ShadowShape
     canary: CanaryShape
     watch: WatchShape
+    independent_units: bool = False
     approvals: list[str] = []
     budget_window: Duration = timedelta(days=90)

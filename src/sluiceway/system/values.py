@@ -268,6 +268,8 @@ class Policies:
         alpha: Largest tolerated probability of a wrong verdict, for promotion and for rollback.
         min_blocks: Fewest blocks of evidence a passed gate needs.
         automatic_slices: How many slices that nobody declared a shadow replay may find and guard.
+        independent_units: Whether somebody declares that units are independent of each other, so
+            that live evidence may count them instead of blocks.
         approvals: Owners who must approve before live traffic is touched.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
@@ -280,6 +282,7 @@ class Policies:
     canary: CanaryPolicy
     watch: WatchPolicy
     approvals: tuple[str, ...]
+    independent_units: bool = False
     budget_window: timedelta = timedelta(days=90)
 
 

@@ -11,6 +11,7 @@ from sluiceway.statistics.metrics.naming import (
     METRICS,
     at_operating_threshold,
     metric_named,
+    needs_threshold,
 )
 from sluiceway.statistics.metrics.ranking import RankMetric
 from sluiceway.statistics.metrics.scorer import ScorerMetric, scorer_metric
@@ -45,5 +46,6 @@ __all__ = [
     "UnitKind",
     "at_operating_threshold",
     "metric_named",
+    "needs_threshold",
     "scorer_metric",
 ]

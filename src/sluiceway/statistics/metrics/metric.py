@@ -69,6 +69,11 @@ class Metric(ABC):
         return self.additive
 
     @property
+    def best_is_no_change(self) -> bool:
+        """Whether its harm can never be above 0: compared with the baseline, lower is no worse."""
+        return self.paired and self.worse == "lower"
+
+    @property
     def loss_range(self) -> tuple[float, float] | None:
         """Smallest and largest loss of a row; None where there is no such loss or bound."""
         return None

@@ -107,6 +107,15 @@ def metric_named(text: str) -> Metric:
         raise _bad(text, str(error)) from error
 
 
+def needs_threshold(text: str) -> bool:
+    """Whether a metric looks at decisions and its name does not say where they are cut."""
+    matched = _NAME.match(text)
+    if matched is None or matched[1] not in _DECIDING:
+        return False
+    given = {part.partition("=")[0].strip() for part in (matched[2] or "").split(",")}
+    return not given & {"threshold", "classes"}
+
+
 def at_operating_threshold(text: str, thresholds: Sequence[float]) -> str:
     """A metric's name with the threshold at which consumers act, where that is what it lacks.
 
@@ -118,13 +127,11 @@ def at_operating_threshold(text: str, thresholds: Sequence[float]) -> str:
     Returns:
         The name as it is, where it says a threshold, takes none, or knows none.
     """
-    matched = _NAME.match(text)
-    if matched is None or matched[1] not in _DECIDING or len(set(thresholds)) != 1:
+    if not needs_threshold(text) or len(set(thresholds)) != 1:
         return text
-    given = [part.strip() for part in (matched[2] or "").split(",") if part.strip()]
-    if any(part.partition("=")[0].strip() in ("threshold", "classes") for part in given):
-        return text
-    return f"{matched[1]}({', '.join([*given, f'threshold={thresholds[0]!r}'])})"
+    name, _, given = text.strip().removesuffix(")").partition("(")
+    parameters = ", ".join(filter(None, (given.strip(), f"threshold={thresholds[0]!r}")))
+    return f"{name.strip()}({parameters})"
 
 
 def _parameter(text: str, key: str, value: str, annotation: object) -> str | int | float:

@@ -1,0 +1,31 @@
+"""Where units are declared independent, live evidence counts pairs instead of days."""
+
+from pathlib import Path
+
+from sluiceway.gates import render
+from sluiceway.statistics.sequential import BettingHarm, Method, SequentialHarm
+from tests.driver import LIVE, QUICK, add, adopt_live, advance, live_days, memory_site, variant
+from tests.steps.worlds import NOW, ask
+
+
+def test_a_declaration_in_the_system_file_chooses_the_sharper_method(tmp_path: Path) -> None:
+    (tmp_path / "system").mkdir()
+    declared = ("  approvals: []", "  independent_units: true\n  approvals: []")
+    site = memory_site(tmp_path, file=variant(tmp_path / "system", *QUICK, declared))
+    adopt_live(site, NOW)
+    add(site, "fraud", "2", LIVE["fraud"])
+    rollout = ask(site, "fraud@2")
+    advance(site, rollout, NOW)
+    methods = {gate.name: gate.evidence.method for gate in site.plan(rollout).gates}
+    assert methods["fraud.brier"] is Method.BETTING
+    assert methods["cost.mae"] is Method.T_MIXTURE  # its losses have no bound to bet against
+    live_days(site, rollout, NOW, 4)
+    look = site.state(rollout).look
+    assert look is not None
+    assert look.fault is None
+    brier, cost = look.states["fraud.brier"], look.states["cost.mae"]
+    assert isinstance(brier, BettingHarm)
+    assert isinstance(cost, SequentialHarm)
+    assert brier.pairs == brier.rows > 0
+    said = next(render(one) for one in look.verdicts if one.gate.name == "fraud.brier")
+    assert "betting e-process on pairs" in said
