@@ -357,7 +357,7 @@ EVIDENCE = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=7_000, deadline=None)
 @given(
     metric=st.sampled_from(EVERY_METRIC),
     margin=st.floats(0, 1e6) | st.floats(0, 1),
@@ -405,7 +405,7 @@ def test_one_poisoned_answer_turns_a_pass_into_an_error(metric, seed, row, arm, 
     assert judge_replay(gate, *poisoned, LEVELS, 1).outcome is Outcome.ERROR
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3_500, deadline=None)
 @given(
     margin=st.floats(0, 1e6),
     harms=st.lists(st.one_of(st.none(), st.floats(), st.sampled_from([-1.0, 0.0])), max_size=30),
