@@ -115,12 +115,20 @@ class Journal(Protocol):
     """The append-only, hash-chained record of events, and the champion pointer."""
 
     def append(
-        self, environment: str, rollout_id: str, drafts: Sequence[Draft], *, after: int
+        self,
+        environment: str,
+        rollout_id: str,
+        drafts: Sequence[Draft],
+        *,
+        after: int,
+        head: str | None = None,
     ) -> tuple[Event, ...]:
         """Add events to a rollout in one transaction.
 
         Args:
             after: Number of events the writer has seen of this rollout.
+            head: The environment's head that the writer has seen, where what is written rests on
+                all rollouts; None where it rests on this one alone.
 
         Raises:
             JournalConflict: Somebody else has written in between; nothing was written.

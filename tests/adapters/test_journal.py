@@ -78,6 +78,19 @@ def test_a_writer_who_has_not_seen_the_newest_event_is_refused(journal: Journal)
     assert len(journal.events("prod", "r1")) == 1
 
 
+def test_a_writer_whose_event_rests_on_all_rollouts_must_have_seen_the_newest(
+    journal: Journal,
+) -> None:
+    start = journal.head("prod")
+    (first,) = journal.append("prod", "r1", [draft()], after=0, head=start)
+    with pytest.raises(JournalConflict):
+        journal.append("prod", "r2", [draft()], after=0, head=start)
+    assert journal.rollouts("prod") == ("r1",)
+    journal.append("other", "r1", [draft()], after=0)
+    journal.append("prod", "r2", [draft()], after=0, head=first.hash)
+    assert journal.rollouts("prod") == ("r1", "r2")
+
+
 def test_rollouts_share_one_chain_an_environment(journal: Journal) -> None:
     journal.append("prod", "r1", [draft()], after=0)
     journal.append("prod", "r2", [draft()], after=0)

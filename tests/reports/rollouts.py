@@ -296,7 +296,7 @@ JOINT = {
 def rejected_in_contracts(system: System | None = None) -> list[Event]:
     """Answers in hours under a contract that promises minutes."""
     system = system or flights()
-    chain = Chain(system, "r0002-dep_delay3")
+    chain = Chain(system, "r0001-dep_delay3")
     plan = begin(chain, (member(system, "dep_delay", "3"),))
     contract = system.models["dep_delay"].contract
     hours = np.random.default_rng(1).gamma(2.0, 0.09, 5200)
@@ -330,7 +330,7 @@ def rejected_in_contracts(system: System | None = None) -> list[Event]:
 def rejected_in_shadow(system: System | None = None) -> list[Event]:
     """A better producer whose consumers had learned to correct the worse one."""
     system = system or flights()
-    chain = Chain(system, "r0003-dep_delay2")
+    chain = Chain(system, "r0002-dep_delay2")
     plan = begin(chain, (member(system, "dep_delay", "2"),))
     chain.tell(kept(plan))
     chain.confirm()
@@ -413,7 +413,7 @@ def in_canary(
 def promoted(system: System | None = None) -> list[Event]:
     """A joint release that is better everywhere."""
     system = system or flights()
-    chain = Chain(system, "r0004-arr_delay2-dep_delay2-missed_connection2")
+    chain = Chain(system, "r0003-arr_delay2-dep_delay2-missed_connection2")
     plan = begin(chain, joint(system))
     chain.tell(kept(plan))
     chain.confirm()
@@ -448,7 +448,7 @@ STORM = {
 def rolled_back(system: System | None = None) -> list[Event]:
     """A release that reads a feed which froze in the live world."""
     system = system or flights()
-    chain = Chain(system, "r0005-arr_delay3-dep_delay3-missed_connection3")
+    chain = Chain(system, "r0004-arr_delay3-dep_delay3-missed_connection3")
     feed = [name for name, f in system.features.items() if "2.0.0" in f.versions]
     members = tuple(
         member(
@@ -460,7 +460,7 @@ def rolled_back(system: System | None = None) -> list[Event]:
         for m in ("dep_delay", "arr_delay", "missed_connection")
     )
     plan = begin(chain, members, generation=2)
-    chain.tell(Waited(behind="r0004-joint"))
+    chain.tell(Waited(behind="r0003-joint"))
     chain.tell(kept(plan))
     chain.confirm()
     chain.tell(shadow(plan, JOINT), after=timedelta(seconds=30))

@@ -275,7 +275,7 @@ def test_evidence_that_could_not_be_had_is_told_as_such(flights):
 
 def test_the_text_marks_each_gate_and_says_what_now(flights):
     said = explain(rollouts.rejected_in_shadow(flights), flights)
-    assert said.splitlines()[0] == "r0003-dep_delay2: rejected in shadow"
+    assert said.splitlines()[0] == "r0002-dep_delay2: rejected in shadow"
     assert "  x arr_delay.mae: harm +2.47 minutes" in said
     assert "  ? arr_delay.rmse" in said
     assert "  + dep_delay.mae" in said

@@ -133,7 +133,7 @@ def sound(site: Site) -> None:
     assert differing(site, wanted_projection(site)) == []
     kinds = Counter((e.rollout_id, e.kind) for e in events)
     for kind in ("promoted", "planned", "ended", "requested", "contracts_checked"):
-        assert kinds["r0002-cost2-fraud2", kind] == 1, kind
+        assert kinds["r0001-cost2-fraud2", kind] == 1, kind
     steps = [e.payload["step"] for e in events if e.kind == "step_entered"]
     assert steps == [0, 1]
     looks = [one for e in events if isinstance(one := happening(e), Looked)]

@@ -97,7 +97,7 @@ def test_a_request_killed_before_its_copy_is_not_judged_by_another_file(tmp_path
 def test_a_copy_cut_short_is_made_again(tmp_path: Path) -> None:
     site, _file = kept_site(tmp_path)
     same_fraud(site)
-    folder = site.folder("r0002-fraud2") / "system"
+    folder = site.folder("r0001-fraud2") / "system"
     partial = folder.with_name("system.partial")
     partial.mkdir(parents=True)
     (partial / "system.yaml").write_text("system: or", encoding="utf-8")

@@ -1,12 +1,16 @@
 """Who waits for whom, and what is one rollout and what are two."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sluiceway.adapters.memory_journal import MemoryJournal
 from sluiceway.errors import BadInput
-from sluiceway.journal import JournalConflict
+from sluiceway.journal import Event
 from sluiceway.rollouts.actions import Rest, Wait
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Waited
@@ -57,6 +61,55 @@ def test_the_later_of_three_waits_for_the_first_that_is_not_over(tmp_path: Path)
     advance(site, rollouts[0], NOW)
     assert requests.behind(site, rollouts[2]) == rollouts[1]
     assert requests.behind(site, rollouts[1]) is None
+
+
+def test_rollouts_are_numbered_from_one_whatever_else_the_journal_holds(tmp_path: Path) -> None:
+    """An adoption and a rollback by hand are no rollouts."""
+    site = quick_site(tmp_path)
+    for version in ("2", "3"):
+        same_fraud(site, version)
+    first = ask(site, "fraud@2")
+    assert first == "r0001-fraud2"
+    for day_number in range(40):
+        advance(site, first, day(40 + day_number))
+        live_days(site, first, day(40 + day_number), 1)
+    assert site.champion().generation == 2, site.state(first).ended
+    requests.request_rollback(site, to=1, reason="back", now=day(80), actor="ada")
+    assert len(site.journal.rollouts(site.environment)) == 3
+    assert ask(site, "fraud@3") == "r0002-fraud3"
+
+
+@dataclass
+class Overtaken(MemoryJournal):
+    """A journal whose first event of a rollout comes too late: somebody asks just before."""
+
+    overtaking: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def append(self, *arguments: Any, after: int, **more: Any) -> tuple[Event, ...]:
+        overtaking, self.overtaking = self.overtaking, lambda: None
+        overtaking()
+        return super().append(*arguments, after=after, **more)
+
+
+@pytest.mark.parametrize("names", [("fraud@3",), ("fraud@2", "cost@2")])
+def test_two_who_ask_at_once_never_get_one_number(tmp_path: Path, names: tuple[str, ...]) -> None:
+    asked: list[str] = []
+    site = memory_site(tmp_path)
+    site = replace(site, journal=Overtaken(lambda: asked.append(ask(site, *names))))
+    asked.append(ask(site, "fraud@2"))
+    assert [rollout.partition("-")[0] for rollout in asked] == ["r0001", "r0002"]
+    assert site.journal.rollouts(site.environment) == tuple(asked)
+
+
+def test_two_who_ask_for_the_same_at_once_get_one_rollout(tmp_path: Path) -> None:
+    asked: list[str] = []
+    site = memory_site(tmp_path)
+    site = replace(site, journal=Overtaken(lambda: asked.append(ask(site, "cost@2", "fraud@2"))))
+    asked.append(ask(site, "fraud@2", "cost@2"))
+    assert asked == ["r0001-cost2-fraud2"] * 2
 
 
 SPLIT = (
@@ -142,25 +195,6 @@ def test_the_same_content_after_a_rejection_is_a_new_rollout(tmp_path: Path) -> 
     advance(site, second, NOW)
     assert ended(site, second).code is ReasonCode.HARM_IN_SHADOW
     assert kinds(site, second) == kinds(site, first)
-
-
-def test_two_who_ask_for_the_same_at_once_get_one_rollout(tmp_path: Path) -> None:
-    site = quick_site(tmp_path)
-    same_fraud(site)
-    journal = site.journal
-    append = journal.append
-    raced: list[str] = []
-
-    def late(*args: object, **more: object) -> object:
-        if not raced:  # somebody else asks between our look and our write
-            raced.append("")
-            raced[0] = ask(site, "fraud@2")
-            raise JournalConflict("somebody was faster")
-        return append(*args, **more)  # type: ignore[arg-type]
-
-    journal.append = late  # type: ignore[method-assign, assignment]
-    assert ask(site, "fraud@2") == raced[0]
-    assert journal.rollouts(site.environment) == ("adoption", raced[0])
 
 
 @pytest.mark.parametrize(

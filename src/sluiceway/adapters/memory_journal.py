@@ -17,10 +17,18 @@ class MemoryJournal:
         self._champions: dict[str, Champion] = {}
 
     def append(
-        self, environment: str, rollout_id: str, drafts: Sequence[Draft], *, after: int
+        self,
+        environment: str,
+        rollout_id: str,
+        drafts: Sequence[Draft],
+        *,
+        after: int,
+        head: str | None = None,
     ) -> tuple[Event, ...]:
         """See :class:`sluiceway.ports.Journal`."""
         with self._lock:
+            if head not in (None, self.head(environment)):
+                raise JournalConflict(f"{environment} has moved since {head}")
             linked = self._linked(environment, rollout_id, drafts, after)
             self._chains.setdefault(environment, []).extend(linked)
         return linked

@@ -71,11 +71,17 @@ class SqlJournal:
         self._engine.dispose()
 
     def append(
-        self, environment: str, rollout_id: str, drafts: Sequence[Draft], *, after: int
+        self,
+        environment: str,
+        rollout_id: str,
+        drafts: Sequence[Draft],
+        *,
+        after: int,
+        head: str | None = None,
     ) -> tuple[Event, ...]:
         """See :class:`sluiceway.ports.Journal`."""
         with self._writing() as connection:
-            return _append(connection, environment, rollout_id, drafts, after=after)
+            return _append(connection, environment, rollout_id, drafts, after=after, seen=head)
 
     def move_champion(
         self,
@@ -202,8 +208,11 @@ def _append(
     drafts: Sequence[Draft],
     *,
     after: int,
+    seen: str | None = None,
 ) -> tuple[Event, ...]:
     position, head = _lock_chain(connection, environment)
+    if seen not in (None, head):
+        raise JournalConflict(f"{environment} has moved since {seen}")
     written = connection.execute(
         select(func.count()).where(
             EVENTS.c.environment == environment, EVENTS.c.rollout_id == rollout_id

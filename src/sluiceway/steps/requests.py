@@ -1,5 +1,6 @@
 """What people ask for: rollouts, adoption, holds, aborts, rollbacks by hand."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -80,19 +81,29 @@ def request_rollout(site: Site, names: Sequence[str], *, now: datetime, actor: s
     )
     slug = "-".join(name.replace("@", "") for name in written)
     while True:
+        # Nobody may take the same number, or ask for the same, between the look and the request.
+        head = site.journal.head(site.environment)
         known = site.journal.rollouts(site.environment)
         for other in known:
             state = site.state(other)
             if state.requested and not state.ended and state.requested.members == wanted.members:
                 return other
-        number = len(known) + 1
-        rollout_id = f"r{number:04d}-{slug}"[:120]
+        rollout_id = f"r{_next_number(known):04d}-{slug}"[:120]
         try:
-            site.tell(rollout_id, wanted, after=0, now=now, actor=actor)
+            site.tell(rollout_id, wanted, after=0, now=now, actor=actor, head=head)
         except JournalConflict:
             continue
         site.systems.kept(rollout_id)
         return rollout_id
+
+
+def _next_number(known: Sequence[str]) -> int:
+    """The number after the highest; an adoption and a rollback by hand have none."""
+    numbers = (_NUMBERED.match(rollout_id) for rollout_id in known)
+    return 1 + max((int(found[1]) for found in numbers if found), default=0)
+
+
+_NUMBERED = re.compile(r"r(\d{4,})-")
 
 
 def behind(site: Site, rollout_id: str) -> str | None:

@@ -155,15 +155,19 @@ class Site:
         after: int,
         now: datetime,
         actor: str = "sluiceway",
+        head: str | None = None,
     ) -> None:
         """Add one event.
 
+        Args:
+            head: The environment's head, where the event rests on all rollouts; else None.
+
         Raises:
-            JournalConflict: Somebody else has written since the event numbered `after`.
+            JournalConflict: Somebody else has written since the event numbered `after`, or since
+                the environment had this `head`.
         """
-        self.journal.append(
-            self.environment, rollout_id, [draft(happened, at=now, actor=actor)], after=after
-        )
+        drafts = [draft(happened, at=now, actor=actor)]
+        self.journal.append(self.environment, rollout_id, drafts, after=after, head=head)
 
     def candidate_release(self, plan: Plan) -> Release:
         """The release that a plan wants live, on top of its own baseline."""
