@@ -180,7 +180,7 @@ def test_a_setting_that_cannot_be_read_is_bad_input(
 
 def test_a_home_that_cannot_be_made_is_cannot_tell(orders: Sluiceway, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    said = orders("--home", str(tmp_path / "file" / "home"), "status")
+    said = orders("--home", str(tmp_path / "file" / "home"), "explain", "r0001")
     assert said.code == 3
     assert "Not a directory" in said.err
     assert "Traceback" not in said.err
@@ -274,6 +274,53 @@ def test_the_impact_of_what_is_not_there_is_bad_input(orders: Sluiceway) -> None
 
 
 # What is there before anything was adopted
+
+
+@pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("explain", "r0001")])
+def test_a_folder_that_has_nothing_to_do_with_us_is_told_so_and_left_as_it_was(
+    sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SLUICEWAY_DATABASE_URL", raising=False)
+    said = sluiceway(*command)
+    assert said.code == 2
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"✗ {tmp_path}: nothing of Sluiceway is here: no system file (system.")
+    assert line.endswith("to begin, declare a system file, then: sluiceway adopt MODEL@VERSION …")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_look_at_what_serves_makes_no_journal(orders: Sluiceway, tmp_path: Path) -> None:
+    orders("status")
+    assert not (tmp_path / "home").exists()
+
+
+def test_mlflow_tells_nothing_of_the_tables_it_makes(tmp_path: Path) -> None:
+    quiet = {k: v for k, v in os.environ.items() if k != "MLFLOW_LOGGING_LEVEL"}
+    said = subprocess.run(
+        [sys.executable, "-c", "from sluiceway.cli import main; main()",
+         "--system", str(SYSTEM), "--home", str(tmp_path / "home"), "explain", "r0001"],
+        capture_output=True, text=True, env=quiet, timeout=120, check=False,
+    )  # fmt: skip
+    assert (tmp_path / "home" / "mlflow.db").exists()
+    assert said.stdout == ""
+    assert said.stderr == "✗ r0001: is no rollout (there are: none yet)\n"
+
+
+def test_a_home_says_where_the_rest_is(
+    sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the home of a demo does; what is said aloud wins."""
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "other"
+    home.mkdir()
+    (home / "settings.env").write_text(f"SLUICEWAY_SYSTEM={SYSTEM}\nSLUICEWAY_ENVIRONMENT=fair\n")
+    assert sluiceway("graph", "--json").code == 2
+    assert sluiceway("--home", str(home), "graph", "--json").value["system"] == "orders"
+    assert sluiceway("--home", str(home), "status", "--json").value["environment"] == "fair"
+    said = sluiceway("--home", str(home), "--environment", "test", "status", "--json")
+    assert said.value["environment"] == "test"
 
 
 def test_nothing_serves_at_first(orders: Sluiceway) -> None:

@@ -7,6 +7,7 @@ flight's label is known only once it has landed.
 import argparse
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -19,6 +20,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+
+from sluiceway.settings import HOME
 
 REPOSITORY = Path(__file__).parents[2]
 NEW_YORK = ZoneInfo("America/New_York")
@@ -98,7 +101,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, default=Path(".sluiceway"), help="where to keep it")
+    parser.add_argument("--home", type=Path, default=HOME, help="where to keep it")
     parser.add_argument("--share", type=float, default=1.0, help="share of flights from July on")
     return parser.parse_args()
 
@@ -296,12 +299,15 @@ def _say_end(summary: dict[str, Any], path: Path, home: Path) -> None:
     if bin_folder.is_relative_to(REPOSITORY):
         bin_folder = bin_folder.relative_to(REPOSITORY)
     last = Path(summary["episodes"][-1]["report"]).parent.name
+    sluiceway = f"{bin_folder}/sluiceway"
+    if home != HOME:
+        sluiceway += f" --home {shlex.quote(str(home))}"
     CONSOLE.print(f"\nSummary: {path}\n\nLook further:")
     for command in (
-        f"{bin_folder}/sluiceway status",
-        f"{bin_folder}/sluiceway explain {last}",
-        f"{bin_folder}/mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db",
-        f"PREFECT_HOME={home}/prefect {bin_folder}/prefect server start",
+        f"{sluiceway} status",
+        f"{sluiceway} explain {last}",
+        f"{bin_folder}/mlflow ui --backend-store-uri {shlex.quote(f'sqlite:///{home}/mlflow.db')}",
+        f"PREFECT_HOME={shlex.quote(f'{home}/prefect')} {bin_folder}/prefect server start",
     ):
         CONSOLE.print(f"  {command}", markup=False)
     CONSOLE.print(f"\n{summary['seconds_total']:.0f} s in all", markup=False)

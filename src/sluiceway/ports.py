@@ -249,6 +249,23 @@ class Trial(Protocol):
         """Why there are no answers."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedSource:
+    """A recorded source that evidence rests on.
+
+    Attributes:
+        name: The source's name in the system file.
+        digest: Of system file, source and window; at most 36 characters.
+        loader: Where it is, without credentials.
+        window: The rows that were read.
+    """
+
+    name: str
+    digest: str
+    loader: str
+    window: Window
+
+
 class Evidence(Protocol):
     """Where a rollout's measurements and documents are kept for people and auditors."""
 
@@ -262,6 +279,7 @@ class Evidence(Protocol):
         tags: Mapping[str, str],
         artifacts: Mapping[str, str | bytes],
         models: Sequence[tuple[str, str]],
+        sources: Sequence[ReplayedSource],
     ) -> str:
         """Keep what a rollout came to; the same rollout again replaces what was kept.
 

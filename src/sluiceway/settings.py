@@ -1,15 +1,25 @@
 """Where everything is: read from the environment, with a default that needs no server."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+HOME = Path(".sluiceway")
+"""Where things are kept by default, below the folder one is in."""
 
 
 class Settings(BaseSettings):
     """Settings of one environment; each is read from ``SLUICEWAY_<NAME>``.
 
-    What the environment does not say is read from ``.sluiceway/settings.env``, where there is one.
+    What the environment does not say is read from ``settings.env`` in the home folder, where there
+    is one.
 
     Attributes:
         system: The system file.
@@ -22,22 +32,43 @@ class Settings(BaseSettings):
         progress: Whether long operations draw a bar on standard error.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="SLUICEWAY_", env_file=".sluiceway/settings.env", frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix="SLUICEWAY_", frozen=True, extra="forbid")
 
     system: Path = Path("system.yaml")
     environment: str = Field(default="production", pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    home: Path = Path(".sluiceway")
+    home: Path = HOME
     data: Path | None = None
     database_url: str | None = Field(default=None, repr=False)
     tracking_uri: str | None = Field(default=None, repr=False)
     progress: bool = False
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - of a file fixed beforehand
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file in the home folder that these name."""
+        home = Path(os.environ.get("SLUICEWAY_HOME", HOME))
+        kept = DotEnvSettingsSource(settings_cls, env_file=home / "settings.env")
+        return init_settings, env_settings, kept, file_secret_settings
+
     @property
     def journal_url(self) -> str:
         """URL of the journal's database."""
-        return self.database_url or f"sqlite:///{self.home.absolute() / 'journal.db'}"
+        return self.database_url or f"sqlite:///{self._journal_file.absolute()}"
+
+    @property
+    def may_have_journal(self) -> bool:
+        """Whether there may be a journal; asked without making one."""
+        return self.database_url is not None or self._journal_file.exists()
+
+    @property
+    def _journal_file(self) -> Path:
+        return self.home / "journal.db"
 
     @property
     def registry_uri(self) -> str:

@@ -1,6 +1,8 @@
 """A rollout's evidence in MLflow is one run, however often it is written."""
 
+import json
 import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import mlflow
@@ -9,7 +11,7 @@ from mlflow.entities import ViewType
 
 from sluiceway.adapters.mlflow_evidence import ENVIRONMENT_TAG, HEAD_TAG, MlflowEvidence
 from sluiceway.errors import BadInput
-from sluiceway.ports import UnknownVersion
+from sluiceway.ports import ReplayedSource, UnknownVersion, Window
 
 from . import mlflow_worlds as worlds
 
@@ -34,6 +36,7 @@ def record(evidence: MlflowEvidence, rollout: str, **changes: object) -> str:
         "tags": {HEAD_TAG: f"head-of-{rollout}", ENVIRONMENT_TAG: "production"},
         "artifacts": {"report.html": "<p>ü</p>", "plan/plan.json": b"{}"},
         "models": (),
+        "sources": (),
         **changes,
     }
     return evidence.record("orders", rollout, **given)  # type: ignore[arg-type]
@@ -53,6 +56,34 @@ def test_recording_twice_makes_one_run_without_doubles(
     assert len(client.get_metric_history(first, "arr_delay.minutes/mae harm")) == 1
     assert len(run.inputs.model_inputs) == 1
     assert {file.path for file in client.list_artifacts(first)} == {"report.html", "plan"}
+
+
+def test_replayed_sources_are_datasets_of_the_run_each_once(
+    evidence: MlflowEvidence, store: str
+) -> None:
+    end = datetime(2026, 3, 1, tzinfo=UTC)
+    orders, longer = (
+        ReplayedSource(
+            name="orders", digest=digest, loader="sql:postgresql://db/shop#orders",
+            window=Window(start=end - timedelta(days=days), end=end),
+        )
+        for digest, days in (("d" * 32, 20), ("e" * 32, 30))
+    )  # fmt: skip
+    record(evidence, "r-7", sources=(orders,))
+    run_id = record(evidence, "r-7", sources=(orders, longer))
+    inputs = mlflow.MlflowClient(store).get_run(run_id).inputs.dataset_inputs
+    assert sorted((i.dataset.name, i.dataset.digest) for i in inputs) == [
+        ("orders", orders.digest),
+        ("orders", longer.digest),
+    ]
+    (first,) = [i for i in inputs if i.dataset.digest == orders.digest]
+    assert first.dataset.source_type == "sql"
+    assert json.loads(first.dataset.source) == {
+        "loader": orders.loader,
+        "start": "2026-02-09T00:00:00+00:00",
+        "end": "2026-03-01T00:00:00+00:00",
+    }
+    assert [(tag.key, tag.value) for tag in first.tags] == [("mlflow.data.context", "shadow")]
 
 
 def test_what_changed_is_added_or_overwritten(

@@ -36,13 +36,10 @@ class Played:
 
     def sluiceway(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         program = Path(sys.executable).with_name("sluiceway")
-        where = dict(
-            line.split("=", 1) for line in (self.home / "settings.env").read_text().splitlines()
-        )
         return subprocess.run(
-            [str(program), *arguments],
+            [str(program), "--home", str(self.home), *arguments],
             cwd=REPOSITORY,
-            env={**_undisturbed(), **where},
+            env=_undisturbed(),
             capture_output=True,
             text=True,
             timeout=120,

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from sluiceway.ports import ReplayedSource
+
 
 class MemoryEvidence:
     """Implements :class:`sluiceway.ports.Evidence` in memory.
@@ -23,6 +25,7 @@ class MemoryEvidence:
         tags: Mapping[str, str],
         artifacts: Mapping[str, str | bytes],
         models: Sequence[tuple[str, str]],
+        sources: Sequence[ReplayedSource],
     ) -> str:
         """Keep what a rollout came to."""
         self.runs[system, rollout_id] = {
@@ -31,6 +34,7 @@ class MemoryEvidence:
             "tags": dict(tags),
             "artifacts": dict(artifacts),
             "models": list(models),
+            "sources": list(sources),
         }
         return rollout_id
 

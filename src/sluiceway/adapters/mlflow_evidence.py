@@ -1,5 +1,6 @@
 """Evidence of rollouts in MLflow: one run a rollout, and the journal heads that runs keep."""
 
+import json
 import math
 import tempfile
 import time
@@ -7,12 +8,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mlflow.entities import LoggedModelInput, Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelInput,
+    Metric,
+    Param,
+    Run,
+    RunStatus,
+    RunTag,
+    ViewType,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from sluiceway.adapters.mlflow_registry import mlflow_errors, shown_uri
 from sluiceway.errors import BadInput, Fault
+from sluiceway.ports import ReplayedSource
 
 ROLLOUT_TAG: Final = "sluiceway.rollout"
 """Run tag: id of the rollout; a rollout has one run."""
@@ -57,6 +70,7 @@ class MlflowEvidence:
         tags: Mapping[str, str],
         artifacts: Mapping[str, str | bytes],
         models: Sequence[tuple[str, str]],
+        sources: Sequence[ReplayedSource],
     ) -> str:
         """Write a rollout's evidence, and once more without doubling anything.
 
@@ -67,6 +81,7 @@ class MlflowEvidence:
             metrics: Finite values; names may have letters, digits and ``_-. /``.
             artifacts: Text or bytes by relative file name.
             models: Model and version of each input of the run.
+            sources: Recorded sources, each a dataset input of the run.
 
         Returns:
             Id of the MLflow run.
@@ -88,6 +103,7 @@ class MlflowEvidence:
             self._record_values(run, metrics, params, {**tags, ROLLOUT_TAG: rollout_id})
             self._record_artifacts(run, artifacts)
             self._record_models(run, models)
+            self._record_sources(run, sources)
             self._client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FINISHED))
             return str(run.info.run_id)
 
@@ -210,6 +226,13 @@ class MlflowEvidence:
                 models=[LoggedModelInput(model_id=model) for model in dict.fromkeys(wanted)],
             )
 
+    def _record_sources(self, run: Run, sources: Sequence[ReplayedSource]) -> None:
+        inputs = run.inputs.dataset_inputs if run.inputs else None
+        known = {(one.dataset.name, one.dataset.digest) for one in inputs or ()}
+        wanted = [one for one in sources if (one.name, one.digest) not in known]
+        if wanted:
+            self._client.log_inputs(run.info.run_id, [_dataset(one) for one in wanted])
+
     def _runs(self, experiment_id: str) -> Iterator[Run]:
         token: str | None = None
         while True:
@@ -220,6 +243,22 @@ class MlflowEvidence:
             token = page.token
             if not token:
                 return
+
+
+def _dataset(source: ReplayedSource) -> DatasetInput:
+    """An entry that says where the rows are; none is read for it."""
+    where = {
+        "loader": source.loader,
+        "start": source.window.start.isoformat(),
+        "end": source.window.end.isoformat(),
+    }
+    dataset = Dataset(
+        name=source.name,
+        digest=source.digest,
+        source_type=source.loader.partition(":")[0],
+        source=json.dumps(where),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "shadow")])
 
 
 def _experiment(system: str) -> str:

@@ -3,6 +3,7 @@
 0 is yes, 1 is no, 2 is wrong usage or bad input, 3 is cannot tell.
 """
 
+import os
 import sys
 import traceback
 
@@ -21,6 +22,8 @@ def main() -> None:
 
     Whatever else goes wrong is 3, for Python's own 1 would say "no".
     """
+    # MLflow tells each table it makes as news; it reads this when it is imported, which is later.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     try:
         app(prog_name="sluiceway")
     except Exception as error:  # noqa: BLE001 - the last place where an error can be told

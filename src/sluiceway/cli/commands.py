@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli import running
-from sluiceway.cli.opening import opened, rollout_named
+from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
 from sluiceway.cli.rendering import (
     radius_json,
     rollout_json,
@@ -173,16 +173,20 @@ def evaluate(here: running.Here = None, as_of: AsOf = None, as_json: AsJson = Fa
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show what serves, and where every rollout is."""
-    with opened(Settings()) as site:
-        champion = site.journal.champion(site.environment)
-        states = {r: site.state(r) for r in site.journal.rollouts(site.environment)}
+    settings = Settings()
+    refuse_elsewhere(settings)
+    champion, states = None, {}
+    if settings.may_have_journal:  # a look makes none
+        with opened(settings) as site:
+            champion = site.journal.champion(site.environment)
+            states = {r: site.state(r) for r in site.journal.rollouts(site.environment)}
     states = {r: state for r, state in states.items() if state.requested is not None}
     if not as_json:
         say_status(champion, states)
         return
     say_json(
         {
-            "environment": Settings().environment,
+            "environment": settings.environment,
             "generation": champion.generation if champion else None,
             "champion": champion.release.versions if champion else None,
             "rollouts": [rollout_json(r, state) for r, state in states.items()],

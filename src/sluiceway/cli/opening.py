@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sluiceway.errors import BadInput, Fault
 from sluiceway.settings import Settings
@@ -10,11 +11,32 @@ from sluiceway.steps.site import Site
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Site]:
-    """Open everything; imported here because MLflow takes a second that most commands need not."""
+    """Open everything; imported here because MLflow takes a second that most commands need not.
+
+    Raises:
+        BadInput: Nothing of ours is here, so nothing is made either.
+    """
+    refuse_elsewhere(settings)
     from sluiceway.wiring import opened as wired
 
     with wired(settings) as site:
         yield site
+
+
+def refuse_elsewhere(settings: Settings) -> None:
+    """Refuse to work in a folder that has nothing to do with us.
+
+    Raises:
+        BadInput: There is neither a system file nor a journal.
+    """
+    if settings.may_have_journal or settings.system.exists():
+        return
+    what = (
+        f"nothing of Sluiceway is here: no system file ({settings.system}) and nothing kept in "
+        f"{settings.home}; go where they are, or name them with --system and --home; to begin, "
+        "declare a system file, then: sluiceway adopt MODEL@VERSION …"
+    )
+    raise BadInput([Fault(where=str(Path.cwd()), what=what)])
 
 
 def rollout_named(site: Site, text: str) -> str:

@@ -11,6 +11,7 @@ from sluiceway.reports import render_report
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import look_reason
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.replayed_sources import replayed_sources
 from sluiceway.steps.site import Site
 
 REPORT = "report.html"
@@ -182,4 +183,5 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
             PLAN: _PLAN_ADAPTER.dump_json(state.plan, indent=2),
         },
         models=[(member.model, member.version) for member in state.plan.members],
+        sources=replayed_sources(site, rollout_id, state),
     )
