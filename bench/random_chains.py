@@ -310,9 +310,11 @@ def system_of(chain: Chain) -> System:
         },
         models=models,
         consumers={},
+        slices={},
         policies=Policies(
             alpha=0.05,
             min_blocks=10,
+            automatic_slices=0,
             shadow=ShadowPolicy(window=30 * day, extension=day),
             canary=CanaryPolicy(steps=(), mirror=0, deadline=day, block=day),
             watch=WatchPolicy(window=day),
