@@ -1,5 +1,6 @@
 """Showing a rollout to people: the report, the MLflow run, and a page for the Prefect UI."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -113,12 +114,17 @@ def verdicts_of(state: RolloutState) -> dict[str, tuple[Verdict, ...]]:
     return found
 
 
+def measurement_name(gate: str) -> str:
+    """A gate's name in the letters that registries take: ``model.expected_cost miss 5``."""
+    return " ".join(re.sub(r"[^\w.\-/ ]+", " ", gate, flags=re.ASCII).split())
+
+
 def measurements(state: RolloutState) -> dict[str, float]:
     """Every number a verdict rests on, by ``phase.gate.what``."""
     numbers: dict[str, float] = {}
     for phase, verdicts in verdicts_of(state).items():
         for verdict in verdicts:
-            name = f"{phase}.{verdict.gate.name}"
+            name = f"{phase}.{measurement_name(verdict.gate.name)}"
             numbers[f"{name}.margin"] = verdict.gate.margin
             if verdict.estimate is None:
                 continue
