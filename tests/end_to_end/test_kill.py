@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -26,6 +26,7 @@ from sluiceway.journal import check_chain
 from sluiceway.rollouts.endings import Ending
 from sluiceway.steps import requests
 from sluiceway.steps.deciding import unfinished
+from sluiceway.steps.looking import blocks_between
 from sluiceway.steps.publishing import REPORT
 from sluiceway.steps.world import differing, wanted_projection
 from tests.adapters.mlflow_worlds import QUIET
@@ -179,11 +180,14 @@ def assert_each_block_entered_once(case: Case) -> None:
     state = case.shop.state(case.rollout_id)
     assert state.look is not None
     assert state.plan is not None
+    assert state.first_step_at is not None
+    calendar, last = state.plan.calendar, str(state.look.watermark)
+    first = calendar.name(calendar.next_start(state.first_step_at))
+    days = blocks_between(calendar, first, last)
     for sequence in state.look.states.values():
-        first = datetime.fromisoformat(sequence.blocks[0])
-        days = [first + timedelta(days=n) for n in range(len(sequence.blocks))]
-        assert sequence.blocks == tuple(day.date().isoformat() for day in days)
-        assert sequence.rows == 120 * len(days)
+        assert (sequence.n + sequence.unmeasured, sequence.last_block) == (len(days), last)
+    for verdict in state.look.verdicts:
+        assert state.look.states[verdict.gate.name].rows == 120 * len(days)
 
 
 def assert_everybody_was_shown(case: Case) -> None:
