@@ -31,7 +31,7 @@ def _frame(rng: np.random.Generator, rows: int) -> pd.DataFrame:
 
 def drift_vs_sort(quick: bool) -> float:
     """CPU of profiling two windows and comparing them, over `np.sort` of their numeric columns."""
-    rows, repeats = (100_000, 3) if quick else (1_000_000, 7)
+    rows, repeats = 1_000_000, 3 if quick else 7
     rng = np.random.default_rng(20261124)
     windows = [_frame(rng, rows) for _ in range(2)]
     codes = np.repeat(np.arange(BLOCKS), rows // BLOCKS)
