@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import field as with_default
+from datetime import date, timedelta
+from enum import StrEnum
 
 from pydantic import TypeAdapter
 
@@ -51,6 +53,19 @@ class BehaviouralPromise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """A field that is a vector.
+
+    Attributes:
+        dimension: Number of columns it takes, from the field's position on.
+        space: Id of the space its vectors live in; those of two spaces cannot be compared.
+    """
+
+    dimension: int
+    space: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputField:
     """One promised column of a model's answer.
 
@@ -62,6 +77,13 @@ class OutputField:
         high: Largest promised value, in `unit`.
         nullable: Whether it may be missing.
         promise: How its answers behave; None promises nothing.
+        categories: Every value it may have, in the promised order; a ``long`` field gives the
+            place in it, from 0. None where it is not categorical.
+        positive: The category that a probability speaks of; None where the field is none.
+        semantics: Id of what the value means; another id is another meaning under the same name.
+        calibration: Id of the calibration that made the values comparable; None where there is
+            none to speak of.
+        embedding: Set where the field is a vector.
     """
 
     name: str
@@ -72,6 +94,11 @@ class OutputField:
     high: float | None
     nullable: bool
     promise: BehaviouralPromise | None
+    categories: tuple[str, ...] | None = None
+    positive: str | None = None
+    semantics: str | None = None
+    calibration: str | None = None
+    embedding: Embedding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +110,10 @@ class InputDemand:
         low: Smallest value it was built for, in the input's unit.
         high: Largest value it was built for, in the input's unit.
         nullable: Whether it can answer when the value is missing.
+        dtype: ``double``, ``long``, ``boolean`` or ``string``; None where that was not said.
+        categories: Every value it knows; None where it knows no such list.
+        semantics: Id of what the value must mean; None where that was not said.
+        embedding: Set where it must be a vector.
     """
 
     name: str
@@ -90,6 +121,64 @@ class InputDemand:
     low: float | None
     high: float | None
     nullable: bool
+    dtype: str | None = None
+    categories: tuple[str, ...] | None = None
+    semantics: str | None = None
+    embedding: Embedding | None = None
+
+
+class Trigger(StrEnum):
+    """What makes a fallback answer instead of the model."""
+
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OUT_OF_CONTRACT = "out_of_contract"
+    STALE_INPUT = "stale_input"
+    ISOLATED = "isolated"
+
+
+class FallbackKind(StrEnum):
+    """Where a fallback takes its answer from."""
+
+    CONSTANT = "constant"
+    LAST_KNOWN_GOOD = "last_known_good"
+    COLUMN = "column"
+    """An input of the model, or a field of another model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackRule:
+    """What a consumer receives of one field when the model has no usable answer.
+
+    The contract's constant of the field is the last resort of every rule.
+
+    Attributes:
+        column: ``model.field`` or the name of an input; None unless `kind` is COLUMN.
+        max_age: How old a last known good answer may be; None unless that is the `kind`.
+        triggers: What makes it answer; empty means everything.
+    """
+
+    kind: FallbackKind
+    column: str | None = None
+    max_age: timedelta | None = None
+    triggers: tuple[Trigger, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deprecation:
+    """An output field that is going to be removed.
+
+    Attributes:
+        since: Day of the announcement.
+        remove_after: First day on which it may be removed.
+        use_instead: ``field`` of this model or ``model.field``; None where nothing replaces it.
+    """
+
+    field: str
+    since: date
+    remove_after: date
+    use_instead: str | None
+    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +189,13 @@ class Contract:
         version: Semver of the contract.
         deadline: Longest time for one batch of recorded rows.
         fallback: Safe default of each output field, in its unit, for when there is no answer.
+        fallback_rules: What is tried before the safe default, by output field.
+        latency_p99: Time within which 99 of 100 single requests are answered.
+        freshness: Oldest age of the inputs that an answer rests on.
+        max_batch: Most rows in one request.
+        deterministic: Whether equal inputs give equal answers; None where that was not said.
+        deprecations: Fields that are going to be removed.
+        reserved: Names of removed fields; no field may take them again.
     """
 
     model: str
@@ -108,11 +204,22 @@ class Contract:
     inputs: tuple[InputDemand, ...]
     deadline: timedelta
     fallback: Mapping[str, float]
+    fallback_rules: Mapping[str, FallbackRule] = with_default(default_factory=dict)
+    latency_p99: timedelta | None = None
+    freshness: timedelta | None = None
+    max_batch: int | None = None
+    deterministic: bool | None = None
+    deprecations: tuple[Deprecation, ...] = ()
+    reserved: tuple[str, ...] = ()
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the canonical content."""
-        return sha256_of(as_json(_ADAPTER, self))
+        """SHA-256 of the canonical content.
+
+        What is left at its default takes no part, so that a kind of promise that is learnt later
+        leaves the hashes of older contracts as they are.
+        """
+        return sha256_of(_ADAPTER.dump_python(self, mode="json", exclude_defaults=True))
 
     def field(self, name: str) -> OutputField:
         """The output field of this name.
