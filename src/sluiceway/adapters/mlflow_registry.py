@@ -26,6 +26,7 @@ from sluiceway.adapters.model_files import (
 )
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
+from sluiceway.features import Stamp, read_stamps
 from sluiceway.ports import (
     Predictor,
     RegisteredVersion,
@@ -37,7 +38,7 @@ from sluiceway.ports import (
 CONTRACT_TAG: Final = "sluiceway.contract"
 """Version tag: the contract as :meth:`~sluiceway.contracts.values.Contract.to_json` writes it."""
 FEATURES_TAG: Final = "sluiceway.features"
-"""Version tag: JSON object, feature version by feature."""
+"""Version tag: JSON object, stamp by feature: its version, and what its definition was."""
 DIGEST_TAG: Final = "sluiceway.artifact_sha256"
 """Version tag: the digest that was verified."""
 CONTRACT_HASH_TAG: Final = "sluiceway.contract_hash"
@@ -88,6 +89,7 @@ class MlflowRegistry:
         """
         found = self._found(model, version)
         tags = dict(found.tags)
+        stamps = _stamps(tags, where=f"{model}@{version}: tag {FEATURES_TAG}")
         with self._fetched(model, version, only=MODEL_FILE) as folder, _files(model, version):
             columns = describe(folder).inputs
         return RegisteredVersion(
@@ -95,8 +97,9 @@ class MlflowRegistry:
             version=version,
             inputs=None if columns is None else tuple(column.name for column in columns),
             contract=_contract(tags, where=f"{model}@{version}: tag {CONTRACT_TAG}"),
-            features=_features(tags, where=f"{model}@{version}: tag {FEATURES_TAG}"),
+            features={name: stamp.version for name, stamp in stamps.items()},
             tags=tags,
+            definitions={n: s.definition for n, s in stamps.items() if s.definition is not None},
         )
 
     def artifact_sha256(self, model: str, version: str) -> str:
@@ -277,9 +280,9 @@ def _contract(tags: Mapping[str, str], *, where: str) -> Contract | None:
         raise BadInput([Fault(where=where, what=f"is no contract: {error}")]) from error
 
 
-def _features(tags: Mapping[str, str], *, where: str) -> Mapping[str, str]:
+def _stamps(tags: Mapping[str, str], *, where: str) -> Mapping[str, Stamp]:
     try:
-        return _FEATURES.validate_python(json.loads(tags.get(FEATURES_TAG, "{}")))
+        return read_stamps(_FEATURES.validate_python(json.loads(tags.get(FEATURES_TAG, "{}"))))
     except ValueError as error:
         what = 'is no JSON object of versions by feature, like {"origin_mean_delay": "2.0.0"}'
         raise BadInput([Fault(where=where, what=what)]) from error

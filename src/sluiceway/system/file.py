@@ -215,6 +215,7 @@ def _source(name: str, shape: SourceShape) -> Source:
         )
         if shape.labels
         else None,
+        max_lag=shape.max_lag,
     )
 
 
@@ -288,4 +289,5 @@ def _policies(shape: PoliciesShape) -> Policies:
         approvals=tuple(shape.approvals),
         independent_units=shape.independent_units,
         budget_window=shape.budget_window,
+        feature_parity=shape.feature_parity,
     )
