@@ -24,6 +24,7 @@ from sluiceway.adapters.model_files import (
     digest_of,
     load_verified,
 )
+from sluiceway.adoption import DraftedModel
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.features import Stamp, read_stamps
@@ -100,6 +101,44 @@ class MlflowRegistry:
             features={name: stamp.version for name, stamp in stamps.items()},
             tags=tags,
             definitions={n: s.definition for n, s in stamps.items() if s.definition is not None},
+        )
+
+    def models(self) -> tuple[str, ...]:
+        """Names of all registered models, sorted.
+
+        Raises:
+            RegistryUnavailable: The registry did not answer.
+        """
+        found: list[str] = []
+        token = None
+        with mlflow_errors(f"registry {shown_uri(self._registry_uri)}"):
+            while True:
+                page = self._client.search_registered_models(page_token=token)
+                found += [model.name for model in page]
+                token = page.token
+                if not token:
+                    return tuple(sorted(found))
+
+    def drafted(self, model: str) -> DraftedModel:
+        """What a first draft of a system file can say of a model: its champion, or its newest.
+
+        Raises:
+            BadInput: It has no version, or one without a signature.
+            RegistryUnavailable: The registry did not answer.
+        """
+        version = self.aliases(model).get("champion") or self.latest_version(model)
+        if version is None:
+            raise BadInput([Fault(where=model, what="has no version that could be read")])
+        with self._fetched(model, version, only=MODEL_FILE) as folder, _files(model, version):
+            described = describe(folder)
+        if described.inputs is None:
+            what = "has no signature; log it with signature=infer_signature(inputs, answers)"
+            raise BadInput([Fault(where=f"{model}@{version}", what=what)])
+        return DraftedModel(
+            name=model,
+            version=version,
+            inputs={column.name: column.type for column in described.inputs},
+            outputs=described.outputs or ("answer",),
         )
 
     def artifact_sha256(self, model: str, version: str) -> str:
