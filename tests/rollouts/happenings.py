@@ -233,7 +233,9 @@ def audited(outcome: Outcome) -> FeaturesAudited:
         declared=stamp,
         parity=None,
     )
-    found = () if code is None else (FeatureFinding(code=code, models=(), feature="distance"),)
+    found = (
+        () if code is None else (FeatureFinding(code=code, models=("eta@2",), feature="distance"),)
+    )
     audit = FeatureAudit(start=START, end=START + DAY, features=(one,), findings=found)
     assert audit.outcome is outcome
     return FeaturesAudited(outcome=outcome, audit=audit)
