@@ -23,6 +23,7 @@ from sluiceway.rollouts.events import (
     DeadlineLengthened,
     Diagnosed,
     Ended,
+    FeaturesAudited,
     Happening,
     Held,
     IncidentOpened,
@@ -183,6 +184,8 @@ def _prepared(what: Happening) -> _Said | None:
             return "plan fixed", count(len(what.plan.gates), "gate"), Tone.PLAIN
         case ContractsChecked():
             return "contracts", spoken(what.outcome), _BY_OUTCOME[what.outcome]
+        case FeaturesAudited():
+            return "features audited", spoken(what.outcome), _BY_OUTCOME[what.outcome]
         case ShadowMeasured():
             rows = f"{spoken(what.outcome)}, {count(what.rows, 'row')}"
             return "shadow replay", rows, _BY_OUTCOME[what.outcome]
