@@ -46,6 +46,9 @@ _LEFT, _RIGHT = 74.0, WIDTH - 178
 """The axis ends early, so that the last flags have room to its right."""
 _FLAG, _MOST_FLAGS = 15.0, 9
 _TRAFFIC, _LOOKS, _AXIS, _LEGEND = 64.0, 30.0, 30.0, 18.0
+# Years, months, days, hours, minutes, seconds: each tick can be read by itself.
+_TICKS: Final = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
+_FIRST_TICKS: Final = ["%Y", "%b %Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
 _MOST_MARKERS = 120
 """More looks than these are drawn as bars of equal outcomes; a marker each would be a smear."""
 
@@ -207,15 +210,15 @@ def _axis(sheet: Sheet, scale: _Scale, y: float) -> None:
         for tick in locator.tick_values(scale.start, scale.end)
         if _number(scale.start) <= tick <= _number(scale.end)
     ]
-    formatter = _Formatter(locator)
+    formatter = _Formatter(locator, show_offset=False)
+    formatter.formats, formatter.zero_formats = _TICKS, _FIRST_TICKS
     sheet.rule((_LEFT, _RIGHT), (y, y), color=FAINT, lw=0.9, zorder=1)
     span = _number(scale.end) - _number(scale.start)
     for tick, text in zip(ticks, formatter.format_ticks(ticks), strict=True):
         x = _LEFT + (tick - _number(scale.start)) / span * (_RIGHT - _LEFT)
         sheet.rule((x, x), (y, y + 4), color=FAINT, lw=0.9, zorder=1)
         sheet.write(x, y + 11, text, size=7.5, colour=MUTED, align="center")
-    offset = formatter.get_offset() or f"{scale.start:%Y}"
-    sheet.write(_RIGHT + 12, y, f"{offset}, UTC", size=7.5, colour=MUTED)
+    sheet.write(_RIGHT + 12, y, f"UTC, {scale.end:%Y}", size=7.5, colour=MUTED)
 
 
 def _number(at: datetime) -> float:
