@@ -10,6 +10,7 @@ from markupsafe import Markup
 from sluiceway.durations import render_duration
 from sluiceway.gates import Levels, Verdict
 from sluiceway.journal import Event
+from sluiceway.planning import render_block_length
 from sluiceway.reports.advice import headline, what_now
 from sluiceway.reports.canary_picture import draw_canary
 from sluiceway.reports.figures import count, duration, joined, moment, percent, spoken
@@ -28,6 +29,7 @@ from sluiceway.reports.slices import slices_said, worst_slices
 from sluiceway.reports.story import Story, read_story
 from sluiceway.reports.walk import event_rows, phase_rows
 from sluiceway.rollouts.endings import Ending, Phase
+from sluiceway.rollouts.plan import Plan
 from sluiceway.system.values import System
 
 _TONES = {
@@ -207,7 +209,7 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
             f"{limit} of labels missing",
         ),
         ("Rollback", f"{family} over all looks{bonferroni}"),
-        ("Blocks", f"{render_duration(plan.canary.block)}, cut in {plan.timezone}"),
+        ("Blocks", _blocks_said(story, plan)),
         (
             "Shadow",
             f"{render_duration(plan.shadow_window)} up to {moment(plan.shadow_end)} UTC, "
@@ -223,6 +225,12 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
         ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),
         ("Approval", joined(plan.approvals) if plan.approvals else "none needed"),
     )
+
+
+def _blocks_said(story: Story, plan: Plan) -> str:
+    said = f"{render_duration(plan.canary.block)}, cut in {plan.timezone}"
+    blocks = story.state.blocks
+    return said if blocks is None else f"{said}; canary: {render_block_length(blocks)}"
 
 
 @lru_cache(maxsize=1)

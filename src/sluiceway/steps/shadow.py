@@ -127,7 +127,7 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
     """
     state = site.state_for(rollout_id, Diagnose(), now=now)
     chains = Chains.of(site, rollout_id, now)
-    calendar = chains.plan.calendar
+    calendar = (state.live_plan or chains.plan).calendar
     attribution, fault = None, None
     if state.look is None or state.look.watermark is None or state.first_step_at is None:
         fault = "no block of live evidence has been looked at"
