@@ -75,15 +75,16 @@ def render_block_length(blocks: BlockLength) -> str:
     declared, record = _said(blocks.declared), f"{blocks.recorded_blocks:,} blocks of record"
     if blocks.is_longer:
         at_least = "" if blocks.verified else "at least "
+        time = f"{at_least}{_said(blocks.time, blocks.declared)} of {blocks.gate}"
         said = (
             f"blocks of {_said(blocks.length)} instead of {declared}: {TIMES} × the "
-            f"autocorrelation time of {at_least}{_said(blocks.time)} of {blocks.gate}, in {record}"
+            f"autocorrelation time of {time}, in {record}"
         )
         return said if blocks.verified else f"{said}, which are too few to see it fade"
     if blocks.seen:
         return (
             f"blocks of {declared}, verified: {TIMES} × the autocorrelation time of "
-            f"{_said(blocks.time)} of {blocks.gate} fits, in {record}"
+            f"{_said(blocks.time, blocks.declared)} of {blocks.gate} fits, in {record}"
         )
     if blocks.verified:
         return f"blocks of {declared}, verified: no autocorrelation is seen in {record}"
@@ -93,9 +94,10 @@ def render_block_length(blocks: BlockLength) -> str:
     )
 
 
-def _said(time: timedelta) -> str:
-    """``2 days``, ``0.4 days``, ``6 hours``; whole numbers where there are any."""
-    unit, of = next((one for one in _UNITS if time >= one[1]), _UNITS[0])
+def _said(time: timedelta, like: timedelta | None = None) -> str:
+    """``2 days``, ``0.4 days``, ``6 hours``; in the unit that fits another time, where given."""
+    size = time if like is None else like
+    unit, of = next((one for one in _UNITS if size >= one[1]), _UNITS[0])
     number = f"{time / of:.1f}".removesuffix(".0")
     return f"{number} {unit}" + ("" if number == "1" else "s")
 
@@ -153,7 +155,8 @@ def in_longer_blocks(recorded: RecordedHarms, blocks: BlockLength) -> RecordedHa
     units = np.asarray(recorded.units, dtype=np.float64)[kept]
 
     def summed(values: Floats) -> Floats:
-        return np.bincount(group, weights=values, minlength=len(names))
+        found = np.bincount(group, weights=values, minlength=len(names))
+        return found.astype(np.float64)
 
     harms: dict[str, tuple[float | None, ...]] = {}
     for name, column in recorded.harms.items():
