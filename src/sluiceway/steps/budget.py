@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sluiceway.gates import Levels, Reason, Verdict, judge_replay
+from sluiceway.gates import Levels, Reason, Sums, Verdict, judge_replay
 from sluiceway.outcomes import Outcome
 from sluiceway.planning.budget import BudgetVerdict, Served, best_generation, judge_budget
 from sluiceway.releases import Release
 from sluiceway.replay.evaluate import Arm
 from sluiceway.rollouts.events import Adopted, ChampionRestored, Promoted, happening
 from sluiceway.rollouts.plan import Plan
-from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.site import Site
 
 _MOVES_THE_CHAMPION = frozenset({"adopted", "promoted", "champion_restored"})
@@ -89,8 +88,8 @@ def _harms(site: Site, rollout_id: str, sign: int) -> dict[str, float]:
 def judge_budgets(
     budgets: Budgets,
     verdicts: Sequence[Verdict],
-    sums: Mapping[str, Mapping[str, BlockSums]],
-    candidate: Mapping[str, BlockSums],
+    sums: Mapping[str, Mapping[str, Sums]],
+    candidate: Mapping[str, Sums],
     levels: Levels,
     *,
     looks: int,

@@ -309,6 +309,7 @@ def _policies(shape: PoliciesShape) -> Policies:
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals),
         independent_units=shape.independent_units,
+        recurring_units=shape.recurring_units,
         budget_window=shape.budget_window,
         feature_parity=shape.feature_parity,
     )

@@ -155,6 +155,7 @@ class PoliciesShape(Shape):
     canary: CanaryShape
     watch: WatchShape
     independent_units: bool = False
+    recurring_units: str | None = None
     approvals: list[str] = []
     budget_window: Duration = timedelta(days=90)
     feature_parity: float = Field(default=0.01, ge=0, lt=1)
