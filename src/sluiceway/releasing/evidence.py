@@ -35,9 +35,12 @@ class EvidenceKind(StrEnum):
 
 
 def content_of(member: Member) -> str:
-    """SHA-256 over what makes a member answer as it does; its number takes no part."""
-    features = dict(sorted(member.features.items()))
-    return sha256_of([member.model, member.contract_hash, member.artifact_sha256, features])
+    """SHA-256 over what makes a member answer as it does; its number takes no part.
+
+    That is its contract, its files, and version and definition of the features it reads.
+    """
+    content = [member.model, member.contract_hash, member.artifact_sha256, dict(member.features)]
+    return sha256_of([*content, dict(member.definitions)] if member.definitions else content)
 
 
 def contents_of(release: Release) -> dict[str, str]:

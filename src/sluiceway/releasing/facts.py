@@ -164,12 +164,16 @@ class Facts:
 
     def content(self, member: Member) -> str:
         """The member's content hash, worked out once."""
-        key = (member.model, member.contract_hash, member.artifact_sha256)
-        # Versions of equal files may still read other feature versions.
-        full = (*key, tuple(sorted(member.features.items())))
-        if full not in self._contents:
-            self._contents[full] = content_of(member)
-        return self._contents[full]
+        key = (
+            member.model,
+            member.contract_hash,
+            member.artifact_sha256,
+            tuple(sorted(member.features.items())),
+            tuple(sorted(member.definitions.items())),
+        )
+        if key not in self._contents:
+            self._contents[key] = content_of(member)
+        return self._contents[key]
 
     def _tested(self, edge: Edge, consumer: Member | None) -> frozenset[str]:
         """Hashes of the producer's contracts that the consumer is known to live with."""
