@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from sluiceway.canonical import sha256_of
 from sluiceway.outcomes import Outcome
@@ -28,10 +29,13 @@ class EvidenceKind(StrEnum):
     SERVED = "served"
     """They were the champion."""
 
-    @property
-    def shows_behaviour(self) -> bool:
-        """Whether consumers' own results were judged, not only the shape of what they are fed."""
-        return self is not EvidenceKind.CONTRACT_TEST
+
+JUDGED: Final = frozenset({EvidenceKind.SHADOW_REPLAY, EvidenceKind.CANARY, EvidenceKind.SERVED})
+"""Kinds in which the gates were judged: these may bring a release live."""
+
+TRACED: Final = JUDGED | {EvidenceKind.COUNTERFACTUAL}
+"""Kinds that may bring a release *back*: a counterfactual says by best estimate, not by a bound,
+that every gate is within its margin, which is enough against a release that is known to harm."""
 
 
 def content_of(member: Member) -> str:
@@ -107,7 +111,7 @@ def support(
     models: frozenset[str],
     *,
     asked: str,
-    behaviour: bool,
+    kinds: frozenset[EvidenceKind],
     now: datetime,
     max_age: timedelta,
 ) -> Support:
@@ -121,7 +125,7 @@ def support(
         contents: Content by model.
         models: The set that is asked about; a failed part of it fails the whole.
         asked: The model whose answers matter.
-        behaviour: Whether only records count in which results were judged.
+        kinds: The kinds of passed evidence that count.
         now: The time (UTC).
         max_age: How long passed evidence counts.
     """
@@ -134,7 +138,7 @@ def support(
             continue
         if record.asked is not None and asked not in record.asked:
             continue
-        if behaviour and not record.kind.shows_behaviour:
+        if record.kind not in kinds:
             continue
         fresh = now - record.at <= max_age
         return Support(code=SupportCode.FRESH if fresh else SupportCode.EXPIRED, record=record)
@@ -162,7 +166,7 @@ def failed_sets(records: Iterable[EvidenceRecord]) -> tuple[FailedSet, ...]:
     found: list[FailedSet] = []
     passed: list[EvidenceRecord] = []
     for record in records:
-        if record.outcome is Outcome.PASSED and record.kind.shows_behaviour:
+        if record.outcome is Outcome.PASSED and record.kind in JUDGED:
             passed.append(record)
         if record.outcome is not Outcome.FAILED:
             continue

@@ -11,6 +11,8 @@ from sluiceway.graph import reachable
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.evidence import (
+    JUDGED,
+    EvidenceKind,
     EvidenceRecord,
     FailedSet,
     Support,
@@ -19,7 +21,7 @@ from sluiceway.releasing.evidence import (
     support,
 )
 from sluiceway.releasing.fitting import Fit, FitCode, fit, fit_of_feature
-from sluiceway.system.values import Edge, Ignore, System
+from sluiceway.system.values import Edge, Ignore, Reliance, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class Facts:
             a record.
         records: All evidence, in any order.
         now: The time (UTC).
+        kinds: The kinds of passed evidence that show how versions behave together.
     """
 
     system: System
@@ -39,6 +42,7 @@ class Facts:
     contracts: Mapping[str, Contract]
     records: Sequence[EvidenceRecord]
     now: datetime
+    kinds: frozenset[EvidenceKind] = JUDGED
 
     @cached_property
     def newest_first(self) -> tuple[EvidenceRecord, ...]:
@@ -115,9 +119,7 @@ class Facts:
             if edge.field is None
         )
 
-    def support(
-        self, release: Release, models: frozenset[str], *, asked: str, behaviour: bool = True
-    ) -> Support:
+    def support(self, release: Release, models: frozenset[str], *, asked: str) -> Support:
         """The evidence for the release's versions of these models together."""
         contents = {m: self.content(release.members[m]) for m in models if m in release.members}
         return support(
@@ -125,21 +127,24 @@ class Facts:
             contents,
             models,
             asked=asked,
-            behaviour=behaviour,
+            kinds=self.kinds,
             now=self.now,
             max_age=self.system.policies.evidence_max_age,
         )
 
     def pair_support(self, edge: Edge, producer: Member, consumer: Member) -> Support:
-        """The evidence for two versions on an edge, whatever fed them."""
+        """The evidence for two versions on an edge, whatever fed them.
+
+        A contract test is enough where nothing is relied on that it does not look at.
+        """
         contents = {m.model: self.content(m) for m in (producer, consumer)}
-        behaviour = any(reliance.value == "behavioural" for reliance in edge.relies_on)
+        tested = Reliance.BEHAVIOURAL not in edge.relies_on
         return support(
             self.newest_first,
             contents,
             frozenset(contents),
             asked=consumer.model,
-            behaviour=behaviour,
+            kinds=self.kinds | {EvidenceKind.CONTRACT_TEST} if tested else self.kinds,
             now=self.now,
             max_age=self.system.policies.evidence_max_age,
         )
@@ -187,7 +192,7 @@ class Facts:
         found: dict[tuple[str, str], set[str]] = {}
         readers = {(edge.consumer, edge.producer) for edge in self.model_edges}
         for record in self.records:
-            if record.outcome is not Outcome.PASSED or not record.kind.shows_behaviour:
+            if record.outcome is not Outcome.PASSED or record.kind not in self.kinds:
                 continue
             for consumer, producer in readers:
                 if consumer in record.contents and producer in record.contracts:

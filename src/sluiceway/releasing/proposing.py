@@ -86,7 +86,7 @@ def _refuses(
         return False
     if found.code.evidence_clears and consumer is not None:
         seen = facts.pair_support(edge, producer, consumer)
-        if seen.code is SupportCode.FRESH and seen.record and seen.record.kind.shows_behaviour:
+        if seen.code is SupportCode.FRESH and seen.record and seen.record.kind in facts.kinds:
             return False
     return facts.ignores_on(edge, producer, consumer)[0] is None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.choosing import Pick, Problem, choose
 from sluiceway.releasing.conflicts import Rule, RuleKind, conflict
-from sluiceway.releasing.evidence import SupportCode
+from sluiceway.releasing.evidence import TRACED, SupportCode
 from sluiceway.releasing.facts import Facts
 from sluiceway.releasing.proposing import release_problem
 
@@ -88,6 +88,7 @@ def way_back(
     whole = live.with_members(before.members[m] for m in changed if m in before.members)
     if not _can_be_told_apart(live, before, changed):
         return WayBack(release=whole, bad=culprits, back=changed, stays=())
+    facts = replace(facts, kinds=TRACED)
     shelf = _shelf(live, before)
     problem = release_problem(facts, shelf, only_proven=True, serving=live)
     bad_versions = frozenset((m, live.members[m].version) for m in culprits)
