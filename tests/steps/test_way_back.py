@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from sluiceway.contracts.values import Contract
 from sluiceway.journal import check_chain
 from sluiceway.releasing import EvidenceKind, SupportCode
-from sluiceway.releasing.evidence import TRACED
 from sluiceway.reports import explain
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import PartServed, WayBackPlanned
-from sluiceway.steps import requests
+from sluiceway.steps import requests, returning
 from sluiceway.steps.known import facts_of
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import differing, wanted_projection
@@ -111,6 +112,12 @@ def test_in_the_watch_only_the_member_that_turned_bad_goes_back(tmp_path: Path) 
         "priority@2": "rolled_back",
     }
     assert differing(site, wanted_projection(site)) == []
+    facts = facts_of(site, site.systems.current(), (), now=day(80))
+    seen = facts.support(champion.release, facts.feeders("priority"), asked="priority")
+    assert (seen.code, seen.record and seen.record.kind) == (
+        SupportCode.FRESH,
+        EvidenceKind.SERVED,
+    )
     assert check_chain(site.journal.chain(site.environment), known_heads={}).faults == ()
     text = explain(site.journal.events(site.environment, rollout), site.systems.kept(rollout))
     assert "Priority goes back; cost and fraud stay." in text
@@ -158,20 +165,26 @@ def test_where_the_producer_is_bad_what_was_fitted_to_it_goes_with_it(tmp_path: 
     assert (versions["fraud"], versions["cost"]) == ("1", "1")
 
 
-def test_a_champion_moved_by_hand_in_between_is_left_alone(tmp_path: Path) -> None:
+def test_a_champion_moved_by_hand_in_between_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site, predictors = joint_site(tmp_path)
     rollout = to_canary(site, *JOINT)
     live_days(site, rollout, NOW, 14)
+    plan_way_back = returning.plan_way_back
+
+    def and_somebody_moves_the_champion(site: Site, rollout_id: str, *, now: datetime) -> None:
+        plan_way_back(site, rollout_id, now=now)
+        requests.request_rollback(site, to=2, reason="it was right", now=now, actor="ada")
+
+    monkeypatch.setattr(returning, "plan_way_back", and_somebody_moves_the_champion)
     turns_bad(predictors["priority"], 8.0)
     live_days(site, rollout, day(54), 20)
-    facts = facts_of(site, site.systems.current(), (), now=day(80))
-    release = site.champion().release
-    seen = replace(facts, kinds=TRACED).support(
-        release, facts.feeders("priority"), asked="priority"
+    assert site.champion().generation == 2
+    assert ended(site, rollout).reason.endswith(
+        ". the whole release goes back: the champion was moved since"
     )
-    assert seen.code is SupportCode.FRESH
-    assert seen.record is not None
-    assert seen.record.kind is EvidenceKind.SERVED
+    assert "part_served" not in kinds(site, rollout)
 
 
 def in_percent(contract: Contract) -> Contract:

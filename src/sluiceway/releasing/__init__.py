@@ -22,7 +22,7 @@ from sluiceway.releasing.promoting import (
     can_promote,
 )
 from sluiceway.releasing.proposing import Proposal, Shelf, propose, release_problem
-from sluiceway.releasing.returning import KeptOut, WayBack, way_back
+from sluiceway.releasing.returning import KeptOut, WayBack, both_of, way_back
 
 __all__ = [
     "Answer",
@@ -49,6 +49,7 @@ __all__ = [
     "Support",
     "SupportCode",
     "WayBack",
+    "both_of",
     "can_promote",
     "choose",
     "conflict",

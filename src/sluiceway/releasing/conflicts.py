@@ -4,7 +4,7 @@ Smallest in the sense that leaving any one of them out makes a choice possible (
 QuickXplain, AAAI 2004, which asks the solver about halves instead of about each rule).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -50,6 +50,15 @@ def conflict(problem: Problem) -> tuple[Rule, ...]:
 
     return tuple(
         sorted(_smallest((), rules, possible), key=lambda rule: list(RuleKind).index(rule.kind))
+    )
+
+
+def broken_rules(problem: Problem, choice: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Every rule that one whole choice breaks; wanted versions aside."""
+    return tuple(
+        rule
+        for rule in _rules(replace(problem, wanted={}))
+        if all(choice.get(model) == version for model, version in rule.picks)
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.answers import Answer
 from sluiceway.releasing.choosing import Choice, Pick, Problem, choose, moves
-from sluiceway.releasing.conflicts import Rule, conflict
+from sluiceway.releasing.conflicts import Rule, broken_rules, conflict
 from sluiceway.releasing.evidence import SupportCode
 from sluiceway.releasing.facts import Facts
 from sluiceway.system.values import Edge
@@ -29,7 +29,7 @@ class Proposal:
         moved: Models that change.
         companions: What has to go along with what was wanted, sorted.
         conflict: With no choice, a smallest set of rules that cannot all be kept.
-        alone: Why what was wanted cannot go without its companions; empty where it has none.
+        alone: The rules that what was wanted breaks without its companions.
     """
 
     wanted: tuple[Pick, ...]
@@ -121,6 +121,5 @@ def propose(problem: Problem, wanted: Mapping[str, str]) -> Proposal:
     companions = tuple((model, best[model]) for model in moved if model not in wanted)
     alone: tuple[Rule, ...] = ()
     if companions:
-        rest = {m: v for m, v in problem.serving.items() if m not in wanted}
-        alone = conflict(problem.wanting({**rest, **wanted}))
+        alone = broken_rules(problem, {**problem.serving, **wanted})
     return Proposal(wanted=asked, choice=best, moved=moved, companions=companions, alone=alone)

@@ -89,7 +89,7 @@ def way_back(
     if not _can_be_told_apart(live, before, changed):
         return WayBack(release=whole, bad=culprits, back=changed, stays=())
     facts = replace(facts, kinds=TRACED)
-    shelf = _shelf(live, before)
+    shelf = both_of(before, live)
     problem = release_problem(facts, shelf, only_proven=True, serving=live)
     bad_versions = frozenset((m, live.members[m].version) for m in culprits)
     problem = replace(problem, forbidden=problem.forbidden | bad_versions)
@@ -122,12 +122,16 @@ def way_back(
     )
 
 
-def _shelf(live: Release, before: Release) -> dict[str, tuple[Member, ...]]:
-    """The old version before the new one; a model that is new has no old one."""
+def both_of(before: Release, live: Release) -> dict[str, tuple[Member, ...]]:
+    """Of each model in `live` the version before and the new one; one of them where they are equal.
+
+    Of two contents under one number only the new one: numbers cannot tell them apart.
+    """
     shelf: dict[str, tuple[Member, ...]] = {}
     for model, member in live.members.items():
         old = before.members.get(model)
-        shelf[model] = (member,) if old is None or old == member else (old, member)
+        alike = old is None or old.version == member.version
+        shelf[model] = (member,) if old is None or alike else (old, member)
     return shelf
 
 

@@ -15,7 +15,7 @@ Why = Mapping[tuple[Pick, Pick], str]
 """Why a producer's version and a consumer's version do not fit, in words."""
 
 _SEEN = {
-    EvidenceKind.CONTRACT_TEST: "its contract was tested",
+    EvidenceKind.CONTRACT_TEST: "passed a contract test",
     EvidenceKind.SHADOW_REPLAY: "passed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "was within every margin in a counterfactual replay",
     EvidenceKind.CANARY: "passed in canary",
@@ -28,6 +28,13 @@ _FAILED = {
     EvidenceKind.COUNTERFACTUAL: "failed a counterfactual replay",
     EvidenceKind.CANARY: "failed on live traffic",
     EvidenceKind.SERVED: "was taken back",
+}
+
+
+_WHERE = {
+    Mixture.RELEASE: "",
+    Mixture.HOPS: "where hops choose by themselves, ",
+    Mixture.WAY_BACK: "on the way back, ",
 }
 
 
@@ -45,17 +52,19 @@ def reason_sentence(reason: Reason) -> str:
     return f"{said}; to clear it: {cleared}" if cleared else said
 
 
+def seen_sentence(reasons: Sequence[Reason]) -> str:
+    """What one record says of several models on one mixture, each with what feeds it."""
+    names = listed([one.consumer or "" for one in reasons])
+    where = _WHERE[reasons[0].mixture]
+    return f"{where}{names}, with what feeds them: {_seen(reasons[0].record, _SEEN)}"
+
+
 def _ignore(ignore: Ignore) -> str:
     return f"{ignore.owner} until {ignore.expires} ({ignore.reason})"
 
 
 def _said(reason: Reason) -> str:
-    where = {
-        Mixture.RELEASE: "",
-        Mixture.HOPS: "where hops choose by themselves, ",
-        Mixture.WAY_BACK: "on the way back, ",
-    }[reason.mixture]
-    return f"{where}{_fact(reason)}"
+    return f"{_WHERE[reason.mixture]}{_fact(reason)}"
 
 
 def _fact(reason: Reason) -> str:
@@ -69,7 +78,7 @@ def _fact(reason: Reason) -> str:
         case ReasonCode.SEEN_TOGETHER:
             return f"{of} {_seen(reason.record, _SEEN)}"
         case ReasonCode.NO_EVIDENCE:
-            return f"{of} was never seen"
+            return f"{of} was never replayed, and never served"
         case ReasonCode.EVIDENCE_EXPIRED:
             return f"{of} {_seen(reason.record, _SEEN)}, which is too long ago"
         case ReasonCode.FAILED_TOGETHER:
@@ -164,8 +173,7 @@ def proposal_sentence(proposal: Proposal, why: Why) -> str:
     if not proposal.companions:
         return f"{wanted} may go without others"
     along = ", ".join(pick_name(pick) for pick in proposal.companions)
-    told = [rule for rule in proposal.alone if rule.kind is not RuleKind.WANTED]
-    because = f" ({conflict_sentence(told, why)})" if told else ""
+    because = f" ({conflict_sentence(proposal.alone, why)})" if proposal.alone else ""
     return f"{wanted} must go with: {along}{because}"
 
 
@@ -179,7 +187,9 @@ _ROLES = {
 
 def step_sentence(step: Step) -> str:
     """One release of a plan of several."""
-    return f"{', '.join(pick_name(pick) for pick in step.moves)} ({_ROLES[step.role]})"
+    names = ", ".join(pick_name(pick) for pick in step.moves)
+    alone = step.role is StepRole.SWITCH and len(step.moves) == 1
+    return names if alone else f"{names} ({_ROLES[step.role]})"
 
 
 def way_back_sentence(back: WayBack, why: Why) -> str:

@@ -108,7 +108,7 @@ def way_back_said(facts: Facts, back: WayBack, live: Release, before: Release) -
 def why_unfit(
     facts: Facts, rules: Iterable[Rule], versions: Iterable[Member]
 ) -> Mapping[tuple[Pick, Pick], str]:
-    """What the contracts say of each pair of a conflict, for these versions."""
+    """The weightiest thing that the contracts say of each pair of a conflict."""
     members = {(m.model, m.version): m for m in versions}
     found: dict[tuple[Pick, Pick], str] = {}
     for rule in rules:
@@ -121,7 +121,7 @@ def why_unfit(
             if producer in members and consumer in members:
                 fit = facts.fit(edge, members[producer], members[consumer])
                 if fit.said:
-                    found.setdefault((producer, consumer), "; ".join(fit.said))
+                    found.setdefault((producer, consumer), fit.said[0])
     return found
 
 
