@@ -28,6 +28,7 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    PartServed,
     Planned,
     Promoted,
     Requested,
@@ -37,6 +38,7 @@ from sluiceway.rollouts.events import (
     StepEntered,
     TrafficStopped,
     Waited,
+    WayBackPlanned,
 )
 from sluiceway.rollouts.reasons import audit_reason
 
@@ -103,7 +105,7 @@ def _said(happening: Happening) -> str:
 
 _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
-) | (Ended | Adopted)
+) | (WayBackPlanned | PartServed | Ended | Adopted)
 
 
 def _decided(happening: _Decided) -> str:
@@ -117,6 +119,10 @@ def _decided(happening: _Decided) -> str:
             return f"The champion was put back: release {happening.release[:12]} serves again"
         case Diagnosed():
             return _diagnosed(happening)
+        case WayBackPlanned():
+            return f"The way back: {happening.reason}"
+        case PartServed():
+            return f"Release {happening.release[:12]} serves: what may stay, without what is bad"
         case IncidentOpened():
             return f"Incident opened for {joined(happening.owners)}: {happening.title}"
         case Confirmed():

@@ -26,6 +26,7 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    PartServed,
     Planned,
     Promoted,
     Requested,
@@ -35,6 +36,7 @@ from sluiceway.rollouts.events import (
     StepEntered,
     TrafficStopped,
     Waited,
+    WayBackPlanned,
     happening,
 )
 from sluiceway.rollouts.plan import Plan
@@ -51,6 +53,7 @@ _MOVES_THE_WORLD = (
     Promoted,
     RollbackDecided,
     ChampionRestored,
+    PartServed,
     Ended,
 )
 
@@ -111,6 +114,8 @@ class RolloutState:
     rollback: RollbackDecided | None = None
     restored: ChampionRestored | None = None
     diagnosed: Diagnosed | None = None
+    way_back: WayBackPlanned | None = None
+    part_served: PartServed | None = None
     incident: IncidentOpened | None = None
     ended: Ended | None = None
 
@@ -238,6 +243,10 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             return replace(state, restored=happened)
         case Diagnosed():
             return replace(state, diagnosed=happened)
+        case WayBackPlanned():
+            return replace(state, way_back=happened)
+        case PartServed():
+            return replace(state, part_served=happened)
         case IncidentOpened():
             return replace(state, incident=happened)
         case Confirmed():

@@ -11,6 +11,7 @@ from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import CanaryPlanned, Ended, Planned
 from sluiceway.rollouts.plan import make_plan
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.companions import along_of
 from sluiceway.steps.members import changed_features, member_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -43,6 +44,16 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         verb = "is" if len(members) == 1 else "are"
         what = f"{', '.join(m.name for m in members)} {verb} champion already"
         _refuse(site, rollout_id, state, ReasonCode.ALREADY_CHAMPION, what, now)
+        return
+    if along := along_of(site, system, champion.release, members, now=now):
+        ended = Ended(
+            ending=Ending.REJECTED,
+            phase=Phase.PLAN,
+            code=ReasonCode.MUST_GO_WITH,
+            reason=along.sentence,
+            must_go_with=along.companions,
+        )
+        site.tell(rollout_id, ended, after=state.seq, now=now)
         return
     plan = make_plan(
         system,

@@ -1,7 +1,7 @@
 """Replaying recorded traffic through both chains, and finding where harm comes from."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -33,6 +33,7 @@ from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
 from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.budget import budgets_of, judge_budgets
+from sluiceway.steps.known import facts_of, fits_without
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.recorded import RecordedAnswers
 from sluiceway.steps.replayed import (
@@ -224,7 +225,20 @@ def _attributed(chains: Chains, window: Window, verdicts: Sequence[Verdict]) -> 
         test.arms,
         lambda arms: measured_by(chains, arms, window, "recorded", words="freeze test"),
     )
-    return attribute(chains.system, test, verdicts, measured.sums, alpha=chains.plan.alpha)
+    return attribute(
+        chains.system,
+        test,
+        verdicts,
+        measured.sums,
+        alpha=chains.plan.alpha,
+        compatible=_compatible(chains),
+    )
+
+
+def _compatible(chains: Chains) -> Callable[[tuple[str, ...]], bool]:
+    """Whether the contracts allow what would be left after taking changes back."""
+    facts = facts_of(chains.site, chains.system, chains.candidate.members.values(), now=chains.now)
+    return fits_without(facts, chains.baseline, chains.candidate)
 
 
 def _live_attribution(chains: Chains, window: Window, verdicts: Sequence[Verdict]) -> Attribution:
@@ -247,6 +261,7 @@ def _live_attribution(chains: Chains, window: Window, verdicts: Sequence[Verdict
         sums,
         alpha=chains.plan.alpha,
         suspect_sources=suspects,
+        compatible=_compatible(chains),
     )
     by_source = found.origin is not None and found.origin.kind == NodeKind.SOURCE.value
     if not found.harmed or by_source or not suspects:
