@@ -5,7 +5,7 @@ tests as the real one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -43,6 +43,8 @@ class RegisteredVersion:
 
     Attributes:
         inputs: Columns of its signature in order; None where it has no signature.
+        types: MLflow's type of each of these columns, such as ``double`` or ``long``; a column
+            whose type is not known is not in it.
         contract: The contract it carries; None where it carries none of its own.
         features: Version of features it reads that are not the current ones.
         tags: All its tags.
@@ -54,6 +56,7 @@ class RegisteredVersion:
     contract: Contract | None
     features: Mapping[str, str]
     tags: Mapping[str, str]
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnknownVersion(SluicewayError):

@@ -97,6 +97,7 @@ class MlflowRegistry:
             contract=_contract(tags, where=f"{model}@{version}: tag {CONTRACT_TAG}"),
             features=_features(tags, where=f"{model}@{version}: tag {FEATURES_TAG}"),
             tags=tags,
+            types={column.name: column.type for column in columns or ()},
         )
 
     def artifact_sha256(self, model: str, version: str) -> str:
