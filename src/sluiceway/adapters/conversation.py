@@ -364,6 +364,9 @@ def _started(
         pass_fds=(hearing, news),
         start_new_session=True,
         env={
+            # A thread that spins while it waits takes the core from the one it waits for: a single
+            # row of a forest of trees takes 70 ms instead of 2 on a busy machine.
+            "OMP_WAIT_POLICY": "PASSIVE",
             **os.environ,
             "PYTHONPATH": paths,
             "MLFLOW_DISABLE_TELEMETRY": "true",

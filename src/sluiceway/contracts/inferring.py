@@ -1,0 +1,428 @@
+"""Drafting a contract from what a version was given and what it answered."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+import semver
+
+from sluiceway.contracts.changes import diff, required_bump
+from sluiceway.contracts.promises import MIN_ROWS, Answers
+from sluiceway.contracts.questioning import first_difference
+from sluiceway.contracts.regions import Column, Seen, Supply
+from sluiceway.contracts.values import (
+    BehaviouralPromise,
+    Contract,
+    InputDemand,
+    OutputField,
+    QuantilePromise,
+    ScalePromise,
+)
+
+HEAD_ROOM: Final = 0.25
+"""Share of the recorded span that is added on each side of a range."""
+PROBABILITIES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Quantiles that are promised."""
+SLACK: Final = 2.0
+"""How much more of what parts of the record differed by is allowed to the whole."""
+PATIENCE: Final = 10.0
+"""How many times the measured time the deadline is."""
+BATCH: Final = 131_072
+"""Rows of a batch for which the deadline has to do; a replay asks that many at once."""
+LEAST_DEADLINE: Final = timedelta(seconds=1)
+FEW: Final = 20
+"""Most different texts or classes that are listed as categories."""
+_PARTS: Final = 12
+"""Most parts that the record is cut into to see how much answers differ over time."""
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputRecord:
+    """What is known of one input.
+
+    Attributes:
+        dtype: Of the signature, in the contract's words; None where it says none.
+        supply: What whoever feeds it says of it.
+    """
+
+    name: str
+    dtype: str | None
+    supply: Supply | None
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRecord:
+    """What a version answered to recorded rows.
+
+    Attributes:
+        answers: Shape (rows,) or (rows, columns).
+        again: Its answers to the same rows, asked a second time.
+        seconds: Wall time of the first answer.
+        blocks: Name of each row's block, ascending; one block where time is not known.
+        said: In words, which rows these are.
+    """
+
+    answers: Answers
+    again: Answers
+    seconds: float
+    blocks: Column
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A contract with the reasons for it.
+
+    Attributes:
+        reasons: Where each inferred number comes from, by its path in the file.
+    """
+
+    contract: Contract
+    reasons: Mapping[Path, str]
+
+
+def infer(
+    model: str,
+    inputs: Sequence[InputRecord],
+    record: AnswerRecord,
+    *,
+    base: Contract | None = None,
+) -> Draft:
+    """Draft a contract.
+
+    Args:
+        base: The contract that holds so far; its names, positions and units are kept.
+    """
+    reasons: dict[Path, str] = {}
+    table = record.answers.reshape(len(record.answers), -1)
+    fields = tuple(
+        _field(known, table[:, known.position], record, reasons) for known in _named(table, base)
+    )
+    demands = tuple(_demand(one, reasons) for one in sorted(inputs, key=lambda one: one.name))
+    draft = Contract(
+        model=model,
+        version="1.0.0",
+        output=fields,
+        inputs=demands,
+        deadline=_deadline(record, reasons),
+        fallback={
+            field.name: _fallback(field, table[:, field.position], reasons) for field in fields
+        },
+        deterministic=_is_deterministic(record, fields, reasons),
+    )
+    return Draft(contract=_numbered(draft, base, reasons), reasons=reasons)
+
+
+def outward(low: float, high: float) -> tuple[float, float, float]:
+    """A range with head-room, rounded outward to a sensible step.
+
+    A quarter of the span is added on each side (of a single value, a quarter of itself), but never
+    beyond zero; then both ends move outward to a multiple of 1, 2 or 5 times a power of ten, about
+    a twentieth of the span.
+
+    Returns:
+        Both ends and the step.
+    """
+    span = high - low
+    room = HEAD_ROOM * (span if span > 0 else abs(high) or 4.0)
+    step = _nice((span if span > 0 else 4 * room) / 20)
+    least, most = low - room, high + room
+    least = 0.0 if low >= 0 > least else least
+    most = 0.0 if high <= 0 < most else most
+    return _steps(math.floor(least / step), step), _steps(math.ceil(most / step), step), step
+
+
+def _steps(count: int, step: float) -> float:
+    """A multiple of a step, without the dust that multiplying leaves."""
+    return float(f"{count * step:.12g}")
+
+
+def _nice(value: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is not below."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return float(f"{next(m for m in (1, 2, 5, 10) if m * power >= value * (1 - 1e-9)) * power:.6g}")
+
+
+def _short(value: float, digits: int = 4) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    name: str
+    position: int
+    unit: str
+    categories: tuple[str, ...] | None = None
+    positive: str | None = None
+    semantics: str | None = None
+
+
+def _named(table: Answers, base: Contract | None) -> list[_Named]:
+    """Names of the columns: those of the contract so far, or names that a person should mend."""
+    if base is not None:
+        return [
+            _Named(
+                name=f.name,
+                position=f.position,
+                unit=f.unit,
+                categories=f.categories,
+                positive=f.positive,
+                semantics=f.semantics,
+            )
+            for f in base.output
+            if f.position < table.shape[1]
+        ]
+    if table.shape[1] == 1:
+        return [_Named(name="answer", position=0, unit="")]
+    if table.shape[1] == 2 and _sums_to_one(table):
+        return [_Named(name="probability", position=1, unit="probability")]
+    return [_Named(name=f"answer_{n}", position=n, unit="") for n in range(table.shape[1])]
+
+
+def _sums_to_one(table: Answers) -> bool:
+    if table.dtype.kind != "f" or not len(table):
+        return False
+    return bool(np.allclose(table.sum(axis=1), 1) and table.min() >= 0)
+
+
+def _field(
+    known: _Named, column: Answers, record: AnswerRecord, reasons: dict[Path, str]
+) -> OutputField:
+    at = ("output", known.name)
+    texts = column.dtype.kind in "OUS"
+    values = np.empty(0) if texts else column.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    missing = len(column) - len(finite) if not texts else 0
+    dtype = "string" if texts else _dtype_of(finite, column)
+    if not known.unit:
+        reasons[*at, "unit"] = "nobody says it; say it here"
+    reasons[*at, "dtype"] = f"of the answers to {record.said}"
+    if missing:
+        reasons[*at, "nullable"] = f"{missing:,} of {len(column):,} answers are missing"
+    categories = known.categories or _categories(dtype, column, finite, at, reasons)
+    low, high = (None, None) if categories or texts else _range(known, finite, at, reasons)
+    return OutputField(
+        name=known.name,
+        position=known.position,
+        dtype=dtype,
+        unit=known.unit,
+        low=low,
+        high=high,
+        nullable=missing > 0,
+        promise=None if categories or texts else _promise(values, record, at, reasons),
+        categories=categories,
+        positive=known.positive,
+        semantics=known.semantics,
+    )
+
+
+def _dtype_of(finite: Answers, column: Answers) -> str:
+    if column.dtype.kind == "b":
+        return "boolean"
+    return "long" if column.dtype.kind in "iu" and len(finite) else "double"
+
+
+def _categories(
+    dtype: str, column: Answers, finite: Answers, at: Path, reasons: dict[Path, str]
+) -> tuple[str, ...] | None:
+    """Texts, or classes numbered from 0, where there are few."""
+    if dtype == "string":
+        found = sorted({str(value) for value in column})
+    elif dtype == "long" and len(finite) and finite.min() == 0 and finite.max() < FEW:
+        found = [str(place) for place in range(int(finite.max()) + 1)]
+    else:
+        return None
+    if not 1 < len(found) <= FEW:
+        return None
+    reasons[*at, "categories"] = "those that were answered; name them, and add what may come"
+    return tuple(found)
+
+
+def _range(
+    known: _Named, finite: Answers, at: Path, reasons: dict[Path, str]
+) -> tuple[float | None, float | None]:
+    if not len(finite):
+        return None, None
+    low, high = float(finite.min()), float(finite.max())
+    if known.unit == "probability" and low >= 0 and high <= 1:
+        reasons[*at, "range"] = f"of a probability; answers lie from {low:.4g} to {high:.4g}"
+        return 0.0, 1.0
+    least, most, _ = outward(low, high)
+    reasons[*at, "range"] = f"answers lie from {low:.4g} to {high:.4g}; {_room_said()}"
+    return least, most
+
+
+def _room_said() -> str:
+    return f"{HEAD_ROOM:.0%} of that span added on each side, rounded outward".replace("%", " %")
+
+
+def _promise(
+    values: Answers, record: AnswerRecord, at: Path, reasons: dict[Path, str]
+) -> BehaviouralPromise | None:
+    finite = values[np.isfinite(values)]
+    if len(finite) < MIN_ROWS:
+        return None
+    whole = np.quantile(finite, PROBABILITIES)
+    spread = float(whole[3] - whole[1])
+    parts = _parts(values, record.blocks)
+    apart = [np.quantile(part, PROBABILITIES) for part in parts]
+    at = (*at, "promise")
+    scale = _scale(spread, [float(one[3] - one[1]) for one in apart], at, reasons)
+    moved = max((float(np.abs(one - whole).max()) for one in apart), default=0.0)
+    least = max(0.1 * spread, 0.01 * float(np.abs(whole).max()), 1e-6)
+    tolerance = _nice(max(SLACK * moved, least))
+    reasons[*at, "quantiles", "tolerance"] = (
+        f"{len(parts)} parts of the record differ by up to {moved:.3g}; {SLACK:g} times that, "
+        "rounded up"
+        if SLACK * moved >= least
+        else "no part of the record shows more than a tenth of the spread; that, rounded up"
+    )
+    reasons[*at, "quantiles", "reference"] = "of these answers"
+    return BehaviouralPromise(
+        measured_on=record.said,
+        scale=scale,
+        quantiles=QuantilePromise(
+            reference={p: _short(float(v)) for p, v in zip(PROBABILITIES, whole, strict=True)},
+            tolerance=tolerance,
+        ),
+    )
+
+
+def _scale(
+    spread: float, apart: Sequence[float], at: Path, reasons: dict[Path, str]
+) -> ScalePromise | None:
+    """None where half of all answers are equal: every ratio to nothing would do."""
+    reference = _short(spread)
+    if not reference > 0:
+        return None
+    ratios = [one / spread for one in apart] or [1.0]
+    low, high = min(1.0, *ratios) / SLACK, max(1.0, *ratios) * SLACK
+    low = max(float(f"{math.floor(low * 100) / 100:.2f}"), 0.01)
+    reasons[*at, "scale", "reference"] = "interquartile range of these answers"
+    reasons[*at, "scale", "ratio"] = (
+        f"{len(apart)} parts of the record lie from {min(ratios):.2f} to {max(ratios):.2f}; "
+        f"{SLACK:g} times further each way"
+    )
+    return ScalePromise(
+        reference=reference, low=low, high=float(f"{math.ceil(high * 100) / 100:.2f}")
+    )
+
+
+def _parts(values: Answers, blocks: Column) -> list[Answers]:
+    """Consecutive whole blocks, in at most twelve parts of at least a hundred finite answers."""
+    _, starts = np.unique(blocks, return_index=True)
+    wanted = max(MIN_ROWS, -(-len(values) // _PARTS))
+    parts: list[Answers] = []
+    begin = 0
+    for end in [*np.sort(starts)[1:], len(values)]:
+        if end - begin >= wanted:
+            finite = values[begin:end]
+            finite = finite[np.isfinite(finite)]
+            begin = int(end)
+            if len(finite) >= MIN_ROWS:
+                parts.append(finite)
+    return parts
+
+
+def _demand(one: InputRecord, reasons: dict[Path, str]) -> InputDemand:
+    at, seen, supply = ("inputs", one.name), one.seen, one.supply
+    low, high = _demanded_range(one, at, reasons)
+    if seen.nulls:
+        share = f"{100 * seen.nulls / seen.rows:.3g} %"
+        reasons[*at, "nullable"] = f"{share} of the recorded values are missing"
+    elif supply is not None and supply.nullable:
+        reasons[*at, "nullable"] = f"none was missing, and {supply.by} allows it"
+    categories = supply.categories if supply else None
+    if categories is None and 0 < len(seen.texts) <= FEW:
+        categories = tuple(sorted(seen.texts))
+        reasons[*at, "categories"] = f"those of {seen.rows:,} recorded values"
+    return InputDemand(
+        name=one.name,
+        unit=supply.unit if supply else None,
+        low=low,
+        high=high,
+        nullable=bool(seen.nulls) or bool(supply and supply.nullable),
+        dtype=one.dtype or (supply.dtype if supply else "string" if seen.texts else "double"),
+        categories=categories,
+    )
+
+
+def _demanded_range(
+    one: InputRecord, at: Path, reasons: dict[Path, str]
+) -> tuple[float | None, float | None]:
+    seen, supply = one.seen, one.supply
+    if one.dtype == "boolean" or seen.texts:
+        return None, None
+    declared = (supply.low, supply.high) if supply else (None, None)
+    if seen.low is None or seen.high is None:
+        return declared
+    recorded = f"recorded {seen.low:.4g} to {seen.high:.4g}"
+    least, most, _ = outward(seen.low, seen.high)
+    if supply is None or declared == (None, None):
+        reasons[*at, "range"] = f"{recorded}; {_room_said()}"
+        return least, most
+    low, high = declared
+    reasons[*at, "range"] = f"{supply.by} may be so; {recorded}"
+    if low is None or high is None:
+        open_end = "low" if low is None else "high"
+        reasons[*at, "range"] += f"; the {open_end} end is not declared: {_room_said()}"
+    return (least if low is None else low), (most if high is None else high)
+
+
+def _deadline(record: AnswerRecord, reasons: dict[Path, str]) -> timedelta:
+    rows = max(1, len(record.answers))
+    wanted = PATIENCE * record.seconds * max(1.0, BATCH / rows)
+    reasons["latency", "deadline"] = (
+        f"measured {record.seconds:.3g} s for {rows:,} rows; {PATIENCE:g} times that for "
+        f"{BATCH:,} rows, rounded up, at least 1 s"
+    )
+    least = LEAST_DEADLINE.total_seconds()
+    return timedelta(seconds=least if wanted <= least else max(least, _nice(wanted)))
+
+
+def _fallback(field: OutputField, column: Answers, reasons: dict[Path, str]) -> float:
+    at = ("fallback", field.name)
+    if field.dtype == "string":
+        reasons[at] = "no number stands for a text; decide what consumers get"
+        return 0.0
+    values = column.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        reasons[at] = "there was no answer to take it from; decide what consumers get"
+        return 0.0
+    reasons[at] = "median of the answers; whether consumers are safe with it is theirs to say"
+    value = float(np.quantile(finite, 0.5, method="lower"))
+    return value if field.dtype in ("long", "boolean") else _short(value)
+
+
+def _is_deterministic(
+    record: AnswerRecord, fields: tuple[OutputField, ...], reasons: dict[Path, str]
+) -> bool:
+    asked = Contract(
+        model="", version="1.0.0", output=fields, inputs=(), deadline=LEAST_DEADLINE, fallback={}
+    )
+    same = first_difference(asked, record.answers, record.again, exactly=True) is None
+    reasons[("deterministic",)] = (
+        f"{len(record.answers):,} rows asked twice gave {'equal' if same else 'other'} answers"
+    )
+    return same
+
+
+def _numbered(draft: Contract, base: Contract | None, reasons: dict[Path, str]) -> Contract:
+    if base is None:
+        reasons[("version",)] = "the first"
+        return draft
+    bump = required_bump(diff(base, draft))
+    if bump is None:
+        reasons[("version",)] = f"nothing differs from {base.version}"
+        return replace(draft, version=base.version)
+    now = semver.Version.parse(base.version)
+    raised = {"major": now.bump_major, "minor": now.bump_minor, "patch": now.bump_patch}[bump]()
+    reasons[("version",)] = f"what differs from {base.version} asks for a {bump} bump"
+    return replace(draft, version=str(raised))
