@@ -46,7 +46,9 @@ class RegisteredVersion:
         types: MLflow's type of each of these columns, such as ``double`` or ``long``; a column
             whose type is not known is not in it.
         contract: The contract it carries; None where it carries none of its own.
-        features: Version of features it reads that are not the current ones.
+        features: Version of the features it reads, where it says; others are the current ones.
+        definitions: First digits of the hash of the definitions it was trained with, by feature;
+            where it says nothing, nothing is known.
         tags: All its tags.
     """
 
@@ -57,6 +59,7 @@ class RegisteredVersion:
     features: Mapping[str, str]
     tags: Mapping[str, str]
     types: Mapping[str, str] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnknownVersion(SluicewayError):

@@ -72,6 +72,7 @@ class Source:
         live_loader: The same table as it arrived live, where that differs from the backfill.
         event_time: Column with the time a row belongs to (UTC).
         labels: Set where the columns are labels.
+        max_lag: How old its newest live row may be; None declares nothing.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Source:
     live_loader: str
     event_time: str
     labels: Labels | None
+    max_lag: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +275,8 @@ class Policies:
         approvals: Owners who must approve before live traffic is touched.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
+        feature_parity: Largest tolerated share of units, 0 to 1, to which a feature was served
+            otherwise than the record says.
     """
 
     alpha: float
@@ -284,6 +288,7 @@ class Policies:
     approvals: tuple[str, ...]
     independent_units: bool = False
     budget_window: timedelta = timedelta(days=90)
+    feature_parity: float = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
