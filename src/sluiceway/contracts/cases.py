@@ -17,13 +17,13 @@ class CaseCode(StrEnum):
     RECORDED = "recorded"
     ENDS = "ends"
     INSIDE = "inside"
+    OUTSIDE = "outside"
     NULLS = "nulls"
     CATEGORIES = "categories"
     NEW_CATEGORY = "new_category"
     FALLBACK = "fallback"
     DRAWN = "drawn"
     WHOLE_NUMBERS = "whole_numbers"
-    ONE_ROW = "one_row"
     EMPTY_BATCH = "empty_batch"
     MAX_BATCH = "max_batch"
     PERMUTED = "permuted"
@@ -38,13 +38,13 @@ TITLES: Final[Mapping[CaseCode, str]] = {
     CaseCode.RECORDED: "recorded rows keep every promise",
     CaseCode.ENDS: "ends of each range",
     CaseCode.INSIDE: "just inside each range",
+    CaseCode.OUTSIDE: "outside of what is demanded",
     CaseCode.NULLS: "missing where allowed",
     CaseCode.CATEGORIES: "every category",
     CaseCode.NEW_CATEGORY: "a category never seen",
     CaseCode.FALLBACK: "fallback values",
     CaseCode.DRAWN: "anything admitted, mixed",
     CaseCode.WHOLE_NUMBERS: "whole numbers as integers",
-    CaseCode.ONE_ROW: "one row",
     CaseCode.EMPTY_BATCH: "no row",
     CaseCode.MAX_BATCH: "largest batch",
     CaseCode.PERMUTED: "rows in another order",

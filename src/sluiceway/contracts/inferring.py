@@ -66,6 +66,8 @@ class AnswerRecord:
         seconds: Wall time of the first answer.
         blocks: Name of each row's block, ascending; one block where time is not known.
         said: In words, which rows these are.
+        edges: Its answers to made-up rows at the edges of what the draft demands; None where they
+            were not asked, or not answered.
     """
 
     answers: Answers
@@ -73,6 +75,7 @@ class AnswerRecord:
     seconds: float
     blocks: Column
     said: str
+    edges: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +96,19 @@ def infer(
     record: AnswerRecord,
     *,
     base: Contract | None = None,
+    outputs: Sequence[str] = (),
 ) -> Draft:
     """Draft a contract.
 
     Args:
+        outputs: Names of the answer's columns in the signature, for where there is no `base`.
         base: The contract that holds so far; its names, positions and units are kept.
     """
     reasons: dict[Path, str] = {}
     table = record.answers.reshape(len(record.answers), -1)
     fields = tuple(
-        _field(known, table[:, known.position], record, reasons) for known in _named(table, base)
+        _field(known, table[:, known.position], record, reasons)
+        for known in _named(table, base, outputs)
     )
     demands = tuple(_demand(one, reasons) for one in sorted(inputs, key=lambda one: one.name))
     draft = Contract(
@@ -163,7 +169,7 @@ class _Named:
     semantics: str | None = None
 
 
-def _named(table: Answers, base: Contract | None) -> list[_Named]:
+def _named(table: Answers, base: Contract | None, outputs: Sequence[str]) -> list[_Named]:
     """Names of the columns: those of the contract so far, or names that a person should mend."""
     if base is not None:
         return [
@@ -178,6 +184,8 @@ def _named(table: Answers, base: Contract | None) -> list[_Named]:
             for f in base.output
             if f.position < table.shape[1]
         ]
+    if len(outputs) == table.shape[1] and len(set(outputs)) == len(outputs):
+        return [_Named(name=name, position=n, unit="") for n, name in enumerate(outputs)]
     if table.shape[1] == 1:
         return [_Named(name="answer", position=0, unit="")]
     if table.shape[1] == 2 and _sums_to_one(table):
@@ -202,11 +210,11 @@ def _field(
     dtype = "string" if texts else _dtype_of(finite, column)
     if not known.unit:
         reasons[*at, "unit"] = "nobody says it; say it here"
-    reasons[*at, "dtype"] = f"of the answers to {record.said}"
+    reasons[*at, "dtype"] = "of the answers"
     if missing:
         reasons[*at, "nullable"] = f"{missing:,} of {len(column):,} answers are missing"
     categories = known.categories or _categories(dtype, column, finite, at, reasons)
-    low, high = (None, None) if categories or texts else _range(known, finite, at, reasons)
+    low, high = (None, None) if categories or texts else _range(known, finite, record, at, reasons)
     return OutputField(
         name=known.name,
         position=known.position,
@@ -245,21 +253,41 @@ def _categories(
 
 
 def _range(
-    known: _Named, finite: Answers, at: Path, reasons: dict[Path, str]
+    known: _Named,
+    finite: Answers,
+    record: AnswerRecord,
+    at: Path,
+    reasons: dict[Path, str],
 ) -> tuple[float | None, float | None]:
     if not len(finite):
         return None, None
     low, high = float(finite.min()), float(finite.max())
+    seen = f"answers lie from {low:.4g} to {high:.4g}"
+    edges = _finite_edges(record, known.position)
+    if len(edges):
+        seen += f", at {len(edges):,} edges of its inputs from {edges.min():.4g} to "
+        seen += f"{edges.max():.4g}"
+        low, high = min(low, float(edges.min())), max(high, float(edges.max()))
     if known.unit == "probability" and low >= 0 and high <= 1:
-        reasons[*at, "range"] = f"of a probability; answers lie from {low:.4g} to {high:.4g}"
+        reasons[*at, "range"] = f"of a probability; {seen}"
         return 0.0, 1.0
     least, most, _ = outward(low, high)
-    reasons[*at, "range"] = f"answers lie from {low:.4g} to {high:.4g}; {_room_said()}"
+    reasons[*at, "range"] = f"{seen}; {_room_said()}"
     return least, most
 
 
+def _finite_edges(record: AnswerRecord, position: int) -> Answers:
+    if record.edges is None or record.edges.dtype.kind not in "fiub":
+        return np.empty(0)
+    table = record.edges.reshape(len(record.edges), -1).astype(np.float64)
+    if position >= table.shape[1]:
+        return np.empty(0)
+    column: Answers = table[:, position]
+    return column[np.isfinite(column)]
+
+
 def _room_said() -> str:
-    return f"{HEAD_ROOM:.0%} of that span added on each side, rounded outward".replace("%", " %")
+    return f"{100 * HEAD_ROOM:g} % of that span added on each side, rounded outward"
 
 
 def _promise(
@@ -368,7 +396,7 @@ def _demanded_range(
         reasons[*at, "range"] = f"{recorded}; {_room_said()}"
         return least, most
     low, high = declared
-    reasons[*at, "range"] = f"{supply.by} may be so; {recorded}"
+    reasons[*at, "range"] = f"declared of {supply.by}; {recorded}"
     if low is None or high is None:
         open_end = "low" if low is None else "high"
         reasons[*at, "range"] += f"; the {open_end} end is not declared: {_room_said()}"

@@ -18,7 +18,7 @@ from sluiceway.outcomes import Outcome
 
 MOST_EXAMPLES: Final = 3
 """Examples shown of one case."""
-MOST_DEATHS: Final = 3
+MOST_DEATHS: Final = 8
 """So often a version may end its own process, or hang, before it is asked nothing any more."""
 DRAWN_ROWS: Final = 150
 """Rows drawn at random from everything that is admitted."""
@@ -149,6 +149,27 @@ class Questioner:
         if len(found) == before:
             together = f"{len(rows):,} rows together, though none by itself: {said}"
             found.append((start, CounterExample(why=Why.NO_ANSWER, said=together)))
+
+    def deadly_row(self, rows: Sequence[Row]) -> CounterExample | None:
+        """The first row over which the version ends its process or hangs; None where none does.
+
+        An error is an answer here: nobody promised another one to such rows.
+
+        Raises:
+            GivenUp: The version died too often.
+        """
+        deaths = self.deaths
+        answered = self.asked(self.columns(rows))
+        if self.deaths == deaths:
+            return None
+        if len(rows) > 1:
+            half = len(rows) // 2
+            inside = self.deadly_row(rows[:half]) or self.deadly_row(rows[half:])
+            if inside is not None:
+                return inside
+        said = answered.fault.sentence if answered.fault else ""
+        given = self.differing(rows[0]) if len(rows) == 1 else {}
+        return CounterExample(why=Why.NO_ANSWER, given=given, said=said)
 
     def _example(self, row: Row, finding: Finding) -> CounterExample:
         return CounterExample(why=Why.OUT_OF_CONTRACT, given=self.differing(row), finding=finding)

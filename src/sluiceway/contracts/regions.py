@@ -228,6 +228,22 @@ def just_inside(region: Region) -> tuple[float, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def outside(region: Region) -> tuple[Scalar, ...]:
+    """Values that nobody may give: just beyond the ends, no category, none where one is needed."""
+    values: list[Scalar] = []
+    found = ends(region)
+    if len(found) == 2 and region.bounded:
+        step = 1.0 if region.dtype in ("long", "boolean") else 0.0
+        below = found[0] - step if step else math.nextafter(found[0], -math.inf)
+        above = found[1] + step if step else math.nextafter(found[1], math.inf)
+        values += [below, above]
+    if region.categories and not region.admits_new:
+        values.append(NEVER_SEEN)
+    if not region.nullable:
+        values.append(None)
+    return tuple(values)
+
+
 def interior(region: Region, *, steps: int) -> tuple[float, ...]:
     """An even grid between the ends, the ends left out."""
     found = ends(region)
@@ -241,18 +257,18 @@ def interior(region: Region, *, steps: int) -> tuple[float, ...]:
 
 
 def drawn(region: Region) -> SearchStrategy[Scalar]:
-    """Anything the region admits; it shrinks to the typical value, then to ends, then to simple."""
-    special: list[Scalar] = [*(region.categories or ()), *ends(region), *just_inside(region)]
-    special += [None] if region.nullable else []
-    special += [NEVER_SEEN] if region.admits_new else []
+    """Anything the region admits; it shrinks to the typical value, then to the simplest number."""
     options: list[SearchStrategy[Scalar]] = [st.just(region.typical)]
-    if special:
-        options.append(st.sampled_from(special))
     found = ends(region)
     if len(found) == 2 and region.dtype == "double":
         options.append(st.floats(found[0], found[1], allow_nan=False, allow_infinity=False))
     elif len(found) == 2:
         options.append(st.integers(int(found[0]), int(found[1])).map(float))
+    special: list[Scalar] = [*(region.categories or ()), *found, *just_inside(region)]
+    special += [None] if region.nullable else []
+    special += [NEVER_SEEN] if region.admits_new else []
+    if special:
+        options.append(st.sampled_from(special))
     return st.one_of(options)
 
 

@@ -17,7 +17,9 @@ from sluiceway.contracts.regions import (
     Scalar,
     drawn,
     ends,
+    interior,
     just_inside,
+    outside,
     rows_of,
 )
 from sluiceway.outcomes import Outcome
@@ -28,6 +30,8 @@ ONE_BY_ONE: Final = 20
 """Of these, how many are asked one by one."""
 MOST_AT_ONCE: Final = 100_000
 """Rows of the largest batch that is tried, however large a one is promised."""
+_GRID: Final = 5
+"""Values between the ends from which mixed rows are drawn."""
 _TIMED: Final = 200
 """Single rows over which the time of an answer is measured."""
 
@@ -73,37 +77,69 @@ def _recorded(version: Questioner, recorded: Mapping[str, Column], rows: int) ->
     return version.result(CaseCode.RECORDED, rows, examples, outcome=worst)
 
 
-def _edges(version: Questioner) -> Iterator[CaseResult]:
-    """Rows that differ from the typical one in one input, or in all of them together."""
-    groups: dict[CaseCode, list[dict[str, Scalar]]] = {}
+def edge_rows(regions: Mapping[str, Region]) -> dict[CaseCode, list[Row]]:
+    """Rows that differ from the typical one in one input, or in all of them together, by case."""
+    typical = {name: region.typical for name, region in regions.items()}
+    groups: dict[CaseCode, list[Row]] = {}
 
-    def add(code: CaseCode, **changed: Scalar) -> None:
-        groups.setdefault(code, []).append({**version.typical, **changed})
+    def add(code: CaseCode, changed: Row) -> None:
+        groups.setdefault(code, []).append({**typical, **changed})
 
-    for name, region in version.regions.items():
+    for name, region in regions.items():
         for value in ends(region):
-            add(CaseCode.ENDS, **{name: value})
+            add(CaseCode.ENDS, {name: value})
         for value in just_inside(region):
-            add(CaseCode.INSIDE, **{name: value})
+            add(CaseCode.INSIDE, {name: value})
         if region.nullable:
-            add(CaseCode.NULLS, **{name: None})
+            add(CaseCode.NULLS, {name: None})
         for text in region.categories or ():
-            add(CaseCode.CATEGORIES, **{name: text})
+            add(CaseCode.CATEGORIES, {name: text})
         if region.admits_new:
-            add(CaseCode.NEW_CATEGORY, **{name: NEVER_SEEN})
+            add(CaseCode.NEW_CATEGORY, {name: NEVER_SEEN})
         if region.fallback is not None:
-            add(CaseCode.FALLBACK, **{name: region.fallback})
-    regions = version.regions.items()
-    for side in (0, -1):
-        add(CaseCode.ENDS, **{name: ends(r)[side] for name, r in regions if ends(r)})
+            add(CaseCode.FALLBACK, {name: region.fallback})
+    if CaseCode.ENDS in groups:
+        for side in (0, -1):
+            add(CaseCode.ENDS, {name: ends(r)[side] for name, r in regions.items() if ends(r)})
     if CaseCode.NULLS in groups:
-        add(CaseCode.NULLS, **{name: None for name, region in regions if region.nullable})
+        add(CaseCode.NULLS, {name: None for name, region in regions.items() if region.nullable})
     if CaseCode.FALLBACK in groups:
-        fed = {name: r.fallback for name, r in regions if r.fallback is not None}
-        add(CaseCode.FALLBACK, **fed)
-    for code, rows in groups.items():
+        fed = {n: r.fallback for n, r in regions.items() if r.fallback is not None}
+        add(CaseCode.FALLBACK, fed)
+    return groups
+
+
+def mixed_rows(regions: Mapping[str, Region], rows: int) -> list[Row]:
+    """Rows of which each input is drawn by itself, from its special values and between its ends."""
+    draw = np.random.default_rng(1)
+    choices: dict[str, list[Scalar]] = {
+        name: [
+            region.typical,
+            *ends(region),
+            *interior(region, steps=_GRID),
+            *(region.categories or ()),
+            *([None] if region.nullable else ()),
+        ]
+        for name, region in regions.items()
+    }
+    return [
+        {name: values[int(draw.integers(len(values)))] for name, values in choices.items()}
+        for _ in range(rows)
+    ]
+
+
+def _edges(version: Questioner) -> Iterator[CaseResult]:
+    for code, rows in edge_rows(version.regions).items():
         broken = [example for _, example in version.broken_rows(rows)]
         yield version.result(code, len(rows), broken)
+    beyond: list[Row] = [
+        {**version.typical, name: value}
+        for name, region in version.regions.items()
+        for value in outside(region)
+    ]
+    if beyond:
+        deadly = version.deadly_row(beyond)
+        yield version.result(CaseCode.OUTSIDE, len(beyond), [deadly] if deadly else ())
 
 
 def _drawn(version: Questioner) -> CaseResult:

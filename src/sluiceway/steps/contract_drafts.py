@@ -1,7 +1,7 @@
 """Drafting the contract of a version from what the record gave it and what it answered."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from sluiceway.contracts.inferring import AnswerRecord, Draft, InputRecord, infer
 from sluiceway.contracts.promises import Answers
-from sluiceway.contracts.regions import Column, Seen
+from sluiceway.contracts.regions import Column, Seen, columns_of, region_of
+from sluiceway.contracts.trying import edge_rows, mixed_rows
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import SluicewayError
 from sluiceway.ports import Trial, Window
@@ -20,6 +21,10 @@ from sluiceway.steps.site import Ask, Site
 
 PATIENCE: Final = timedelta(minutes=2)
 """Longest time for an answer of a version of which nobody knows yet how long it takes."""
+
+
+EDGES: Final = 500
+"""Made-up rows that are asked besides the edges of each input by itself."""
 
 
 class NoAnswer(SluicewayError):
@@ -78,8 +83,6 @@ def draft_contract(
     columns = record.columns[model]
     said = f"{record.rows:,} recorded rows of {span.start:%Y-%m-%d} to {span.end:%Y-%m-%d}"
     digest = cast.release.members[model].artifact_sha256
-    with site.meet(model, version, digest) as ask:
-        answers = answers_of(ask, columns, blocks=record.blocks, said=said)
     registered = site.registry.version(model, version)
     edges = {edge.column: edge for edge in system.models[model].inputs}
     inputs = [
@@ -92,8 +95,36 @@ def draft_contract(
         for column in registered.inputs or ()
     ]
     base = cast.contract(model)
-    draft = infer(model, inputs, answers, base=base)
+    with site.meet(model, version, digest) as ask:
+        answers = answers_of(ask, columns, blocks=record.blocks, said=said)
+        draft = drafted(model, inputs, answers, ask, base=base)
     return ContractDraft(drafted_from=name, said=said, draft=draft, base=base)
+
+
+def drafted(
+    model: str,
+    inputs: Sequence[InputRecord],
+    record: AnswerRecord,
+    ask: Ask,
+    *,
+    base: Contract | None,
+    outputs: Sequence[str] = (),
+) -> Draft:
+    """Draft a contract, and widen its ranges by what the version answers at its inputs' edges."""
+    draft = infer(model, inputs, record, base=base, outputs=outputs)
+    demands = {demand.name: demand for demand in draft.contract.inputs}
+    regions = {
+        one.name: region_of(
+            one.name, demand=demands[one.name], supply=one.supply, seen=one.seen, dtype=one.dtype
+        )
+        for one in inputs
+    }
+    rows = [row for rows in edge_rows(regions).values() for row in rows]
+    rows += mixed_rows(regions, EDGES)
+    edges = ask(columns_of(rows, regions), deadline=PATIENCE).answers
+    if edges is None:
+        return draft  # what it does not answer, a contract test will say
+    return infer(model, inputs, replace(record, edges=edges), base=base, outputs=outputs)
 
 
 def answers_of(

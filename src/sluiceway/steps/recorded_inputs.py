@@ -21,6 +21,8 @@ from sluiceway.system.values import System
 MOST_ROWS = 20_000
 """Recorded rows that are kept; more change no quantile that matters."""
 
+_HINT = "; the rows that are read end now, unless --as-of says another time"
+
 
 class NoRecord(SluicewayError):
     """There are no recorded rows to be had; the message says why."""
@@ -128,11 +130,11 @@ def recorded_inputs(
     except (UnknownVersion, UnloadableVersion, FaultyAnswers) as error:
         raise NoRecord(f"a version that feeds it gives no answer: {error}") from error
     except UnusableHistory as error:
-        raise NoRecord(f"the recorded rows cannot be used: {error}") from error
+        raise NoRecord(f"the recorded rows cannot be used: {error}{_HINT}") from error
     names = np.concatenate(blocks) if blocks else np.empty(0, dtype=object)
     if not len(names):
         span = f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}"
-        raise NoRecord(f"no row was recorded from {span}; --as-of takes another day as now")
+        raise NoRecord(f"no row was recorded from {span}{_HINT}")
     every = max(1, -(-len(names) // MOST_ROWS))
     return RecordedInputs(
         window=window,
