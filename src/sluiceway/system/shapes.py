@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, field_validator, model_validator
 
-from sluiceway.contracts.file import Dtype, checked_semver
+from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
 from sluiceway.system.values import Reliance, Risk
