@@ -104,11 +104,22 @@ def _fits(
     return consumer.result(CaseCode.FITS, 0, examples, edge=edge)
 
 
+_WIDTH: Final = ("boolean", "long", "double")
+"""Numeric types, each with the values of those before it."""
+
+
+def _holds(demanded: str, promised: str) -> bool:
+    """Whether a type has every value of another."""
+    if demanded in _WIDTH and promised in _WIDTH:
+        return _WIDTH.index(promised) <= _WIDTH.index(demanded)
+    return demanded == promised
+
+
 def _unmet(field: OutputField, demand: InputDemand) -> Iterator[str]:
     name = demand.name
     if demand.unit is not None and demand.unit != field.unit:
         yield f"{name} is demanded in {demand.unit} and promised in {field.unit}"
-    if demand.dtype is not None and demand.dtype != field.dtype:
+    if demand.dtype is not None and not _holds(demand.dtype, field.dtype):
         yield f"{name} is demanded as {demand.dtype} and promised as {field.dtype}"
     if demand.low is not None and (field.low is None or field.low < demand.low):
         least = "any" if field.low is None else f"{field.low:g}"

@@ -108,17 +108,26 @@ def infer(
     table = record.answers.reshape(len(record.answers), -1)
     fields = tuple(
         _field(known, table[:, known.position], record, reasons)
-        for known in _named(table, base, outputs)
+        for known in _templates(table, base, outputs)
     )
     demands = tuple(_demand(one, reasons) for one in sorted(inputs, key=lambda one: one.name))
-    draft = Contract(
+    # What is not measured stays as it was.
+    kept = base or Contract(
         model=model,
         version="1.0.0",
+        output=(),
+        inputs=(),
+        deadline=LEAST_DEADLINE,
+        fallback={},
+    )
+    draft = replace(
+        kept,
         output=fields,
         inputs=demands,
         deadline=_deadline(record, reasons),
         fallback={
-            field.name: _fallback(field, table[:, field.position], reasons) for field in fields
+            field.name: _fallback(field, table[:, field.position], base, reasons)
+            for field in fields
         },
         deterministic=_is_deterministic(record, fields, reasons),
     )
@@ -129,8 +138,8 @@ def outward(low: float, high: float) -> tuple[float, float, float]:
     """A range with head-room, rounded outward to a sensible step.
 
     A quarter of the span is added on each side (of a single value, a quarter of itself), but never
-    beyond zero; then both ends move outward to a multiple of 1, 2 or 5 times a power of ten, about
-    a twentieth of the span.
+    beyond zero (zero itself gets room above); then both ends move outward to a multiple of 1, 2 or
+    5 times a power of ten, about a twentieth of the span.
 
     Returns:
         Both ends and the step.
@@ -140,7 +149,7 @@ def outward(low: float, high: float) -> tuple[float, float, float]:
     step = _nice((span if span > 0 else 4 * room) / 20)
     least, most = low - room, high + room
     least = 0.0 if low >= 0 > least else least
-    most = 0.0 if high <= 0 < most else most
+    most = 0.0 if low < 0 and high <= 0 < most else most
     return _steps(math.floor(least / step), step), _steps(math.ceil(most / step), step), step
 
 
@@ -159,38 +168,32 @@ def _short(value: float, digits: int = 4) -> float:
     return float(f"{value:.{digits}g}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Named:
-    name: str
-    position: int
-    unit: str
-    categories: tuple[str, ...] | None = None
-    positive: str | None = None
-    semantics: str | None = None
-
-
-def _named(table: Answers, base: Contract | None, outputs: Sequence[str]) -> list[_Named]:
-    """Names of the columns: those of the contract so far, or names that a person should mend."""
+def _templates(
+    table: Answers, base: Contract | None, outputs: Sequence[str]
+) -> tuple[OutputField, ...]:
+    """The fields of the contract so far, or fields whose names a person should mend."""
     if base is not None:
-        return [
-            _Named(
-                name=f.name,
-                position=f.position,
-                unit=f.unit,
-                categories=f.categories,
-                positive=f.positive,
-                semantics=f.semantics,
-            )
-            for f in base.output
-            if f.position < table.shape[1]
-        ]
-    if len(outputs) == table.shape[1] and len(set(outputs)) == len(outputs):
-        return [_Named(name=name, position=n, unit="") for n, name in enumerate(outputs)]
-    if table.shape[1] == 1:
-        return [_Named(name="answer", position=0, unit="")]
-    if table.shape[1] == 2 and _sums_to_one(table):
-        return [_Named(name="probability", position=1, unit="probability")]
-    return [_Named(name=f"answer_{n}", position=n, unit="") for n in range(table.shape[1])]
+        return tuple(field for field in base.output if field.position < table.shape[1])
+    width = table.shape[1]
+    if len(outputs) == width == len(set(outputs)):
+        return tuple(_template(name, place) for place, name in enumerate(outputs))
+    if width == 2 and _sums_to_one(table):
+        return (_template("probability", 1, unit="probability"),)
+    names = ["answer"] if width == 1 else [f"answer_{place}" for place in range(width)]
+    return tuple(_template(name, place) for place, name in enumerate(names))
+
+
+def _template(name: str, position: int, unit: str = "") -> OutputField:
+    return OutputField(
+        name=name,
+        position=position,
+        dtype="double",
+        unit=unit,
+        low=None,
+        high=None,
+        nullable=False,
+        promise=None,
+    )
 
 
 def _sums_to_one(table: Answers) -> bool:
@@ -200,33 +203,34 @@ def _sums_to_one(table: Answers) -> bool:
 
 
 def _field(
-    known: _Named, column: Answers, record: AnswerRecord, reasons: dict[Path, str]
+    known: OutputField, column: Answers, record: AnswerRecord, reasons: dict[Path, str]
 ) -> OutputField:
     at = ("output", known.name)
+    if known.embedding is not None:
+        reasons[at] = "a vector, kept as it was"
+        return known
     texts = column.dtype.kind in "OUS"
     values = np.empty(0) if texts else column.astype(np.float64)
     finite = values[np.isfinite(values)]
     missing = len(column) - len(finite) if not texts else 0
     dtype = "string" if texts else _dtype_of(finite, column)
-    if not known.unit:
+    if not known.unit and dtype in ("double", "long"):
         reasons[*at, "unit"] = "nobody says it; say it here"
     reasons[*at, "dtype"] = "of the answers"
     if missing:
         reasons[*at, "nullable"] = f"{missing:,} of {len(column):,} answers are missing"
     categories = known.categories or _categories(dtype, column, finite, at, reasons)
-    low, high = (None, None) if categories or texts else _range(known, finite, record, at, reasons)
-    return OutputField(
-        name=known.name,
-        position=known.position,
+    listed = categories is not None and dtype != "double"
+    plain = not listed and dtype in ("double", "long")
+    low, high = _range(known, finite, record, at, reasons) if plain else (None, None)
+    return replace(
+        known,
         dtype=dtype,
-        unit=known.unit,
         low=low,
         high=high,
         nullable=missing > 0,
-        promise=None if categories or texts else _promise(values, record, at, reasons),
+        promise=_promise(values, record, at, reasons) if plain else None,
         categories=categories,
-        positive=known.positive,
-        semantics=known.semantics,
     )
 
 
@@ -246,14 +250,14 @@ def _categories(
         found = [str(place) for place in range(int(finite.max()) + 1)]
     else:
         return None
-    if not 1 < len(found) <= FEW:
+    if dtype == "long" and len(found) < 2:
         return None
     reasons[*at, "categories"] = "those that were answered; name them, and add what may come"
     return tuple(found)
 
 
 def _range(
-    known: _Named,
+    known: OutputField,
     finite: Answers,
     record: AnswerRecord,
     at: Path,
@@ -414,11 +418,16 @@ def _deadline(record: AnswerRecord, reasons: dict[Path, str]) -> timedelta:
     return timedelta(seconds=least if wanted <= least else max(least, _nice(wanted)))
 
 
-def _fallback(field: OutputField, column: Answers, reasons: dict[Path, str]) -> float:
+def _fallback(
+    field: OutputField, column: Answers, base: Contract | None, reasons: dict[Path, str]
+) -> float:
     at = ("fallback", field.name)
+    if field.embedding is not None and base is not None:
+        return base.fallback[field.name]
     if field.dtype == "string":
-        reasons[at] = "no number stands for a text; decide what consumers get"
-        return 0.0
+        found, counts = np.unique(column.astype(str), return_counts=True)
+        reasons[at] = "the most frequent answer; whether consumers are safe with it is theirs"
+        return float((field.categories or ()).index(str(found[np.argmax(counts)])))
     values = column.astype(np.float64)
     finite = values[np.isfinite(values)]
     if not len(finite):

@@ -107,7 +107,12 @@ def run_contract_test(
     model = next(iter(wanted))
     cast = cast_of(site, system, wanted)
     edges = [e for e in system.edges if e.producer == model and e.field is not None]
-    readers = [e.consumer for e in edges if e.consumer in cast.release.members]
+    promised = {field.name for field in cast.contract(model).output}
+    readers = [
+        e.consumer
+        for e in edges
+        if e.field in promised and feeders(system, [e.consumer]) <= cast.release.members.keys()
+    ]
     span = Window(start=now - (window or system.policies.shadow.window), end=now)
     listening = tuple(dict.fromkeys([model, *readers]))
     record, lacking = _recorded(site, cast, listening, span, now)
@@ -173,13 +178,9 @@ def _recorded(
     site: Site, cast: _Cast, listening: Collection[str], span: Window, now: datetime
 ) -> tuple[RecordedInputs | None, str]:
     """What the record has, or why it has nothing."""
-    release = cast.release
-    listening = [m for m in listening if feeders(cast.system, [m]) <= release.members.keys()] or [
-        *listening
-    ]
     try:
         record = recorded_inputs(
-            site, cast.system, release, listening, cast.contracts, window=span, now=now
+            site, cast.system, cast.release, listening, cast.contracts, window=span, now=now
         )
     except NoRecord as error:
         return None, str(error)

@@ -64,6 +64,22 @@ class _Listener:
         return answer
 
 
+def _promised(
+    system: System,
+    needed: Collection[str],
+    release: Release,
+    contracts: Mapping[tuple[str, str], Contract],
+) -> None:
+    """Whether every field that is read on the way is promised by the version that feeds it."""
+    for edge in system.edges:
+        if edge.consumer not in needed or edge.field is None:
+            continue
+        member = release.members[edge.producer]
+        output = contracts[edge.producer, member.version].output
+        if edge.field not in {field.name for field in output}:
+            raise NoRecord(f"{edge.consumer} reads {edge.column}, which {member.name} promises not")
+
+
 def feeders(system: System, models: Collection[str]) -> set[str]:
     """These models and every model that feeds them."""
     fed: dict[str, list[str]] = {}
@@ -97,6 +113,7 @@ def recorded_inputs(
     needed = feeders(system, listening)
     if lacking := sorted(needed - release.members.keys()):
         raise NoRecord(f"nobody serves {', '.join(lacking)}, which feeds {', '.join(listening)}")
+    _promised(system, needed, release, contracts)
     listeners: dict[str, _Listener] = {}
     predictors: dict[tuple[str, str], Predictor] = {}
     try:
