@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sluiceway.contracts.changes import BrokenEdge, broken_edges, check_version, diff
+from sluiceway.contracts.changes import BrokenEdge, broken_edges, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
+from sluiceway.contracts.versions import check_version
 from sluiceway.graph import reachable
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.ports import (
