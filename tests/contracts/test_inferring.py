@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from sluiceway.contracts.cases import outcome_of
 from sluiceway.contracts.drafting import drafted_text
 from sluiceway.contracts.file import read_contract
-from sluiceway.contracts.inferring import AnswerRecord, Draft, InputRecord, infer, outward
+from sluiceway.contracts.inferring import AnswerRecord, Draft, InputRecord, infer
 from sluiceway.contracts.promises import check_answers
 from sluiceway.contracts.questioning import Questioner
 from sluiceway.contracts.regions import Seen, Supply, region_of
+from sluiceway.contracts.rounding import outward
 from sluiceway.contracts.trying import own_cases
 from sluiceway.contracts.values import Contract
 from sluiceway.outcomes import Outcome

@@ -1,6 +1,6 @@
 """Talking with a model in a process of its own that may hang, crash or die.
 
-The parent starts ``python -m sluiceway.adapters.conversation``, hands each question over as a file
+The parent starts ``python -m sluiceway.adapters.answering``, hands each question over as a file
 of rows and one line, and reads one line for each thing that happened; the child loads the model and
 answers until there is no more question. Whatever the child does, the parent has an answer by the
 deadlines, and nothing of the child is left.
@@ -15,17 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
 
-Answers = np.ndarray[Any, np.dtype[Any]]
+from sluiceway.adapters.trial_values import Answers, Trial, TrialCode, TrialFault, shape_fault
 
 _GRACE: Final = 5.0
 """Seconds beyond a deadline after which a child that lost its parent ends itself."""
@@ -33,44 +32,6 @@ _TAIL: Final = 2_000
 """Bytes of what the child wrote on its error output that are looked at."""
 _LONGEST_SAYING: Final = 500
 """Characters of a model's own words that are passed on."""
-
-
-class TrialCode(StrEnum):
-    """How a version failed to answer."""
-
-    FILES_CHANGED = "files_changed"
-    CANNOT_LOAD = "cannot_load"
-    LOAD_DEADLINE_EXCEEDED = "load_deadline_exceeded"
-    RAISED = "raised"
-    DEADLINE_EXCEEDED = "deadline_exceeded"
-    CRASHED = "crashed"
-    WRONG_ROWS = "wrong_rows"
-    NO_ARRAY = "no_array"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialFault:
-    """Why there is no answer, with a sentence for people."""
-
-    code: TrialCode
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What came of asking a version once.
-
-    Attributes:
-        answers: Shape (rows,) or (rows, columns); None where there is a fault.
-        seconds: Wall time of predict, or how long it was waited for; None where it never began.
-        load_seconds: From starting the process to the loaded model; None where it never was.
-        fault: None where there is an answer.
-    """
-
-    answers: Answers | None
-    seconds: float | None
-    load_seconds: float | None
-    fault: TrialFault | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +55,6 @@ class PythonFunction:
     name: str
     columns: tuple[tuple[str, str], ...]
     search: Path
-
-
-def shape_fault(name: str, answers: Answers, *, rows: int) -> TrialFault | None:
-    """What is wrong with the shape of an answer of the version `name`; None where nothing is."""
-    if answers.ndim in (1, 2) and len(answers) == rows:
-        return None
-    said = (
-        f"{name} answers {rows:,} rows with an array of shape {answers.shape}, "
-        f"promised ({rows},) or ({rows}, columns)"
-    )
-    return TrialFault(code=TrialCode.WRONG_ROWS, sentence=said)
 
 
 @contextmanager
@@ -355,7 +305,7 @@ def _started(
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(
         [
-            sys.executable, "-P", "-m", "sluiceway.adapters.conversation",
+            sys.executable, "-P", "-m", "sluiceway.adapters.answering",
             str(place), str(hearing), str(news),
         ],
         stdin=subprocess.DEVNULL,
@@ -377,110 +327,3 @@ def _started(
 
 def _seconds(duration: timedelta) -> float:
     return max(0.0, duration.total_seconds())
-
-
-# The child
-
-
-def _live_as_child(place: Path, hearing: int, news: int) -> None:
-    """The child's whole life."""
-    import resource
-
-    for pipe in (hearing, news):
-        os.set_inheritable(pipe, False)  # they close with us, whatever the model starts
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    request = json.loads((place / "request").read_text(encoding="utf-8"))
-    # The kernel ends us even inside foreign code, should the parent be killed and not come back.
-    signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-    with (
-        os.fdopen(news, "w", encoding="utf-8") as telling,
-        os.fdopen(hearing, "r", encoding="utf-8") as questions,
-    ):
-
-        def tell(line: str) -> None:
-            telling.write(line + "\n")
-            telling.flush()
-
-        def tell_fault(code: TrialCode, said: str) -> None:
-            tell(json.dumps({"fault": code, "said": " ".join(said.split())[:_LONGEST_SAYING]}))
-
-        predict, fault = _loaded(request)
-        if fault is not None or predict is None:
-            tell_fault(*(fault or (TrialCode.CANNOT_LOAD, "gave nothing that answers")))
-            return
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        tell("loaded")
-        for line in questions:  # it ends when the parent closes its end, or is gone
-            asked = json.loads(line)
-            signal.setitimer(signal.ITIMER_REAL, asked["seconds"])
-            said = _answered(predict, Path(asked["columns"]), Path(asked["answers"]))
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            if isinstance(said, float):
-                tell(json.dumps({"seconds": said}))
-            else:
-                tell_fault(*said)
-
-
-Predict = Callable[[Mapping[str, Answers]], Any]
-
-
-def _loaded(request: Mapping[str, Any]) -> tuple[Predict | None, tuple[TrialCode, str] | None]:
-    from sluiceway.adapters.model_files import FilesChanged, ModelFilesError, load_verified
-
-    if "function" in request:
-        return _imported(request)
-    try:
-        predictor = load_verified(Path(request["folder"]), request["artifact_sha256"])
-    except FilesChanged as error:
-        return None, (TrialCode.FILES_CHANGED, str(error))
-    except ModelFilesError as error:
-        return None, (TrialCode.CANNOT_LOAD, str(error))
-    return predictor.predict, None
-
-
-def _imported(request: Mapping[str, Any]) -> tuple[Predict | None, tuple[TrialCode, str] | None]:
-    from importlib import import_module
-
-    from sluiceway.adapters.predictors import Column, FramePredictor
-
-    sys.path.insert(0, request["search"])
-    module, _, name = request["function"].partition(":")
-    try:
-        function = getattr(import_module(module), name)
-    except Exception as error:  # noqa: BLE001 - any code may run while a module is imported
-        said = f"cannot be imported: {type(error).__name__}: {error}"
-        return None, (TrialCode.CANNOT_LOAD, said)
-    columns = tuple(Column(name=name, type=kind) for name, kind in request["columns"])
-    return FramePredictor(columns, function).predict, None
-
-
-def _answered(predict: Predict, question: Path, place: Path) -> float | tuple[TrialCode, str]:
-    """Seconds that the answer took, or why there is none."""
-    # Written by the parent, in a folder that only this user can write to.
-    columns = pickle.loads(question.read_bytes())
-    try:
-        started = time.perf_counter()
-        answers = predict(columns)
-        seconds = time.perf_counter() - started
-    except Exception as error:  # noqa: BLE001 - a candidate may raise anything; it is told
-        return TrialCode.RAISED, f"raised {type(error).__name__}: {error}"
-    if answers.dtype == object:
-        answers = _unboxed(answers)
-    try:
-        np.save(place, answers, allow_pickle=False)
-    except ValueError:
-        return TrialCode.NO_ARRAY, f"answers with {answers.dtype} values, which are no array"
-    return seconds
-
-
-def _unboxed(answers: Answers) -> Answers:
-    """Boxed texts as texts, boxed numbers and None as numbers; anything else as it is."""
-    if all(isinstance(answer, str) for answer in answers.flat):
-        return answers.astype(str)
-    with suppress(TypeError, ValueError):
-        return answers.astype(np.float64)
-    return answers
-
-
-if __name__ == "__main__":
-    _live_as_child(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

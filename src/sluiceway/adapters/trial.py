@@ -6,16 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from sluiceway.adapters.conversation import (
-    Answers,
-    Conversation,
-    ModelFolder,
-    Trial,
-    TrialCode,
-    TrialFault,
-    conversation,
-    shape_fault,
-)
+from sluiceway.adapters.conversation import Conversation, ModelFolder, conversation
+from sluiceway.adapters.trial_values import Answers, Trial, TrialCode, TrialFault, shape_fault
 
 __all__ = ["Answers", "Trial", "TrialCode", "TrialFault", "meet", "shape_fault", "try_version"]
 

@@ -99,7 +99,8 @@ def compare(
 ) -> None:
     """Show what changes, whom it breaks, and whether the version number says so."""
     from sluiceway.cli.contract_rendering import breaks_somebody, changes_json, say_changes
-    from sluiceway.contracts.changes import broken_edges, check_version, diff
+    from sluiceway.contracts.changes import broken_edges, diff
+    from sluiceway.contracts.versions import check_version
 
     old, new = contracts_named(before, after)
     if old.model != new.model:

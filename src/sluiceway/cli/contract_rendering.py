@@ -9,8 +9,10 @@ from rich.markup import escape
 from sluiceway.cli.rendering import say, table
 from sluiceway.contracts.cases import TITLES, CaseResult, CounterExample, case_sentence
 from sluiceway.contracts.change_kinds import Change, Side
-from sluiceway.contracts.changes import BrokenEdge, VersionFinding, required_bump, version_sentence
+from sluiceway.contracts.change_rules import alternatives_in_words
+from sluiceway.contracts.changes import BrokenEdge, required_bump
 from sluiceway.contracts.values import Contract
+from sluiceway.contracts.versions import VersionFinding, version_sentence
 from sluiceway.outcomes import Outcome
 from sluiceway.steps.contract_tests import ContractTest
 from sluiceway.system.values import Owner, System
@@ -175,6 +177,8 @@ def _change_cells(
         relied = ", ".join(sorted(change.breaks))
         known = "no declared edge relies on it" if system else "for those who rely on it"
         lines.append(f"{relied}: {known}")
+    elif change.breaks:
+        lines.append(f"cleared by: {alternatives_in_words(change.cleared_by)}")
     return (change.kind.value, change.bump.value, change.direction.value, "\n".join(lines))
 
 
@@ -207,6 +211,9 @@ def changes_json(
                 "relied_on": [reliance.value for reliance in one.relied_on],
                 "owner": affected(one, system).name,
                 "contact": affected(one, system).contact,
+                "cleared_by": [
+                    sorted(evidence.value for evidence in way) for way in one.change.cleared_by
+                ],
             }
             for one in broken
         ],
@@ -221,6 +228,7 @@ def change_json(change: Change) -> dict[str, Any]:
     return {
         "kind": change.kind.value,
         "side": change.side.value,
+        "aspect": change.aspect.value,
         "field": change.field,
         "before": change.before,
         "after": change.after,

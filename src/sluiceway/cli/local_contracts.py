@@ -22,10 +22,11 @@ from sluiceway.cli.contract_sources import released_contract
 from sluiceway.cli.junit import contract_case, model_cases
 from sluiceway.cli.rendering import say
 from sluiceway.contracts.change_kinds import sentence
-from sluiceway.contracts.changes import required_bump, version_sentence
+from sluiceway.contracts.changes import required_bump
 from sluiceway.contracts.file import read_contract
 from sluiceway.contracts.inferring import InputRecord
 from sluiceway.contracts.regions import Seen
+from sluiceway.contracts.versions import version_sentence
 from sluiceway.errors import BadInput, Fault
 from sluiceway.steps.contract_check import ContractCheck, compared, model_results
 from sluiceway.steps.contract_drafts import ContractDraft, answers_of, drafted

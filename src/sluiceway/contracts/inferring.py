@@ -1,6 +1,5 @@
 """Drafting a contract from what a version was given and what it answered."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,24 +9,17 @@ import numpy as np
 import semver
 
 from sluiceway.contracts.changes import diff, required_bump
-from sluiceway.contracts.promises import MIN_ROWS, Answers
+from sluiceway.contracts.drafting_behaviour import promise_of
+from sluiceway.contracts.promises import Answers
 from sluiceway.contracts.questioning import first_difference
 from sluiceway.contracts.regions import Column, Seen, Supply
+from sluiceway.contracts.rounding import HEAD_ROOM, nice, outward, short
 from sluiceway.contracts.values import (
-    BehaviouralPromise,
     Contract,
     InputDemand,
     OutputField,
-    QuantilePromise,
-    ScalePromise,
 )
 
-HEAD_ROOM: Final = 0.25
-"""Share of the recorded span that is added on each side of a range."""
-PROBABILITIES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Quantiles that are promised."""
-SLACK: Final = 2.0
-"""How much more of what parts of the record differed by is allowed to the whole."""
 PATIENCE: Final = 10.0
 """How many times the measured time the deadline is."""
 BATCH: Final = 131_072
@@ -35,8 +27,6 @@ BATCH: Final = 131_072
 LEAST_DEADLINE: Final = timedelta(seconds=1)
 FEW: Final = 20
 """Most different texts or classes that are listed as categories."""
-_PARTS: Final = 12
-"""Most parts that the record is cut into to see how much answers differ over time."""
 
 Path = tuple[str, ...]
 
@@ -120,9 +110,13 @@ def infer(
         deadline=LEAST_DEADLINE,
         fallback={},
     )
+    gone = {field.name for field in kept.output} - {field.name for field in fields}
     draft = replace(
         kept,
         output=fields,
+        reserved=(*kept.reserved, *sorted(gone)),
+        fallback_rules={n: rule for n, rule in kept.fallback_rules.items() if n not in gone},
+        deprecations=tuple(one for one in kept.deprecations if one.field not in gone),
         inputs=demands,
         deadline=_deadline(record, reasons),
         fallback={
@@ -132,40 +126,6 @@ def infer(
         deterministic=_is_deterministic(record, fields, reasons),
     )
     return Draft(contract=_numbered(draft, base, reasons), reasons=reasons)
-
-
-def outward(low: float, high: float) -> tuple[float, float, float]:
-    """A range with head-room, rounded outward to a sensible step.
-
-    A quarter of the span is added on each side (of a single value, a quarter of itself), but never
-    beyond zero (zero itself gets room above); then both ends move outward to a multiple of 1, 2 or
-    5 times a power of ten, about a twentieth of the span.
-
-    Returns:
-        Both ends and the step.
-    """
-    span = high - low
-    room = HEAD_ROOM * (span if span > 0 else abs(high) or 4.0)
-    step = _nice((span if span > 0 else 4 * room) / 20)
-    least, most = low - room, high + room
-    least = 0.0 if low >= 0 > least else least
-    most = 0.0 if low < 0 and high <= 0 < most else most
-    return _steps(math.floor(least / step), step), _steps(math.ceil(most / step), step), step
-
-
-def _steps(count: int, step: float) -> float:
-    """A multiple of a step, without the dust that multiplying leaves."""
-    return float(f"{count * step:.12g}")
-
-
-def _nice(value: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is not below."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return float(f"{next(m for m in (1, 2, 5, 10) if m * power >= value * (1 - 1e-9)) * power:.6g}")
-
-
-def _short(value: float, digits: int = 4) -> float:
-    return float(f"{value:.{digits}g}")
 
 
 def _templates(
@@ -229,7 +189,7 @@ def _field(
         low=low,
         high=high,
         nullable=missing > 0,
-        promise=_promise(values, record, at, reasons) if plain else None,
+        promise=promise_of(values, record.blocks, record.said, at, reasons) if plain else None,
         categories=categories,
     )
 
@@ -294,74 +254,6 @@ def _room_said() -> str:
     return f"{100 * HEAD_ROOM:g} % of that span added on each side, rounded outward"
 
 
-def _promise(
-    values: Answers, record: AnswerRecord, at: Path, reasons: dict[Path, str]
-) -> BehaviouralPromise | None:
-    finite = values[np.isfinite(values)]
-    if len(finite) < MIN_ROWS:
-        return None
-    whole = np.quantile(finite, PROBABILITIES)
-    spread = float(whole[3] - whole[1])
-    parts = _parts(values, record.blocks)
-    apart = [np.quantile(part, PROBABILITIES) for part in parts]
-    at = (*at, "promise")
-    scale = _scale(spread, [float(one[3] - one[1]) for one in apart], at, reasons)
-    moved = max((float(np.abs(one - whole).max()) for one in apart), default=0.0)
-    least = max(0.1 * spread, 0.01 * float(np.abs(whole).max()), 1e-6)
-    tolerance = _nice(max(SLACK * moved, least))
-    reasons[*at, "quantiles", "tolerance"] = (
-        f"{len(parts)} parts of the record differ by up to {moved:.3g}; {SLACK:g} times that, "
-        "rounded up"
-        if SLACK * moved >= least
-        else "no part of the record shows more than a tenth of the spread; that, rounded up"
-    )
-    reasons[*at, "quantiles", "reference"] = "of these answers"
-    return BehaviouralPromise(
-        measured_on=record.said,
-        scale=scale,
-        quantiles=QuantilePromise(
-            reference={p: _short(float(v)) for p, v in zip(PROBABILITIES, whole, strict=True)},
-            tolerance=tolerance,
-        ),
-    )
-
-
-def _scale(
-    spread: float, apart: Sequence[float], at: Path, reasons: dict[Path, str]
-) -> ScalePromise | None:
-    """None where half of all answers are equal: every ratio to nothing would do."""
-    reference = _short(spread)
-    if not reference > 0:
-        return None
-    ratios = [one / spread for one in apart] or [1.0]
-    low, high = min(1.0, *ratios) / SLACK, max(1.0, *ratios) * SLACK
-    low = max(float(f"{math.floor(low * 100) / 100:.2f}"), 0.01)
-    reasons[*at, "scale", "reference"] = "interquartile range of these answers"
-    reasons[*at, "scale", "ratio"] = (
-        f"{len(apart)} parts of the record lie from {min(ratios):.2f} to {max(ratios):.2f}; "
-        f"{SLACK:g} times further each way"
-    )
-    return ScalePromise(
-        reference=reference, low=low, high=float(f"{math.ceil(high * 100) / 100:.2f}")
-    )
-
-
-def _parts(values: Answers, blocks: Column) -> list[Answers]:
-    """Consecutive whole blocks, in at most twelve parts of at least a hundred finite answers."""
-    _, starts = np.unique(blocks, return_index=True)
-    wanted = max(MIN_ROWS, -(-len(values) // _PARTS))
-    parts: list[Answers] = []
-    begin = 0
-    for end in [*np.sort(starts)[1:], len(values)]:
-        if end - begin >= wanted:
-            finite = values[begin:end]
-            finite = finite[np.isfinite(finite)]
-            begin = int(end)
-            if len(finite) >= MIN_ROWS:
-                parts.append(finite)
-    return parts
-
-
 def _demand(one: InputRecord, reasons: dict[Path, str]) -> InputDemand:
     at, seen, supply = ("inputs", one.name), one.seen, one.supply
     low, high = _demanded_range(one, at, reasons)
@@ -415,7 +307,7 @@ def _deadline(record: AnswerRecord, reasons: dict[Path, str]) -> timedelta:
         f"{BATCH:,} rows, rounded up, at least 1 s"
     )
     least = LEAST_DEADLINE.total_seconds()
-    return timedelta(seconds=least if wanted <= least else max(least, _nice(wanted)))
+    return timedelta(seconds=least if wanted <= least else max(least, nice(wanted)))
 
 
 def _fallback(
@@ -435,7 +327,7 @@ def _fallback(
         return 0.0
     reasons[at] = "median of the answers; whether consumers are safe with it is theirs to say"
     value = float(np.quantile(finite, 0.5, method="lower"))
-    return value if field.dtype in ("long", "boolean") else _short(value)
+    return value if field.dtype in ("long", "boolean") else short(value)
 
 
 def _is_deterministic(

@@ -8,11 +8,12 @@ import numpy as np
 
 from sluiceway.contracts.cases import CaseCode, CaseResult, CounterExample, Why
 from sluiceway.contracts.change_kinds import Change
-from sluiceway.contracts.changes import VersionFinding, check_version, diff
+from sluiceway.contracts.changes import diff
 from sluiceway.contracts.questioning import Questioner
 from sluiceway.contracts.regions import Column, Seen, region_of
 from sluiceway.contracts.trying import own_cases
 from sluiceway.contracts.values import Contract
+from sluiceway.contracts.versions import VersionFinding, check_version
 from sluiceway.errors import BadInput, Fault
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.steps.contract_tests import DTYPES
