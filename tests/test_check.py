@@ -15,6 +15,7 @@ from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
 from sluiceway.cli import main
+from sluiceway.contracts.file import read_contract
 from tests.adapters.mlflow_worlds import QUIET
 from tests.test_cli import Said
 
@@ -62,6 +63,7 @@ Check = Callable[..., Said]
 ENDING = """
 import sys
 from sluiceway.cli import main
+from sluiceway.contracts.file import read_contract
 try:
     main()
 finally:
@@ -263,3 +265,19 @@ def test_a_module_that_cannot_be_imported_is_a_broken_contract(check: Check) -> 
     said = check("delay.yaml", "--model", "nothing:predict", "--data", "flights.parquet")
     assert said.code == 1
     assert "cannot be imported: ModuleNotFoundError" in said.out
+
+
+def test_a_contract_is_drafted_from_local_rows_and_then_kept(
+    check: Check, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infer = ["sluiceway", "contract", "infer", "model:predict", "--data", "flights.parquet"]
+    monkeypatch.setattr(sys, "argv", [*infer, "--out", "drafted.yaml"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    drafted = read_contract(folder / "drafted.yaml")
+    assert {d.name: d.categories for d in drafted.inputs} == {
+        "carrier": ("AA", "DL"), "distance": None,
+    }  # fmt: skip
+    said = check("drafted.yaml", "--model", "model:predict", "--data", "flights.parquet")
+    assert (said.code, said.err) == (0, "")

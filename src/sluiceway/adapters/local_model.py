@@ -1,6 +1,6 @@
 """A model that is no version yet, as MLflow's files or as a function, and rows of a local file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,14 +44,14 @@ class LocalModel:
 
 
 def local_model(
-    text: str, *, contract: Contract | None, columns: Sequence[str], search: Path
+    text: str, *, contract: Contract | None, rows: Mapping[str, Column], search: Path
 ) -> LocalModel:
     """Find a model by what a person typed.
 
     Args:
         text: Folder with an ``MLmodel`` file, or ``module:function``, a function over a frame.
         contract: Says what a function reads, and of which type.
-        columns: What a function reads where the contract does not say.
+        rows: Values by column: what a function reads where the contract does not say.
         search: Folder in which a function's module is looked for first.
 
     Raises:
@@ -78,7 +78,8 @@ def local_model(
         what = f"is neither a folder with an {MODEL_FILE} nor written like module:function"
         raise BadInput([Fault(where=text, what=what)])
     demanded = {d.name: d.dtype or "double" for d in contract.inputs} if contract else {}
-    types = demanded or dict.fromkeys(columns, "double")
+    seen = {name: "double" if v.dtype.kind == "f" else "string" for name, v in rows.items()}
+    types = demanded or seen
     if not types:
         what = "nobody says what it reads: neither the contract's inputs nor --data"
         raise BadInput([Fault(where=text, what=what)])

@@ -65,7 +65,7 @@ def check_locally(
 
 def _with_model(check: ContractCheck, text: str, data: Path | None) -> ContractCheck:
     rows = None if data is None else local_rows(data)
-    found = local_model(text, contract=check.contract, columns=tuple(rows or ()), search=Path.cwd())
+    found = local_model(text, contract=check.contract, rows=rows or {}, search=Path.cwd())
     with met(found) as ask:
         results = model_results(
             check.contract, name=found.name, types=found.types, ask=ask, rows=rows
@@ -82,7 +82,7 @@ def draft_locally(text: str, data: Path) -> ContractDraft:
         NoAnswer: The model gave no answer.
     """
     rows = local_rows(data)
-    found = local_model(text, contract=None, columns=tuple(rows), search=Path.cwd())
+    found = local_model(text, contract=None, rows=rows, search=Path.cwd())
     if lacking := [name for name in found.types if name not in rows]:
         what = f"has no {', '.join(lacking)}, which {text} reads (it has: {', '.join(rows)})"
         raise BadInput([Fault(where=str(data), what=what)])

@@ -303,8 +303,8 @@ def _deadline(record: AnswerRecord, reasons: dict[Path, str]) -> timedelta:
     rows = max(1, len(record.answers))
     wanted = PATIENCE * record.seconds * max(1.0, BATCH / rows)
     reasons["latency", "deadline"] = (
-        f"measured {record.seconds:.3g} s for {rows:,} rows; {PATIENCE:g} times that for "
-        f"{BATCH:,} rows, rounded up, at least 1 s"
+        f"{PATIENCE:g} times what a replay's batch of {BATCH:,} rows takes, rounded up, but not "
+        f"below a second; measured {record.seconds:.3g} s for {rows:,} rows"
     )
     least = LEAST_DEADLINE.total_seconds()
     return timedelta(seconds=least if wanted <= least else max(least, nice(wanted)))
@@ -345,7 +345,7 @@ def _is_deterministic(
 
 def _numbered(draft: Contract, base: Contract | None, reasons: dict[Path, str]) -> Contract:
     if base is None:
-        reasons[("version",)] = "the first"
+        reasons[("version",)] = "nothing was promised before"
         return draft
     bump = required_bump(diff(base, draft))
     if bump is None:
