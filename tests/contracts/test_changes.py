@@ -84,7 +84,12 @@ def with_demand(**changes: Any) -> Contract:
 
 def labelled(categories: tuple[str, ...] | None, dtype: str = "string") -> Contract:
     free = replace(FIELD, low=None, high=None, promise=None)
-    return replace(OLD, output=(replace(free, dtype=dtype, categories=categories),))
+    place = categories.index("on") if categories and "on" in categories else 0
+    return replace(
+        OLD,
+        output=(replace(free, dtype=dtype, categories=categories),),
+        fallback={"minutes": float(place)},
+    )
 
 
 def probable(positive: str | None, categories: tuple[str, ...] | None = ("yes", "no")) -> Contract:
