@@ -165,8 +165,11 @@ def test_what_breaks_is_no_with_the_smallest_example_and_in_junit(
     assert "raised ValueError: no such [route]" in shown
 
 
-def test_a_model_that_kills_its_process_takes_nobody_along(check: Check, folder: Path) -> None:
-    said = check("delay.yaml", "--model", "model:killed", "--junit", "j.xml")
+def test_a_model_that_kills_its_process_takes_nobody_along(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluiceway.contracts.questioning.MOST_DEATHS", 2)  # each takes a second
+    said = check("delay.yaml", "--model", "model:killed")
     assert said.code == 1
     assert "was ended by SIGSEGV in predict" in said.out
 

@@ -1,10 +1,8 @@
 """Contracts are drafted, compared and tested from the command line, with codes and JUnit."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from junitparser import Error, JUnitXml
@@ -86,15 +84,12 @@ def test_a_draft_is_written_and_read_back_and_kept(adopted: Run, tmp_path: Path)
     again = adopted("contract", "infer", "fraud@2", "--out", path, *AS_OF)
     assert again.code == 2
     assert again.err == f"✗ {path}: is there already; --force replaces it\n"
-    shown = adopted("contract", "infer", "fraud@2", *AS_OF)
-    assert shown.out.startswith("# Drafted by `sluiceway contract infer` from fraud@2")
     told = adopted("contract", "infer", "fraud@2", "--json", *AS_OF).value
+    assert told["text"].startswith("# Drafted by `sluiceway contract infer` from fraud@2")
     assert told["reasons"]["fallback.probability"].startswith("median of the answers")
 
 
-def test_a_record_that_ends_elsewhere_is_cannot_tell(
-    adopted: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draft_of_no_version_is_bad_input(adopted: Run) -> None:
     said = adopted("contract", "infer", "fraud@99", *AS_OF)
     assert said.code == 2
     assert "fraud@99" in said.err
@@ -203,15 +198,23 @@ def test_no_recorded_rows_is_cannot_tell(adopted: Run, tmp_path: Path) -> None:
     said = adopted("contract", "test", "priority@1", *AS_OF, "--window", "1s", "--junit", junit,
                    "--json")  # fmt: skip
     assert said.code == 3
+    assert set(said.value) == {
+        "tested", "contract", "outcome", "rows", "window", "cases", "notes",
+    }  # fmt: skip
     recorded = said.value["cases"][0]
+    assert set(recorded) == {"case", "asked", "edge", "rows", "outcome", "broken", "examples"}
     assert (recorded["case"], recorded["outcome"]) == ("recorded", "inconclusive")
     case = next(iter(next(iter(JUnitXml.fromfile(str(junit))))))
     assert isinstance(case.result[0], Error)
 
 
-def test_a_name_that_is_no_version_is_bad_input(orders: Run) -> None:
-    assert orders("contract", "test", "fraud").code == 2
-    assert orders("contract", "test", "fraud@1", "--window", "soon").code == 2
+def test_what_is_typed_wrong_is_bad_input(adopted: Run) -> None:
+    said = adopted("contract", "test", "fraud")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("✗ rollout: 'fraud' names no version; write MODEL@VERSION")
+    said = adopted("contract", "test", "fraud@1", "--window", "soon")
+    assert said.code == 2
+    assert said.err.startswith("✗ --window: 'soon' is no duration")
 
 
 @pytest.mark.parametrize("width", [80, 160])
@@ -226,15 +229,3 @@ def test_no_name_and_no_number_is_cut_however_narrow_the_terminal(
     assert "…" not in said.out
     for name in ("scale_moved", "fraud.probability → cost", "finance@shop.example"):
         assert name in words
-
-
-def keys(value: Any) -> set[str]:
-    return set(json.loads(json.dumps(value)))
-
-
-def test_programs_get_every_number_that_people_get(adopted: Run) -> None:
-    value = adopted("contract", "test", "priority@1", *AS_OF, "--json").value
-    assert keys(value) == {"tested", "contract", "outcome", "rows", "window", "cases", "notes"}
-    assert keys(value["cases"][0]) == {
-        "case", "asked", "edge", "rows", "outcome", "broken", "examples",
-    }  # fmt: skip

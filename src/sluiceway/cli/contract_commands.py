@@ -63,8 +63,9 @@ def infer(
     else:
         from sluiceway.steps.contract_drafts import draft_contract
 
+        span = _span(window)
         with opened(Settings()) as site:
-            draft = draft_contract(site, name, now=_now(as_of), window=_span(window))
+            draft = draft_contract(site, name, now=_now(as_of), window=span)
     text = drafted_text(draft.draft, heading=draft.heading)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -134,9 +135,10 @@ def hold_to_contract(
     from sluiceway.steps.contract_tests import run_contract_test
 
     _keep_no_examples()
+    span = _span(window)
     with opened(Settings()) as site:
         result = run_contract_test(
-            site, name, together_with=together_with or (), now=_now(as_of), window=_span(window)
+            site, name, together_with=together_with or (), now=_now(as_of), window=span
         )
     if junit is not None:
         from sluiceway.cli.junit import model_cases, write_junit
