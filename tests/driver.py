@@ -30,11 +30,13 @@ from sluiceway.rollouts.actions import (
     MakePlan,
     OpenIncident,
     PlanCanary,
+    PlanWayBack,
     Promote,
     Reconcile,
     ReplayShadow,
     Rest,
     RestoreChampion,
+    ServePart,
     Wait,
 )
 from sluiceway.steps import (
@@ -45,6 +47,7 @@ from sluiceway.steps import (
     planning,
     promotion,
     requests,
+    returning,
     shadow,
     world,
 )
@@ -197,6 +200,10 @@ def perform(site: Site, rollout_id: str, action: Action, now: datetime) -> None:
             promotion.restore_champion(site, rollout_id, now=now)
         case Diagnose():
             shadow.diagnose(site, rollout_id, now=now)
+        case PlanWayBack():
+            returning.plan_way_back(site, rollout_id, now=now)
+        case ServePart():
+            returning.serve_part(site, rollout_id, now=now)
         case OpenIncident():
             promotion.open_incident(site, rollout_id, now=now)
         case _:

@@ -199,6 +199,14 @@ class UnreadableRouting(SluicewayError):
 class Router(Protocol):
     """What sends units to arms."""
 
+    @property
+    def consistent(self) -> bool:
+        """Whether one decision holds for a unit's whole chain.
+
+        Where it does not (a split at each hop), every version of a producer can meet every version
+        of its consumer, and a release may go live only where all these pairs were seen together.
+        """
+
     def apply(self, table: RoutingTable) -> None:
         """Ask for a table; moved traffic shows in :meth:`observed` only.
 

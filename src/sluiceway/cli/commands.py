@@ -12,6 +12,7 @@ from sluiceway.cli import running
 from sluiceway.cli.feature_commands import features_app
 from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
+from sluiceway.cli.release_commands import can_promote, plan
 from sluiceway.cli.rendering import (
     radius_json,
     rollout_json,
@@ -41,6 +42,8 @@ journal_app = typer.Typer(no_args_is_help=True, help="The record of everything t
 app.add_typer(journal_app, name="journal")
 app.add_typer(features_app, name="features")
 app.command()(init)
+app.command("can-promote")(can_promote)
+app.command()(plan)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Rollout = Annotated[str, typer.Argument(help="Id of a rollout, or its beginning, such as r0004.")]

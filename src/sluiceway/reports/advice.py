@@ -6,6 +6,7 @@ from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.contracts.promises import sentence as promise_sentence
 from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
+from sluiceway.reports.attribution_rows import alternatives_said
 from sluiceway.reports.figures import (
     count,
     interval,
@@ -175,14 +176,32 @@ def _after_rollback(story: Story) -> list[str]:
         owners = joined(contacts(story, story.state.incident.owners))
         said.append(f"An incident was opened for {owners}.")
     said += _origin_said(story)
+    said += _way_back_said(story)
     diagnosed = story.state.diagnosed
     if diagnosed is not None and diagnosed.fault is not None:
         said.append(f"The origin could not be found out: {diagnosed.fault}.")
     return said
 
 
+def _way_back_said(story: Story) -> list[str]:
+    back = story.state.way_back
+    if back is None:
+        return []
+    said = [f"{back.reason[0].upper()}{back.reason[1:]}."]
+    if not back.stays:
+        return said
+    names = [member.name for member in back.stays]
+    if story.state.part_served is not None:
+        verb = "serves" if len(names) == 1 else "serve"
+        return [*said, f"{joined(names)} {verb} on, as a generation of their own."]
+    return [*said, f"The rest may go by itself: sluiceway rollout {' '.join(names)}"]
+
+
 def _after_rejection(story: Story) -> list[str]:
     ended = story.state.ended
+    if ended is not None and ended.must_go_with:
+        names = " ".join([*story.wanted, *ended.must_go_with])
+        return [f"Propose them as one release: sluiceway rollout {names}"]
     if ended is not None and ended.phase is Phase.CONTRACTS:
         return _after_broken_contract(story)
     return _origin_said(story)
@@ -212,17 +231,19 @@ def _origin_said(story: Story) -> list[str]:
     if found is None:
         return []
     if found.origin is None:
-        return ["No change that was taken back brings every gate within its margin again."]
+        return [f"{found.sentence}."]
     origin = found.origin
     said = [f"Harm enters at the {origin.kind} {origin.name}."]
+    names = found.sources.sources if found.sources and found.sources.sources else (origin.name,)
     said += [f"Its feed: {finding.what}." for finding in found.findings[:2]]
     if found.must_not_go_alone:
         said += joint_release(story)
     elif found.revert and origin.kind == "model":
         said.append(f"Without {joined(found.revert)} every gate is within its margin.")
     elif origin.kind in ("source", "feature"):
-        owner = joined(contacts(story, _owners_of(story, [origin.name])))
+        owner = joined(contacts(story, _owners_of(story, names)))
         said.append(f"{owner} would have to mend it before the same versions are tried again.")
+    said += alternatives_said(found)
     return said
 
 

@@ -13,14 +13,16 @@ from pydantic import TypeAdapter
 from sluiceway.attribution import Attribution, Origin
 from sluiceway.canonical import as_json
 from sluiceway.contracts.change_kinds import Change
-from sluiceway.contracts.changes import VersionFinding
+from sluiceway.contracts.clearing import TouchedEdge
 from sluiceway.contracts.promises import Finding
+from sluiceway.contracts.versions import VersionFinding
 from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.budget import BudgetVerdict
+from sluiceway.releases import Member
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialState
@@ -67,6 +69,8 @@ class ContractCheck:
         fault: Why its answers could not be had; None where they could.
         rows: Recorded rows it answered.
         seconds: Wall time of answering them.
+        member_changes: What else changed since the champion's version, which no contract shows.
+        touched: How each edge stands that one of the changes touches; empty in older journals.
     """
 
     model: str
@@ -80,6 +84,8 @@ class ContractCheck:
     rows: int
     seconds: float
     sentence: str
+    member_changes: tuple[Change, ...] = ()
+    touched: tuple[TouchedEdge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +275,35 @@ class Diagnosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayBackPlanned:
+    """What of a release that failed goes back was worked out: only the origin, where that fits.
+
+    Attributes:
+        back: Models that go back, sorted.
+        stays: The versions that may stay; empty where the whole release goes back.
+        release: Content hash of what is to serve then, on top of the champion of that moment;
+            None where the whole release goes back.
+        reason: In words, with why more goes back than what is bad.
+    """
+
+    back: tuple[str, ...]
+    stays: tuple[Member, ...]
+    release: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartServed:
+    """The champion pointer moved to what may stay of a release, in this event's transaction.
+
+    Attributes:
+        release: Content hash of what serves from here on.
+    """
+
+    release: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentOpened:
     """People are told.
 
@@ -309,13 +344,18 @@ class FeaturesAudited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The rollout is over."""
+    """The rollout is over.
+
+    Attributes:
+        must_go_with: ``model@version`` of what would have to go along; empty where that is not why.
+    """
 
     ending: Ending
     phase: Phase
     code: ReasonCode
     reason: str
     origin: Origin | None = None
+    must_go_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +387,8 @@ Happening = (
     | RollbackDecided
     | ChampionRestored
     | Diagnosed
+    | WayBackPlanned
+    | PartServed
     | IncidentOpened
     | Confirmed
     | Ended

@@ -1,17 +1,20 @@
 """What may stand in a system file, part by part; the words are explained in docs/system-file.md."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, field_validator, model_validator
 
-from sluiceway.contracts.file import Dtype, checked_semver
+from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
 from sluiceway.system.values import Reliance, Risk
 from sluiceway.yaml_file import Shape
 
 Range = tuple[FiniteFloat | None, FiniteFloat | None]
+
+_MEMBER = r"^[^@\s]+(@[^@\s]+)?$"
+"""A name, or a name and a version: ``dep_delay@2``."""
 
 
 class OwnerShape(Shape):
@@ -115,6 +118,16 @@ class SliceShape(Shape):
     edges: list[FiniteFloat] = []
 
 
+class IgnoreShape(Shape):
+    """A misfit of two versions that somebody answers for until a day."""
+
+    producer: str = Field(pattern=_MEMBER)
+    consumer: str = Field(pattern=_MEMBER)
+    owner: str
+    reason: str = Field(min_length=10)
+    expires: date
+
+
 class ShadowShape(Shape):
     """How much history a shadow replay covers."""
 
@@ -155,6 +168,8 @@ class PoliciesShape(Shape):
     canary: CanaryShape
     watch: WatchShape
     independent_units: bool = False
+    recurring_units: str | None = None
     approvals: list[str] = []
     budget_window: Duration = timedelta(days=90)
+    evidence_max_age: PositiveDuration = timedelta(days=90)
     feature_parity: float = Field(default=0.01, ge=0, lt=1)
