@@ -25,7 +25,6 @@ from open_data_contract_standard.model import (
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from sluiceway.contracts.file import write_contract
 from sluiceway.contracts.values import (
     Contract,
     Deprecation,
@@ -33,6 +32,7 @@ from sluiceway.contracts.values import (
     InputDemand,
     OutputField,
 )
+from sluiceway.contracts.writing import write_contract
 from sluiceway.durations import parse_duration, render_duration
 from sluiceway.errors import BadInput, Fault
 from sluiceway.system.values import Owner
@@ -72,12 +72,11 @@ class Imported:
     without_counterpart: tuple[str, ...]
 
 
-def export_odcs(contract: Contract, *, owner: Owner | None = None, description: str = "") -> str:
+def export_odcs(contract: Contract, *, owner: Owner | None = None) -> str:
     """Write a contract as a YAML document of the standard.
 
     Args:
         owner: Who answers for the model; None leaves team and support out.
-        description: What the model says, in words.
     """
     document = OpenDataContractStandard(
         apiVersion=API_VERSION,
@@ -86,7 +85,7 @@ def export_odcs(contract: Contract, *, owner: Owner | None = None, description: 
         name=contract.model,
         version=contract.version,
         status="active",
-        description=Description(purpose=description) if description else None,
+        description=Description(purpose=contract.description) if contract.description else None,
         schema=[
             SchemaObject(
                 name=OUTPUT,
@@ -244,6 +243,7 @@ def import_odcs(text: str, *, where: str, schema: str | None = None) -> Imported
         deterministic=ours.get("deterministic"),
         deprecations=_DEPRECATIONS.validate_python(ours.get("deprecations", ())),
         reserved=tuple(ours.get("reserved", ())),
+        description=(document.description.purpose or "") if document.description else "",
     )
     content = YAML(typ="safe", pure=True).load(write_contract(contract))
     if "deadline" not in ours:
@@ -323,6 +323,8 @@ def _without_counterpart(
 ) -> Iterator[str]:
     """Everything that is said and not taken over, by its path."""
     plain = document.model_dump(exclude_none=True, by_alias=True)
+    for name in (plain.pop("description", None) or {}).keys() - {"purpose"}:
+        yield f"description.{name}"
     # Our own export says these again from the system file.
     for name in plain.keys() - _READ_OF_DOCUMENT:
         yield name
