@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sluiceway.cli import running
+from sluiceway.cli import running, standard_commands  # noqa: F401 - contract export, import
 from sluiceway.cli.contract_commands import check, contract_app
 from sluiceway.cli.feature_commands import features_app
 from sluiceway.cli.init_command import init
