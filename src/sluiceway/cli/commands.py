@@ -79,7 +79,7 @@ def settings_from_options(
 def validate(as_json: AsJson = False) -> None:
     """Check the system file and its contracts; all faults are told together."""
     try:
-        system = read_system(Settings().system)
+        system = read_system(Settings().system, today=datetime.now(UTC).date())
     except BadInput as error:
         if as_json:
             faults = [{"where": fault.where, "what": fault.what} for fault in error.faults]

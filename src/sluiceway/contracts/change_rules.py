@@ -213,13 +213,13 @@ RULES: Final[Mapping[ChangeKind, Rule]] = {
     # What is going to change.
     # An announcement breaks nobody yet: that is what it is for.
     _K.DEPRECATION_SET: _rule(_OUT, _A.DEPRECATION, _NONE, _MINOR, "", "",
-        "may be removed after {after}"),
+        "may be removed from {after} on"),
     _K.DEPRECATION_WITHDRAWN: _rule(_OUT, _A.DEPRECATION, _NONE, _MINOR, "", "",
-        "is not going to be removed after {before}"),
+        "is not going to be removed from {before} on"),
     _K.DEPRECATION_LATER: _rule(_OUT, _A.DEPRECATION, _TIGHT, _MINOR, "", "",
-        "may be removed after {after}, was {before}"),
+        "may be removed from {after} on, was {before}"),
     _K.DEPRECATION_EARLIER: _rule(_OUT, _A.DEPRECATION, _LOOSE, _MAJOR, _ALL, _SAID,
-        "may be removed after {after} already, was {before}"),
+        "may be removed from {after} on already, was {before}"),
     _K.NAME_RESERVED: _rule(_OUT, _A.RESERVATION, _NONE, _PATCH, "", "",
         "is a name that nothing may take again"),
     _K.NAME_RELEASED: _rule(_OUT, _A.RESERVATION, _NONE, _PATCH, "", "",
