@@ -13,7 +13,7 @@ import numpy as np
 from sluiceway.contracts.changes import BrokenEdge, broken_edges, check_version, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
-from sluiceway.graph import reachable
+from sluiceway.graph import upstream
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.ports import (
     Predictor,
@@ -148,7 +148,7 @@ def _try_candidates(
         What was tried, by model, and what ended it early; None where every answer is usable.
     """
     changed = [member.model for member in plan.members]
-    needed = _feeders(system, changed) | set(changed)
+    needed = set(upstream(system, changed))
     tried = {
         member.model: _Tried(
             site=site,
@@ -194,13 +194,6 @@ def _try_candidates(
             raise error.__cause__ from None  # nothing is known of the candidate; ask again later
         return tried, error
     return tried, None
-
-
-def _feeders(system: System, models: list[str]) -> set[str]:
-    feeders: dict[str, list[str]] = {}
-    for edge in system.edges:
-        feeders.setdefault(edge.consumer, []).append(edge.producer)
-    return {name for name in reachable(feeders, models) if name in system.models}
 
 
 def thinned(part: Partition, most: int) -> Partition:
