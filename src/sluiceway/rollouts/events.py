@@ -24,6 +24,7 @@ from sluiceway.planning.budget import BudgetVerdict
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialState
+from sluiceway.system.timing import Shortfall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class ContractCheck:
         fault: Why its answers could not be had; None where they could.
         rows: Recorded rows it answered.
         seconds: Wall time of answering them.
+        shortfalls: Needs of consumers, however far down, that its times keep from being kept.
     """
 
     model: str
@@ -80,6 +82,7 @@ class ContractCheck:
     rows: int
     seconds: float
     sentence: str
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

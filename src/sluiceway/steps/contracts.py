@@ -32,6 +32,7 @@ from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
+from sluiceway.steps.contract_times import with_times
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.site import Site
@@ -102,7 +103,7 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
         unanswered = f"a version that feeds the candidate cannot be asked: {error}"
         tried, refused = {}, None
     faults = refused.faults if refused else ()
-    return tuple(
+    checks = tuple(
         _check(
             system,
             plan,
@@ -114,6 +115,9 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
             tuple(fault for fault in faults if _is_of(fault, member)),
         )
         for member in plan.members
+    )
+    return with_times(
+        checks, system=system, champion=champion, candidate=candidate, contracts=contracts
     )
 
 

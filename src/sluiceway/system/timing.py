@@ -17,7 +17,7 @@ from enum import StrEnum
 from sluiceway.contracts.values import Contract
 from sluiceway.digraph import Digraph
 from sluiceway.durations import render_duration
-from sluiceway.system.values import Edge
+from sluiceway.system.values import Edge, System
 
 Reads = Mapping[str, tuple[Edge, ...]]
 """What each model and consumer reads."""
@@ -155,23 +155,23 @@ class Timing:
         if order is None or _digraph(models, now).order() is None:
             raise ValueError("models read each other's answers to the same request")
         self._order = [models[place] for place in order]
-        self._latency = self._longest(self._own_latency, lambda edge: edge.delayed is None)
-        self._once = self._longest(self._own_age, lambda edge: not self._goes_round(edge))
-        self._age = self._longest(self._own_age, lambda _: True)
+        self._latency = self._longest(TimeNeed.LATENCY_P99, lambda edge: edge.delayed is None)
+        self._once = self._longest(TimeNeed.FRESHNESS, lambda edge: not self._goes_round(edge))
+        self._age = self._longest(TimeNeed.FRESHNESS, lambda _: True)
         self._silent = self._silent_upstream()
 
     def latency(self, edge: Edge) -> TimeSum:
         """How long the consumer of this edge may wait for the model's answer."""
         if edge.delayed is not None:
             return TimeSum(parts=())
-        return TimeSum(parts=tuple(self._way(edge.producer, self._latency, self._latency_part)))
+        return TimeSum(parts=tuple(self._way(edge.producer, self._latency, TimeNeed.LATENCY_P99)))
 
     def freshness(self, edge: Edge) -> TimeSum:
         """How old the inputs may be that the consumer of this edge receives an answer from."""
         longest = self._once if self._goes_round(edge) else self._age
         delay = () if edge.delayed is None else (_delay_of(edge),)
         return TimeSum(
-            parts=(*self._way(edge.producer, longest, self._age_part), *delay),
+            parts=(*self._way(edge.producer, longest, TimeNeed.FRESHNESS), *delay),
             unknown=tuple(sorted(self._silent.get(edge.producer, ()))),
         )
 
@@ -209,9 +209,7 @@ class Timing:
             return False
         return self._part_of[edge.producer] == self._part_of[edge.consumer]
 
-    def _longest(
-        self, own: Callable[[str], timedelta], counts: Callable[[Edge], bool]
-    ) -> dict[str, _Longest]:
+    def _longest(self, need: TimeNeed, counts: Callable[[Edge], bool]) -> dict[str, _Longest]:
         found: dict[str, _Longest] = {}
         for model in self._order:
             before = _Longest(timedelta(0), None)
@@ -222,17 +220,18 @@ class Timing:
                 total = at[edge.producer].total + (edge.delayed or timedelta(0))
                 if before.by is None or total > before.total:
                     before = _Longest(total, edge)
-            found[model] = _Longest(own(model) + before.total, before.by)
+            own = own_time(self._contracts[model], need) or timedelta(0)
+            found[model] = _Longest(own + before.total, before.by)
         return found
 
     def _way(
-        self, model: str, longest: Mapping[str, _Longest], part: Callable[[str], TimePart | None]
+        self, model: str, longest: Mapping[str, _Longest], need: TimeNeed
     ) -> Iterator[TimePart]:
         backwards: list[TimePart | None] = []
         by: Edge | None
         while True:
             by = longest[model].by
-            backwards.append(part(model))
+            backwards.append(self._part(model, need))
             if by is None:
                 return (found for found in reversed(backwards) if found is not None)
             if by.delayed is not None:
@@ -257,21 +256,28 @@ class Timing:
                 found[model] = frozenset().union(*before, {model} & silent)
         return found
 
-    def _own_latency(self, model: str) -> timedelta:
-        return self._latency_part(model).time
-
-    def _own_age(self, model: str) -> timedelta:
-        return self._contracts[model].freshness or timedelta(0)
-
-    def _latency_part(self, model: str) -> TimePart:
+    def _part(self, model: str, need: TimeNeed) -> TimePart | None:
         contract = self._contracts[model]
-        if contract.latency_p99 is None:
-            return TimePart(name=model, time=contract.deadline, basis=Basis.DEADLINE)
-        return TimePart(name=model, time=contract.latency_p99, basis=Basis.LATENCY_P99)
+        time = own_time(contract, need)
+        if time is None:
+            return None
+        basis = Basis(need)
+        if need is TimeNeed.LATENCY_P99 and contract.latency_p99 is None:
+            basis = Basis.DEADLINE
+        return TimePart(name=model, time=time, basis=basis)
 
-    def _age_part(self, model: str) -> TimePart | None:
-        age = self._contracts[model].freshness
-        return None if age is None else TimePart(name=model, time=age, basis=Basis.FRESHNESS)
+
+def reads_of(system: System) -> dict[str, tuple[Edge, ...]]:
+    """What each model and each consumer of a system reads."""
+    models = {name: model.inputs for name, model in system.models.items()}
+    return models | {name: consumer.reads for name, consumer in system.consumers.items()}
+
+
+def own_time(contract: Contract, need: TimeNeed) -> timedelta | None:
+    """A model's own part of a sum; None where its contract promises nothing of the kind."""
+    if need is TimeNeed.FRESHNESS:
+        return contract.freshness
+    return contract.latency_p99 or contract.deadline
 
 
 def _delay_of(edge: Edge) -> TimePart:
