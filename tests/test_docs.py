@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 RUNNER = CliRunner()
 
-READS_ONLY = {"validate", "graph", "impact"}
+READS_ONLY = {"validate", "graph", "impact", "consumers"}
 
 
 def commands(document: Path) -> list[str]:

@@ -170,7 +170,7 @@ _OF_CALLERS: Final = (EVENT_TIME, PATH, CONSUMER, ASKED)
 def _callers(batches: Mapping[str, pa.Table], window: Window) -> Callers:
     rows = _in_window(batches, window)
     if PATH in rows:
-        rows = rows[rows[PATH] == "primary"]
+        rows = rows[rows[PATH].isna() | (rows[PATH] == "primary")]
     if not {CONSUMER, ASKED} <= set(rows.columns):
         return Callers(callers=(), rows=len(rows), unnamed=len(rows))
     named = rows.dropna(subset=[CONSUMER, ASKED])

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sluiceway.durations import render_duration
@@ -26,6 +24,7 @@ from sluiceway.reports.rows import (
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.slices import slices_said, worst_slices
 from sluiceway.reports.story import Story, read_story
+from sluiceway.reports.templating import template
 from sluiceway.reports.walk import event_rows, phase_rows
 from sluiceway.rollouts.endings import Ending, Phase
 from sluiceway.system.values import System
@@ -81,7 +80,7 @@ def render_report(
     """
     story = read_story(system, events)
     ending = story.ending
-    return _template().render(
+    return template("report.html").render(
         title=title or story.rollout_id,
         story=story,
         system=system,
@@ -223,15 +222,3 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
         ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),
         ("Approval", joined(plan.approvals) if plan.approvals else "none needed"),
     )
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("sluiceway.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")
