@@ -43,6 +43,8 @@ class RegisteredVersion:
 
     Attributes:
         inputs: Columns of its signature in order; None where it has no signature.
+        types: MLflow's type of each of these columns, such as ``double`` or ``long``; a column
+            whose type is not known is not in it.
         contract: The contract it carries; None where it carries none of its own.
         features: Version of the features it reads, where it says; others are the current ones.
         definitions: First digits of the hash of the definitions it was trained with, by feature;
@@ -56,6 +58,7 @@ class RegisteredVersion:
     contract: Contract | None
     features: Mapping[str, str]
     tags: Mapping[str, str]
+    types: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from sluiceway.cli import running
+from sluiceway.cli import running, standard_commands  # noqa: F401 - contract export, import
+from sluiceway.cli.contract_commands import check, contract_app
 from sluiceway.cli.feature_commands import features_app
 from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
@@ -41,9 +42,11 @@ app = typer.Typer(
 journal_app = typer.Typer(no_args_is_help=True, help="The record of everything that happened.")
 app.add_typer(journal_app, name="journal")
 app.add_typer(features_app, name="features")
+app.add_typer(contract_app, name="contract")
 app.command()(init)
 app.command("can-promote")(can_promote)
 app.command()(plan)
+app.command()(check)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Rollout = Annotated[str, typer.Argument(help="Id of a rollout, or its beginning, such as r0004.")]
@@ -76,7 +79,7 @@ def settings_from_options(
 def validate(as_json: AsJson = False) -> None:
     """Check the system file and its contracts; all faults are told together."""
     try:
-        system = read_system(Settings().system)
+        system = read_system(Settings().system, today=datetime.now(UTC).date())
     except BadInput as error:
         if as_json:
             faults = [{"where": fault.where, "what": fault.what} for fault in error.faults]

@@ -4,6 +4,7 @@ import math
 
 from sluiceway.durations import render_duration
 from sluiceway.gates import Gate
+from sluiceway.planning.block_length import render_block_length
 from sluiceway.planning.detectable import Detectable
 from sluiceway.planning.power import CanaryPower, Fit
 
@@ -14,6 +15,10 @@ def render_power(power: CanaryPower) -> str:
     For example: ``a harmless candidate passes all required gates within 14 days (12,600 units)
     with probability 0.80, and by the deadline of 35d (33 days) with 0.99``.
     """
+    return f"{_needs(power)}{_in_blocks(power)}"
+
+
+def _needs(power: CanaryPower) -> str:
     wanted = f"{power.wanted:.2f}"
     if power.fit is Fit.REFUSED:
         return f"{_refusal(power)}{_tightest(power)}"
@@ -47,6 +52,16 @@ def _refusal(power: CanaryPower) -> str:
     )
 
 
+def _in_blocks(power: CanaryPower) -> str:
+    """Why the blocks counted here are longer than declared, and what that leaves of the record."""
+    if power.blocks is None or not power.blocks.is_longer:
+        return ""
+    said = f"; {render_block_length(power.blocks)}"
+    if power.recorded_blocks < 2:
+        said += f"; the record holds {power.recorded_blocks} such blocks, so nothing can be planned"
+    return said
+
+
 def _tightest(power: CanaryPower) -> str:
     """What the gate that needs most could see."""
     if not power.gates:
@@ -68,10 +83,16 @@ def _tightest(power: CanaryPower) -> str:
 def render_detectable(gate: Gate, seen: Detectable) -> str:
     """How far a sample could see: ``62 days could have passed a margin of 0.31 min, and …``."""
     blocks = f"{seen.blocks:,} {gate.block}{'' if seen.blocks == 1 else 's'}"
-    passed, stopped = (_amount(size, gate.unit) for size in (seen.margin, seen.harm))
+    passed = "could have passed no margin, however wide"
+    if seen.margin is not None:
+        passed = f"could have passed a margin of {_amount(seen.margin, gate.unit)}"
+    stopped = "could have stopped no harm, however large"
+    if seen.harm is not None:
+        harm = _amount(seen.harm, gate.unit)
+        stopped = f"would have stopped a harm of {harm} with probability {seen.probability:.2f}"
     return (
-        f"{gate.name}: {blocks} could have passed a margin of {passed}, and would have stopped a "
-        f"harm of {stopped} with probability {seen.probability:.2f}"
+        f"{gate.name}: {blocks} {passed}, and {stopped} (its margin is "
+        f"{_amount(gate.margin, gate.unit)})"
     )
 
 

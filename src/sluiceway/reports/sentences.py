@@ -8,7 +8,7 @@ from typing import assert_never
 from sluiceway.durations import render_duration
 from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
-from sluiceway.planning import Fit, render_power
+from sluiceway.planning import CanaryPower, Fit, render_block_length, render_power
 from sluiceway.reports.figures import count, day, duration, joined, spoken
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -54,6 +54,13 @@ def sentence(happening: Happening) -> str:
     return " ".join(_said(happening).split())
 
 
+def _canary_planned(power: CanaryPower) -> str:
+    said = f"Canary planned, {_FITS[power.fit]}: {render_power(power)}"
+    if power.blocks is None or power.blocks.is_longer:
+        return said  # the numbers of longer blocks say why they are
+    return f"{said}; {render_block_length(power.blocks)}"
+
+
 def _said(happening: Happening) -> str:
     match happening:
         case Requested():
@@ -67,7 +74,7 @@ def _said(happening: Happening) -> str:
         case ShadowMeasured():
             return _shadow_measured(happening)
         case CanaryPlanned():
-            return f"Canary planned, {_FITS[happening.power.fit]}: {render_power(happening.power)}"
+            return _canary_planned(happening.power)
         case DeadlineLengthened():
             before, after = (render_duration(d) for d in (happening.before, happening.after))
             return f"The canary's deadline was moved from {before} to {after} after its first step"

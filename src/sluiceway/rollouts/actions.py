@@ -228,8 +228,9 @@ def next_action(
         if behind is not None:
             return Wait(until=None, reason=f"waits for {behind}", behind=behind)
         return MakePlan()
+    live = state.live_plan or state.plan
     if state.promoted is not None:
-        return _watch(state, state.plan, now)
+        return _watch(state, live, now)
     if state.contracts is None or state.contracts.outcome is not Outcome.PASSED:
         return _contracts(state.contracts, state.contract_attempts)
     if not state.shadows or state.shadows[-1].outcome is not Outcome.PASSED:
@@ -239,7 +240,7 @@ def next_action(
         return unfit
     if state.plan.approvals and (state.refused is not None or not state.approved):
         return _approval(state, state.plan)
-    return _canary(state, state.plan, now)
+    return _canary(state, live, now)
 
 
 def _contracts(checked: ContractsChecked | None, attempts: int) -> Action:

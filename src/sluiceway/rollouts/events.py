@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 from sluiceway.attribution import Attribution, Origin
 from sluiceway.canonical import as_json
 from sluiceway.contracts.change_kinds import Change
-from sluiceway.contracts.changes import VersionFinding
+from sluiceway.contracts.clearing import TouchedEdge
 from sluiceway.contracts.promises import Finding
+from sluiceway.contracts.versions import VersionFinding
 from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
@@ -68,6 +69,8 @@ class ContractCheck:
         fault: Why its answers could not be had; None where they could.
         rows: Recorded rows it answered.
         seconds: Wall time of answering them.
+        member_changes: What else changed since the champion's version, which no contract shows.
+        touched: How each edge stands that one of the changes touches; empty in older journals.
     """
 
     model: str
@@ -81,6 +84,8 @@ class ContractCheck:
     rows: int
     seconds: float
     sentence: str
+    member_changes: tuple[Change, ...] = ()
+    touched: tuple[TouchedEdge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

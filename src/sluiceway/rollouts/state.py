@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sluiceway.gates import Gate
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.planning import CanaryPower
+from sluiceway.planning import BlockLength, CanaryPower, in_blocks
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -67,6 +67,8 @@ class RolloutState:
         wanted_seq: The last event after which the world must look different.
         confirmed_seq: The last event up to which the world was observed to be right.
         power: What the canary needs, simulated from the latest shadow replay.
+        blocks: How long the blocks of live evidence are, from the canary's plan; it does not
+            change once the canary has begun.
         lengthened: The deadline that replaced the plan's, where one did.
         first_step_at: When the candidate first got traffic.
         step_at: When the present step was entered.
@@ -88,6 +90,7 @@ class RolloutState:
     contract_attempts: int = 0
     shadows: tuple[ShadowMeasured, ...] = ()
     power: CanaryPower | None = None
+    blocks: BlockLength | None = None
     lengthened: DeadlineLengthened | None = None
     approval_requested: ApprovalRequested | None = None
     approved: bool = False
@@ -120,7 +123,15 @@ class RolloutState:
     def slice_gates(self) -> tuple[Gate, ...]:
         """The slices' guards, frozen by the shadow replay that passed."""
         measured = self.shadows[-1] if self.shadows else None
-        return tuple(one.gate for one in measured.slices) if measured else ()
+        gates = tuple(one.gate for one in measured.slices) if measured else ()
+        return tuple(in_blocks(one, self.blocks) for one in gates) if self.blocks else gates
+
+    @property
+    def live_plan(self) -> Plan | None:
+        """The plan with its live evidence in the blocks that its canary was planned with."""
+        if self.plan is None or self.blocks is None:
+            return self.plan
+        return self.plan.in_blocks(self.blocks)
 
     @property
     def unconfirmed(self) -> bool:
@@ -181,9 +192,11 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
         case ShadowMeasured():
             # What was planned from an earlier replay does not hold for a new one.
             shadows = (*state.shadows, happened)
-            return replace(state, shadows=shadows, power=None, lengthened=None)
+            blocks = None if state.step is None else state.blocks
+            return replace(state, shadows=shadows, power=None, lengthened=None, blocks=blocks)
         case CanaryPlanned():
-            return replace(state, power=happened.power)
+            blocks = happened.power.blocks if state.step is None else state.blocks
+            return replace(state, power=happened.power, blocks=blocks)
         case DeadlineLengthened():
             return replace(state, lengthened=happened)
         case ApprovalRequested():

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sluiceway.gates import Levels, Reason, Verdict, judge_replay
+from sluiceway.gates import Levels, Reason, Sums, Verdict, judge_replay
 from sluiceway.outcomes import Outcome
 from sluiceway.planning.budget import BudgetVerdict, Served, best_generation, judge_budget
 from sluiceway.releases import Release
@@ -17,7 +17,6 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.plan import Plan
-from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.site import Site
 
 _MOVES_THE_CHAMPION = frozenset({"adopted", "promoted", "champion_restored", "part_served"})
@@ -97,8 +96,8 @@ def _harms(site: Site, rollout_id: str, sign: int) -> dict[str, float]:
 def judge_budgets(
     budgets: Budgets,
     verdicts: Sequence[Verdict],
-    sums: Mapping[str, Mapping[str, BlockSums]],
-    candidate: Mapping[str, BlockSums],
+    sums: Mapping[str, Mapping[str, Sums]],
+    candidate: Mapping[str, Sums],
     levels: Levels,
     *,
     looks: int,
@@ -119,7 +118,13 @@ def judge_budgets(
         if generation is None:
             continue
         arm = sums.get(budgets.arms[generation].name)
-        against = replace(own, outcome=Outcome.ERROR, reason=Reason.NO_EVIDENCE, estimate=None)
+        against = replace(
+            own,
+            outcome=Outcome.ERROR,
+            reason=Reason.BASELINE_SILENT,
+            estimate=None,
+            rollback_low=None,
+        )
         if arm is not None:
             name = own.gate.name
             against = judge_replay(

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sluiceway.errors import BadInput, Fault
+from sluiceway.planning import block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
 from sluiceway.rollouts.actions import MakePlan, PlanCanary
@@ -67,7 +68,7 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
 
 
 def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
-    """Simulate the canary from what shadow measured, and write down what it needs.
+    """Fix the length of its blocks and simulate the canary, from what shadow measured.
 
     Raises:
         JournalConflict: The rollout has moved on since; decide again.
@@ -76,7 +77,10 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
     plan, recorded = state.plan, state.shadows[-1].harms
     assert plan is not None
     assert recorded is not None
-    power = simulate_canary(plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed)
+    blocks = block_length(plan.gates, recorded, plan.canary.block, level=plan.alpha)
+    power = simulate_canary(
+        plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
+    )
     site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
 
 

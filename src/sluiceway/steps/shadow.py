@@ -80,12 +80,18 @@ def replay_shadow(
             automatic=chains.system.policies.automatic_slices,
             blocks=(window.end - window.start) // chains.plan.calendar.length,
             arms=(BASELINE, CANDIDATE),
+            recurring=chains.system.policies.recurring_units,
         )
         measured = _shadow_measured(chains, window, tuple(budgets.arms.values()), meter)
         rows, sums = measured.rows, measured.sums
         verdicts, slices = _verdicts(chains, measured, meter.finish())
         budget = judge_budgets(
-            budgets, verdicts, sums, sums[CANDIDATE], chains.levels, looks=SHADOW_LOOKS
+            budgets,
+            verdicts,
+            measured.evidence,
+            measured.evidence[CANDIDATE],
+            chains.levels,
+            looks=SHADOW_LOOKS,
         )
         spent = [replace(one.against_best, outcome=one.outcome) for one in budget]
         outcome = combine([*verdicts, *slices, *spent])
@@ -128,7 +134,7 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
     """
     state = site.state_for(rollout_id, Diagnose(), now=now)
     chains = Chains.of(site, rollout_id, now)
-    calendar = chains.plan.calendar
+    calendar = (state.live_plan or chains.plan).calendar
     attribution, fault = None, None
     if state.look is None or state.look.watermark is None or state.first_step_at is None:
         fault = "no block of live evidence has been looked at"
@@ -152,14 +158,24 @@ def _shadow_measured(
         Arm(name=BASELINE, release=chains.baseline),
         Arm(name=CANDIDATE, release=chains.candidate),
     )
+
+    def measured(arms: Sequence[Arm]) -> Measurement:
+        return measured_by(
+            chains,
+            arms,
+            window,
+            "recorded",
+            words="shadow replay",
+            slices=meter,
+            recurring=chains.system.policies.recurring_units,
+        )
+
     if best:
         try:
-            return measured_by(
-                chains, (*both, *best), window, "recorded", words="shadow replay", slices=meter
-            )
+            return measured((*both, *best))
         except (FaultyAnswers, UnknownVersion, UnloadableVersion):
             meter.clear()  # whoever is at fault, both chains alone will tell
-    return measured_by(chains, both, window, "recorded", words="shadow replay", slices=meter)
+    return measured(both)
 
 
 def _verdicts(
@@ -167,7 +183,7 @@ def _verdicts(
 ) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
     """Verdicts of the plan's gates and of the slices; each half has half of the rollback level."""
     gates = [
-        (gate, measured.sums[BASELINE][gate.name], measured.sums[CANDIDATE][gate.name])
+        (gate, measured.evidence[BASELINE][gate.name], measured.evidence[CANDIDATE][gate.name])
         for gate in chains.plan.gates
     ]
     parts = [(one.gate, one.baseline, one.candidate) for one in slices]

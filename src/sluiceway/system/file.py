@@ -5,6 +5,7 @@ import hashlib
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
+from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import FileParts, contradictions
 from sluiceway.system.shapes import (
@@ -49,8 +51,12 @@ _TEXTS = ("system", "timezone", "unit")
 _OPTIONAL = ("description", "consumers", "features", "slices", "ignores")
 
 
-def read_system(path: Path) -> System:
+def read_system(path: Path, *, today: date | None = None) -> System:
     """Read a system file and the contracts it names.
+
+    Args:
+        today: Where it is given, fields that are still promised after their deprecation's window
+            are faults too; see :func:`~sluiceway.contracts.file.read_contract`.
 
     Raises:
         BadInput: With every fault of the file and of its contracts, each with its path.
@@ -59,8 +65,9 @@ def read_system(path: Path) -> System:
     if undone := _undone(content, path):
         raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
-    parts = _parse(content, path, faults)
+    parts = _parse(content, path, faults, today)
     faults.extend(contradictions(parts, where=path.name))
+    faults.extend(contract_faults(parts, where=path.name))
     ignores = read_ignores(content.get("ignores"), parts, where=path.name, faults=faults)
     if faults or parts.policies is None:
         raise BadInput(faults)
@@ -87,7 +94,9 @@ def _undone(content: Mapping[str, Any], path: Path) -> list[Fault]:
     return found
 
 
-def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileParts:
+def _parse(
+    content: Mapping[str, Any], path: Path, faults: list[Fault], today: date | None
+) -> FileParts:
     name = path.name
     known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores")
     missing = [key for key in known if key not in content and key not in _OPTIONAL]
@@ -124,7 +133,7 @@ def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileP
         models=models,
         consumers=section("consumers", ConsumerShape),
         slices=section("slices", SliceShape),
-        contracts=_contracts(models, path, faults),
+        contracts=_contracts(models, path, faults, today),
         policies=parse_shape(
             PoliciesShape, content["policies"], where=f"{name}: policies", faults=faults
         )
@@ -142,7 +151,7 @@ def _names(entries: object) -> tuple[Any, ...]:
 
 
 def _contracts(
-    models: Mapping[str, ModelShape], path: Path, faults: list[Fault]
+    models: Mapping[str, ModelShape], path: Path, faults: list[Fault], today: date | None
 ) -> dict[str, Contract]:
     contracts = {}
     for name, model in models.items():
@@ -151,7 +160,7 @@ def _contracts(
             faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
             continue
         try:
-            contract = read_contract(path.parent / model.contract)
+            contract = read_contract(path.parent / model.contract, today=today)
         except BadInput as error:
             faults.extend(error.faults)
             continue
@@ -313,6 +322,7 @@ def _policies(shape: PoliciesShape) -> Policies:
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals),
         independent_units=shape.independent_units,
+        recurring_units=shape.recurring_units,
         budget_window=shape.budget_window,
         evidence_max_age=shape.evidence_max_age,
         feature_parity=shape.feature_parity,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, field_validator, model_validator
 
-from sluiceway.contracts.file import Dtype, checked_semver
+from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
 from sluiceway.system.values import Reliance, Risk
@@ -168,6 +168,7 @@ class PoliciesShape(Shape):
     canary: CanaryShape
     watch: WatchShape
     independent_units: bool = False
+    recurring_units: str | None = None
     approvals: list[str] = []
     budget_window: Duration = timedelta(days=90)
     evidence_max_age: PositiveDuration = timedelta(days=90)

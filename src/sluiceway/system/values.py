@@ -294,6 +294,8 @@ class Policies:
         automatic_slices: How many slices that nobody declared a shadow replay may find and guard.
         independent_units: Whether somebody declares that units are independent of each other, so
             that live evidence may count them instead of blocks.
+        recurring_units: ``source.column`` that says whom a row is about, where one comes back on
+            other rows and days; None where each row is of another.
         approvals: Owners who must approve before live traffic is touched.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
@@ -310,6 +312,7 @@ class Policies:
     watch: WatchPolicy
     approvals: tuple[str, ...]
     independent_units: bool = False
+    recurring_units: str | None = None
     budget_window: timedelta = timedelta(days=90)
     feature_parity: float = 0.01
     evidence_max_age: timedelta = timedelta(days=90)
