@@ -15,7 +15,7 @@ from sluiceway.adapters.flag_file import MemoryRouter
 from sluiceway.adapters.history import History
 from sluiceway.adapters.memory_evidence import MemoryEvidence
 from sluiceway.adapters.memory_journal import MemoryJournal
-from sluiceway.adapters.memory_registry import MemoryRegistry, try_in_process
+from sluiceway.adapters.memory_registry import MemoryRegistry, meet_in_process, try_in_process
 from sluiceway.adapters.prediction_log import MemoryPredictionLog
 from sluiceway.adapters.progress import unwatched
 from sluiceway.journal import JournalConflict
@@ -145,6 +145,7 @@ def memory_site(tmp_path: Path, *, file: Path = ORDERS / "system.yaml") -> Site:
         predictions=MemoryPredictionLog(),
         evidence=MemoryEvidence(),
         try_version=partial(try_in_process, registry, load_deadline=timedelta(seconds=9)),
+        meet=partial(meet_in_process, registry, load_deadline=timedelta(seconds=9)),
         folder=lambda rollout: tmp_path / rollout,
         progress=unwatched,
     )

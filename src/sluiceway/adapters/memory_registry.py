@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -10,6 +11,15 @@ import numpy as np
 
 from sluiceway.adapters.trial import Answers, Trial, TrialCode, TrialFault, shape_fault
 from sluiceway.contracts.values import Contract
+from sluiceway.errors import BadInput, Fault
+from sluiceway.lineage import (
+    TRAINED_ON_TAG,
+    Reading,
+    RegistryLineage,
+    readings_of_columns,
+    readings_of_tags,
+    trained_on,
+)
 from sluiceway.ports import (
     Predictor,
     RegisteredVersion,
@@ -49,6 +59,7 @@ class MemoryRegistry:
         features: Mapping[str, str] | None = None,
         definitions: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
+        types: Mapping[str, str] | None = None,
         files: bytes | None = None,
     ) -> None:
         """Register a version, or replace what stands under its number.
@@ -56,6 +67,7 @@ class MemoryRegistry:
         Args:
             predictor: What loading gives; None cannot be loaded.
             inputs: Columns of its signature; None for no signature.
+            types: MLflow's type by column.
             files: Stands for the model's files; by default they follow from name and version.
         """
         self._kept.setdefault(model, {})[version] = _Kept(
@@ -66,6 +78,7 @@ class MemoryRegistry:
                 contract=contract,
                 features=dict(features or {}),
                 tags=dict(tags or {}),
+                types=dict(types or {}),
                 definitions=dict(definitions or {}),
             ),
             predictor=predictor,
@@ -81,7 +94,12 @@ class MemoryRegistry:
         kept = self._found(model, version)
         if kept.files is None:
             raise UnloadableVersion(f"{model}@{version}: its files are missing")
-        return kept.registered
+        try:
+            versions = trained_on(kept.registered.tags)
+        except ValueError as error:
+            where = f"{model}@{version}: tag {TRAINED_ON_TAG}"
+            raise BadInput([Fault(where=where, what=str(error))]) from error
+        return replace(kept.registered, trained_on=versions)
 
     def artifact_sha256(self, model: str, version: str) -> str:
         """Digest of the bytes that stand for its files."""
@@ -129,6 +147,34 @@ class MemoryRegistry:
         """The newest version's number, or None where the model has none."""
         self._answer()
         return max(self._kept.get(model, {}), key=int, default=None)
+
+    def lineage(self) -> RegistryLineage:
+        """What tags and signatures show of who reads whom; there are no runs here."""
+        self._answer()
+        readings: list[Reading] = []
+        unreadable: list[str] = []
+        opened = 0
+        for model, versions in sorted(self._kept.items()):
+            wanted = {self.latest_version(model), *self._aliases.get(model, {}).values()}
+            for version, kept in sorted(versions.items(), key=lambda one: int(one[0])):
+                found, faults = readings_of_tags(model, version, kept.registered.tags)
+                readings += found
+                unreadable += faults
+                if version not in wanted:
+                    continue
+                opened += 1
+                if kept.files is None:
+                    unreadable.append(f"{model}@{version}: its files are missing")
+                else:
+                    columns = kept.registered.inputs or ()
+                    readings += readings_of_columns(model, version, columns, self._kept)
+        return RegistryLineage(
+            readings=tuple(readings),
+            models=len(self._kept),
+            versions=sum(map(len, self._kept.values())),
+            opened=opened,
+            unreadable=tuple(unreadable),
+        )
 
     def _answer(self) -> None:
         if not self.available:
@@ -190,6 +236,38 @@ def try_in_process(
     return Trial(
         answers=answers if wrong is None else None, seconds=seconds, load_seconds=0.0, fault=wrong
     )
+
+
+@contextmanager
+def meet_in_process(
+    registry: MemoryRegistry,
+    model: str,
+    version: str,
+    artifact_sha256: str,
+    *,
+    load_deadline: timedelta,
+) -> Iterator[Callable[..., Trial]]:
+    """What :func:`sluiceway.adapters.trial.meet` gives, for versions that live in memory.
+
+    Raises:
+        UnknownVersion: There is none.
+        UnloadableVersion: Its files are missing.
+        RegistryUnavailable: The registry did not answer.
+    """
+    registry.artifact_sha256(model, version)
+
+    def ask(columns: Mapping[str, Answers], *, deadline: timedelta) -> Trial:
+        return try_in_process(
+            registry,
+            model,
+            version,
+            artifact_sha256,
+            columns,
+            deadline=deadline,
+            load_deadline=load_deadline,
+        )
+
+    yield ask
 
 
 _NEVER_LOADED = frozenset({TrialCode.FILES_CHANGED, TrialCode.CANNOT_LOAD})

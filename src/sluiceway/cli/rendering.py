@@ -11,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from sluiceway.durations import render_duration
 from sluiceway.graph import BlastRadius
 from sluiceway.journal import Champion
 from sluiceway.rollouts.endings import Ending
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.system.values import System
+from sluiceway.system.timing import TimeNeed
+from sluiceway.system.values import Edge, System
 
 CONSOLE = Console(highlight=False)
 
@@ -81,6 +83,15 @@ def system_json(system: System) -> dict[str, Any]:
                 "field": edge.field,
                 "consumer": edge.consumer,
                 "relies_on": [reliance.value for reliance in edge.relies_on],
+                "delayed": render_duration(edge.delayed) if edge.delayed else None,
+                "needs": {
+                    need: render_duration(time)
+                    for need, time in (
+                        (TimeNeed.LATENCY_P99, edge.needs.latency_p99),
+                        (TimeNeed.FRESHNESS, edge.needs.freshness),
+                    )
+                    if time is not None
+                },
             }
             for edge in system.edges
         ],
@@ -92,12 +103,18 @@ def say_graph(system: System) -> None:
     root = Tree(f"[bold]{system.name}[/bold]")
     readers: dict[str, list[str]] = {}
     for edge in system.edges:
-        relies = ", ".join(edge.relies_on)
+        relies = ", ".join([*edge.relies_on, *_in_time(edge)])
         readers.setdefault(edge.producer, []).append(f"{edge.consumer} ({relies})")
     for name, model in system.models.items():
         node = root.add(f"[cyan]{name}[/cyan] {model.contract.version} · {model.owner}")
         features = [edge.producer for edge in model.inputs if edge.field is None]
-        models = [edge.column for edge in model.inputs if edge.field is not None]
+        models = [
+            f"{edge.column} {render_duration(edge.delayed)} earlier"
+            if edge.delayed
+            else edge.column
+            for edge in model.inputs
+            if edge.field is not None
+        ]
         if models:
             node.add(f"reads {', '.join(models)}")
         if features:
@@ -105,6 +122,16 @@ def say_graph(system: System) -> None:
         for reader in readers.get(name, []):
             node.add(f"→ {reader}")
     CONSOLE.print(root)
+
+
+def _in_time(edge: Edge) -> list[str]:
+    """What an edge says of time: how much earlier it reads, and what it needs."""
+    said = [f"{render_duration(edge.delayed)} earlier"] if edge.delayed else []
+    if edge.needs.latency_p99:
+        said.append(f"needs p99 {render_duration(edge.needs.latency_p99)}")
+    if edge.needs.freshness:
+        said.append(f"needs freshness {render_duration(edge.needs.freshness)}")
+    return said
 
 
 def radius_json(radius: BlastRadius) -> dict[str, Any]:

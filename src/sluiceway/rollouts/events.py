@@ -26,6 +26,7 @@ from sluiceway.releases import Member
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialState
+from sluiceway.system.timing import Shortfall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class ContractCheck:
         seconds: Wall time of answering them.
         member_changes: What else changed since the champion's version, which no contract shows.
         touched: How each edge stands that one of the changes touches; empty in older journals.
+        shortfalls: Needs of consumers, however far down, that its times keep from being kept.
     """
 
     model: str
@@ -86,6 +88,7 @@ class ContractCheck:
     sentence: str
     member_changes: tuple[Change, ...] = ()
     touched: tuple[TouchedEdge, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,8 @@ def _contract_code(check: ContractCheck) -> ReasonCode:
         return ReasonCode.CONTRACT_UNCHECKABLE
     if check.outcome is Outcome.INCONCLUSIVE:
         return ReasonCode.CONTRACT_UNDECIDED
+    if check.shortfalls and not (check.findings or check.broken_edges or check.fault):
+        return ReasonCode.TIMES_NOT_KEPT
     if check.broken_edges and not check.findings:
         return ReasonCode.CONTRACT_CHANGE_BREAKS_CONSUMERS
     return ReasonCode.PROMISE_BROKEN
@@ -48,11 +50,13 @@ def _contract_code(check: ContractCheck) -> ReasonCode:
 
 def contract_sentence(check: ContractCheck) -> str:
     """What one version broke, and for whom."""
+    late = [f"{short.edge} needs: {short.sentence}" for short in check.shortfalls]
     if check.fault is not None:
-        return check.fault
+        return "; ".join([check.fault, *late])
     broken = [sentence(found) for found in check.findings]
     broken += [version_sentence(found) for found in check.version_findings]
     broken += [change_sentence(change) for change in check.changes if change.breaks]
+    broken += late
     relied = f"; relied on by {', '.join(check.broken_edges)}" if check.broken_edges else ""
     return "; ".join(broken) + relied if broken else "keeps its contract"
 

@@ -15,7 +15,7 @@ from sluiceway.attribution import (
     with_sources,
 )
 from sluiceway.gates import Verdict, combine, judge_replay
-from sluiceway.graph import reachable
+from sluiceway.graph import upstream
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import RecordedHarms, recorded_harms
 from sluiceway.planning.budget import BudgetVerdict
@@ -209,12 +209,9 @@ def _outcome_of_faults(error: FaultyAnswers) -> Outcome:
 
 def _faulty(chains: Chains, error: FaultyAnswers) -> Origin | None:
     """The candidate's own model that is at fault, or the only one that feeds those that are."""
-    feeders: dict[str, list[str]] = {}
-    for edge in chains.system.edges:
-        feeders.setdefault(edge.consumer, []).append(edge.producer)
     changed = set(chains.candidate.changed_from(chains.baseline))
     at_fault = {fault.model for fault in error.faults}
-    suspects = at_fault & changed or reachable(feeders, at_fault) & changed
+    suspects = at_fault & changed or set(upstream(chains.system, at_fault)) & changed
     return Origin(kind="model", name=suspects.pop()) if len(suspects) == 1 else None
 
 

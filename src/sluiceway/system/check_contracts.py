@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sluiceway.contracts.values import Contract, InputDemand, OutputField
 from sluiceway.errors import Fault
-from sluiceway.system.checks import FileParts
+from sluiceway.system.parts import FileParts
 
 Told = tuple[str, str]
 """A path inside the system file, and what is wrong there."""

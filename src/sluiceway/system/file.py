@@ -16,10 +16,10 @@ from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_ignores import read_ignores
-from sluiceway.system.checks import FileParts, contradictions
+from sluiceway.system.checks import contradictions
+from sluiceway.system.parts import FileParts, edges_of
 from sluiceway.system.shapes import (
     ConsumerShape,
-    EdgeShape,
     FeatureShape,
     ModelShape,
     OwnerShape,
@@ -181,16 +181,10 @@ def _digest(path: Path, models: Mapping[str, ModelShape]) -> str:
 def _build(
     content: Mapping[str, Any], parts: FileParts, policies: PoliciesShape, *, digest: str
 ) -> System:
-    edges = {
-        consumer: tuple(_edge(shape, consumer, parts.models) for shape in shapes)
-        for consumer, shapes in (
-            *((name, model.inputs) for name, model in parts.models.items()),
-            *((name, consumer.reads) for name, consumer in parts.consumers.items()),
-        )
-    }
+    edges = edges_of(parts)
     order = graphlib.TopologicalSorter(
         {
-            name: [edge.producer for edge in edges[name] if edge.field is not None]
+            name: [edge.producer for edge in edges[name] if edge.field and edge.delayed is None]
             for name in parts.models
         }
     ).static_order()
@@ -220,17 +214,6 @@ def _build(
         policies=_policies(policies),
         contract_files=tuple(sorted({model.contract for model in parts.models.values()})),
         digest=digest,
-    )
-
-
-def _edge(shape: EdgeShape, consumer: str, models: Mapping[str, ModelShape]) -> Edge:
-    producer, dot, field = shape.reads.partition(".")
-    return Edge(
-        producer=producer,
-        field=field if dot and producer in models else None,
-        consumer=consumer,
-        relies_on=tuple(shape.relies_on),
-        operating_threshold=shape.operating_threshold,
     )
 
 

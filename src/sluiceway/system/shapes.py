@@ -66,12 +66,21 @@ class FeatureShape(FeatureVersionShape):
     _version = field_validator("version")(checked_semver)
 
 
+class TimeNeedsShape(Shape):
+    """By when a value is needed, and how old what it rests on may be."""
+
+    latency_p99: PositiveDuration | None = None
+    freshness: PositiveDuration | None = None
+
+
 class EdgeShape(Shape):
     """What a model or consumer reads; a bare name stands for ``{reads: name}``."""
 
     reads: str
     relies_on: list[Reliance] = [Reliance.COLUMNAR]
     operating_threshold: FiniteFloat | None = None
+    delayed: PositiveDuration | None = None
+    needs: TimeNeedsShape = TimeNeedsShape()
 
     @model_validator(mode="before")
     @classmethod
@@ -109,6 +118,7 @@ class ConsumerShape(Shape):
     owner: str
     description: str = ""
     reads: list[EdgeShape] = Field(min_length=1)
+    needs: TimeNeedsShape = TimeNeedsShape()
 
 
 class SliceShape(Shape):

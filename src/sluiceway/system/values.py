@@ -135,6 +135,20 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeNeeds:
+    """What a consumer needs of the time that an answer takes, and of the age it rests on.
+
+    Attributes:
+        latency_p99: Within this, 99 of 100 answers must be there; None where it does not matter.
+        freshness: Oldest age of the inputs at the far end of the chain; None where it does not
+            matter.
+    """
+
+    latency_p99: timedelta | None = None
+    freshness: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """A consumer reads one named field of a producer.
 
@@ -144,6 +158,9 @@ class Edge:
         consumer: Name of a model or an outside consumer.
         relies_on: What of it the consumer relies on.
         operating_threshold: Where the consumer acts on the value, in the field's unit.
+        delayed: How much earlier the answer was given that the consumer reads; None where it reads
+            the answer to the same request.
+        needs: By when the consumer needs the value, and how old what it rests on may be.
     """
 
     producer: str
@@ -151,6 +168,8 @@ class Edge:
     consumer: str
     relies_on: tuple[Reliance, ...]
     operating_threshold: float | None = None
+    delayed: timedelta | None = None
+    needs: TimeNeeds = TimeNeeds()
 
     @property
     def column(self) -> str:
@@ -369,11 +388,13 @@ class System:
         raise KeyError(name)
 
     def owner_of(self, name: str) -> Owner:
-        """Who owns the node of this name."""
-        nodes: dict[str, Source | Feature | Model | Consumer] = {
-            **self.sources,
-            **self.features,
-            **self.models,
-            **self.consumers,
-        }
-        return self.owners[nodes[name].owner]
+        """Who owns the node of this name.
+
+        Raises:
+            KeyError: No such node.
+        """
+        nodes: Mapping[str, Source | Feature | Model | Consumer]
+        for nodes in (self.sources, self.features, self.models, self.consumers):
+            if name in nodes:
+                return self.owners[nodes[name].owner]
+        raise KeyError(name)
