@@ -10,6 +10,7 @@ from typing import Any
 
 from sluiceway.contracts.file import read_contract
 from sluiceway.contracts.values import Contract
+from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
@@ -17,6 +18,7 @@ from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import FileParts, contradictions
 from sluiceway.system.shapes import (
     ConsumerShape,
+    DriftShape,
     EdgeShape,
     FeatureShape,
     ModelShape,
@@ -29,6 +31,7 @@ from sluiceway.system.values import (
     CanaryPolicy,
     CanaryStep,
     Consumer,
+    DriftWatch,
     Edge,
     Feature,
     FeatureVersion,
@@ -317,4 +320,15 @@ def _policies(shape: PoliciesShape) -> Policies:
         budget_window=shape.budget_window,
         evidence_max_age=shape.evidence_max_age,
         feature_parity=shape.feature_parity,
+        drift=None if shape.drift is None else _drift(shape.drift),
     )
+
+
+def _drift(shape: DriftShape) -> DriftWatch:
+    policy = DriftPolicy(
+        alpha=shape.alpha,
+        floor=shape.floor,
+        null_floor=shape.null_floor,
+        psi_limit=shape.psi_limit,
+    )
+    return DriftWatch(policy=policy, replays=shape.replays, history=shape.history)
