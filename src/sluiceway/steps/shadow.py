@@ -33,8 +33,8 @@ from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
 from sluiceway.rollouts.inputs import ReferenceInputs
 from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.budget import budgets_of, judge_budgets
-from sluiceway.steps.known import facts_of, fits_without
 from sluiceway.steps.inputs import InputMeter, reference_inputs
+from sluiceway.steps.known import facts_of, fits_without
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.recorded import RecordedAnswers
 from sluiceway.steps.replayed import (
