@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput
 from sluiceway.system.file import read_system
-from sluiceway.system.values import NodeKind, System
+from sluiceway.system.values import DriftWatch, NodeKind, System
+from tests.driver import variant
 
 ORDERS = Path(__file__).parent / "orders"
 
@@ -364,3 +366,32 @@ def test_readers_that_act_at_different_thresholds_are_not_guessed_about(tmp_path
         "system.yaml: models.fraud.metrics[0].metric: at which threshold? readers act at 0.3 and "
         "0.6; say it in the name, like threshold=0.3"
     ]
+
+
+def test_drift_has_defaults_and_is_off_only_where_that_is_spelled_out(tmp_path: Path) -> None:
+    assert read_system(ORDERS / "system.yaml").policies.drift == DriftWatch()
+    (tmp_path / "off").mkdir()
+    off = variant(tmp_path / "off", ("  approvals: []", "  approvals: []\n  drift: off"))
+    assert read_system(off).policies.drift is None
+    (tmp_path / "own").mkdir()
+    said = "{alpha: 0.1, floor: 0.08, psi_limit: 0.2, history: 60d, replays: 1}"
+    own = f"  approvals: []\n  drift: {said}"
+    found = read_system(variant(tmp_path / "own", ("  approvals: []", own))).policies.drift
+    policy = DriftPolicy(alpha=0.1, floor=0.08, psi_limit=0.2)
+    assert found == DriftWatch(policy=policy, replays=1, history=timedelta(days=60))
+
+
+@pytest.mark.parametrize("slip", ["", "false", "no", "[]", "0"])
+def test_a_slip_does_not_turn_drift_off(tmp_path: Path, slip: str) -> None:
+    (found,) = faults(tmp_path, ("  approvals: []", f"  approvals: []\n  drift: {slip}"))
+    said = "is neither off nor a mapping; leave drift out for its defaults"
+    assert found.startswith(f"system.yaml: policies.drift: {said}")
+
+
+def test_every_fault_of_the_drift_policy_is_told(tmp_path: Path) -> None:
+    bad = "drift: {alpha: 0.7, floor: -1, replays: 1.5, psi_limit: .inf, limit: 3}"
+    found = faults(tmp_path, ("  approvals: []", f"  approvals: []\n  {bad}"))
+    named = {one.split(": ")[1] for one in found}
+    assert named == {
+        f"policies.drift.{name}" for name in ("alpha", "floor", "replays", "psi_limit", "limit")
+    }

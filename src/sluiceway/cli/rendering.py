@@ -15,6 +15,7 @@ from sluiceway.durations import render_duration
 from sluiceway.graph import BlastRadius
 from sluiceway.journal import Champion
 from sluiceway.rollouts.endings import Ending
+from sluiceway.rollouts.reasons import drift_reason
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.system.timing import TimeNeed
 from sluiceway.system.values import Edge, System
@@ -173,6 +174,14 @@ def rollout_json(rollout_id: str, state: RolloutState) -> dict[str, Any]:
         "weight": state.weight,
         "looks": state.looks,
         "held": state.held is not None,
+        "drift": None
+        if state.drift is None
+        else {
+            "columns": list(state.drift.report.columns),
+            "watermark": state.drift.watermark,
+            "shadow_stale": not state.trusts_shadow,
+            "reason": drift_reason(state.drift),
+        },
         "waits_behind": state.waits_behind,
     }
 
@@ -197,6 +206,10 @@ def say_status(champion: Champion | None, rollouts: Mapping[str, RolloutState]) 
         if state.held:
             now += ", held"
         waits = f"waits for {state.waits_behind}" if state.waits_behind else ""
+        if state.drift is not None and not state.trusts_shadow:
+            waits = f"shadow evidence stale: {drift_reason(state.drift)}"
+        elif state.drift is not None:
+            waits = f"shadow was replayed and passed after {drift_reason(state.drift)}"
         detail = ended.reason if ended else waits
         rows.append((rollout_id, f"[{style}]{now}[/{style}]" if style else now, _short(detail)))
     table(("rollout", "is", "because"), rows)

@@ -7,9 +7,9 @@ for no move is fewer than none. Only the other parts are left to the solver.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from sluiceway.graph import reachable
+from sluiceway.digraph import Digraph
 from sluiceway.releasing.problems import Pick, Problem, fits_together
 
 Left = dict[str, tuple[str, ...]]
@@ -97,12 +97,7 @@ def parts_to_solve(problem: Problem, left: Left) -> tuple[dict[str, str], list[P
         for model, _ in some:
             near.setdefault(model, set()).update(m for m, _ in some)
     parts: list[Problem] = []
-    seen: set[str] = set()
-    for model in open_ones:
-        if model in seen:
-            continue
-        members = reachable(near, [model])
-        seen |= members
+    for members in _connected(list(open_ones), near):
         part = rest.within(members)
         stays = {m: part.serving.get(m, "") for m in part.versions}
         if all(v in part.versions[m] for m, v in stays.items()) and fits_together(part, stays):
@@ -110,6 +105,19 @@ def parts_to_solve(problem: Problem, left: Left) -> tuple[dict[str, str], list[P
         else:
             parts.append(part)
     return certain, parts
+
+
+def _connected(models: Sequence[str], near: Mapping[str, Collection[str]]) -> list[set[str]]:
+    """Sets of models that rules connect, in the order of their first model."""
+    number = {model: place for place, model in enumerate(models)}
+    arrows = [(number[a], number[b]) for a, others in near.items() for b in others]
+    tails, heads = zip(*arrows, strict=True) if arrows else ((), ())
+    found: dict[int, set[str]] = {}
+    for model, label in zip(
+        models, Digraph(len(models), tails, heads).components().tolist(), strict=True
+    ):
+        found.setdefault(label, set()).add(model)
+    return list(found.values())
 
 
 def _rest_of(problem: Problem, certain: Mapping[str, str], open_ones: Left) -> Problem:

@@ -81,6 +81,7 @@ def render_report(
     champion_generation_after: int | None,
     chain_head: str,
     title: str | None = None,
+    drift: Markup = Markup(""),  # noqa: B008 - it is text
 ) -> str:
     """Write the report of one rollout, over or not.
 
@@ -92,6 +93,7 @@ def render_report(
         champion_generation_after: The champion's generation now; None where there is none.
         chain_head: Hash of the journal's last event, by which a lost event shows.
         title: Of the page; the rollout's id by default.
+        drift: The section about the live inputs (:mod:`sluiceway.reports.drift_section`).
 
     Returns:
         HTML.
@@ -120,6 +122,7 @@ def render_report(
         canary=_optional(draw_canary(story)),
         timeline=_optional(draw_timeline(story)),
         timeline_said=timeline_said(story),
+        drift=drift,
         attribution=story.attribution,
         traced=_traced(story),
         events=event_rows(story),

@@ -45,6 +45,7 @@ class ReasonCode(StrEnum):
     BUDGET_SPENT = "budget_spent"
     SHADOW_INCONCLUSIVE = "shadow_inconclusive"
     SHADOW_ERRORED = "shadow_errored"
+    SHADOW_STALE = "shadow_stale"
     CANARY_UNDERPOWERED = "canary_underpowered"
     APPROVAL_REFUSED = "approval_refused"
     HARM_IN_CANARY = "harm_in_canary"

@@ -16,6 +16,7 @@ from sluiceway.contracts.change_kinds import Change
 from sluiceway.contracts.clearing import TouchedEdge
 from sluiceway.contracts.promises import Finding
 from sluiceway.contracts.versions import VersionFinding
+from sluiceway.drift import DriftReport
 from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
@@ -24,6 +25,7 @@ from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.budget import BudgetVerdict
 from sluiceway.releases import Member
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.inputs import InputsSeen, KeptProfile, ReferenceInputs
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialState
 from sluiceway.system.timing import Shortfall
@@ -115,6 +117,7 @@ class ShadowMeasured:
             evidence, and in journals older than planning.
         budget: By gate, the harm since the best generation, where that does not serve.
         slices: A guard for each slice, declared or found; these are judged in the canary too.
+        inputs: What the inputs of its window looked like; None where nobody looks for drift.
     """
 
     outcome: Outcome
@@ -129,6 +132,7 @@ class ShadowMeasured:
     harms: RecordedHarms | None = None
     budget: tuple[BudgetVerdict, ...] = ()
     slices: tuple[Verdict, ...] = ()
+    inputs: ReferenceInputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +211,7 @@ class Looked:
         champion_units: Units that the champion answered in these blocks.
         fault: Why a block could not be read, or with FAILED the hard rule that the candidate
             broke; None where neither is so.
+        inputs: What the live inputs looked like; None where nobody looks for drift.
     """
 
     outcome: Outcome
@@ -218,6 +223,24 @@ class Looked:
     champion_units: int
     fault: str | None
     slices: tuple[Verdict, ...] = ()
+    inputs: InputsSeen | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftFound:
+    """The live inputs have drifted away from shadow's: its evidence is stale from here on.
+
+    Attributes:
+        watermark: The last live block that was compared.
+        reference: Profile of the window that they were compared with.
+        live: Profiles of the live blocks, together.
+        report: Every column with its distance, threshold and outcome.
+    """
+
+    watermark: str
+    reference: KeptProfile
+    live: tuple[KeptProfile, ...]
+    report: DriftReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,6 +405,7 @@ Happening = (
     | StepEntered
     | TrafficStopped
     | Looked
+    | DriftFound
     | FeaturesAudited
     | Held
     | Resumed

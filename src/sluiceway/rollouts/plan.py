@@ -11,7 +11,7 @@ from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.sequential import method_for
-from sluiceway.system.values import CanaryPolicy, System, WatchPolicy
+from sluiceway.system.values import CanaryPolicy, DriftWatch, System, WatchPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Plan:
         approvals: Owners whose approval it needs before live traffic is touched.
         budget_window: How long ago a generation may have served to be held against.
         seed: Fixes the draws of every simulation that the rollout is planned with.
+        drift: When live inputs make shadow's evidence stale; None where nobody looks.
     """
 
     rollout_id: str
@@ -56,6 +57,7 @@ class Plan:
     approvals: tuple[str, ...]
     seed: int = 0
     budget_window: timedelta = WINDOW
+    drift: DriftWatch | None = None
 
     @property
     def calendar(self) -> BlockCalendar:
@@ -141,6 +143,7 @@ def make_plan(
         watch=policies.watch,
         approvals=policies.approvals,
         budget_window=policies.budget_window,
+        drift=policies.drift,
         seed=int(release.content_hash[:8], 16),
     )
 

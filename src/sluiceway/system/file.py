@@ -11,6 +11,7 @@ from typing import Any
 
 from sluiceway.contracts.file import read_contract
 from sluiceway.contracts.values import Contract
+from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
@@ -20,6 +21,7 @@ from sluiceway.system.checks import contradictions
 from sluiceway.system.parts import FileParts, edges_of
 from sluiceway.system.shapes import (
     ConsumerShape,
+    DriftShape,
     FeatureShape,
     ModelShape,
     OwnerShape,
@@ -31,6 +33,7 @@ from sluiceway.system.values import (
     CanaryPolicy,
     CanaryStep,
     Consumer,
+    DriftWatch,
     Edge,
     Feature,
     FeatureVersion,
@@ -309,4 +312,15 @@ def _policies(shape: PoliciesShape) -> Policies:
         budget_window=shape.budget_window,
         evidence_max_age=shape.evidence_max_age,
         feature_parity=shape.feature_parity,
+        drift=None if shape.drift is None else _drift(shape.drift),
     )
+
+
+def _drift(shape: DriftShape) -> DriftWatch:
+    policy = DriftPolicy(
+        alpha=shape.alpha,
+        floor=shape.floor,
+        null_floor=shape.null_floor,
+        psi_limit=shape.psi_limit,
+    )
+    return DriftWatch(policy=policy, replays=shape.replays, history=shape.history)

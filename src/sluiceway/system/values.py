@@ -5,11 +5,12 @@ so whoever holds a `System` may rely on it: names exist, edges lead somewhere, n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
 from sluiceway.contracts.values import Contract
+from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
 
@@ -275,6 +276,22 @@ class CanaryPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftWatch:
+    """When a canary's live inputs are so unlike shadow's that shadow has to be replayed.
+
+    Attributes:
+        policy: What drift is; its level is that of all comparisons with one reference.
+        replays: How often shadow is replayed because of drift; after that the canary holds.
+        history: Recorded time before shadow's window that thresholds may be learned from; None
+            for as much as shadow's window.
+    """
+
+    policy: DriftPolicy = field(default_factory=DriftPolicy)
+    replays: int = 2
+    history: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchPolicy:
     """How long the previous generation keeps answering a sample after promotion."""
 
@@ -321,6 +338,7 @@ class Policies:
         feature_parity: Largest tolerated share of units, 0 to 1, to which a feature was served
             otherwise than the record says.
         evidence_max_age: How long versions that were seen to go together may be taken to.
+        drift: What drift of the live inputs is; None where nobody looks for it.
     """
 
     alpha: float
@@ -335,6 +353,7 @@ class Policies:
     budget_window: timedelta = timedelta(days=90)
     feature_parity: float = 0.01
     evidence_max_age: timedelta = timedelta(days=90)
+    drift: DriftWatch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
