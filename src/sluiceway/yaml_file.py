@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from sluiceway.errors import BadInput, Fault
+from sluiceway.yaml_text import yaml_values
 
 
 class Shape(BaseModel):
@@ -27,14 +26,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         BadInput: The file cannot be read, is no YAML, names a key twice, or is no mapping.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = yaml_values(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(
             [Fault(where=str(path), what=f"cannot be read: {error.strerror}")]
         ) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise BadInput([Fault(where=path.name, what=f"is not YAML: {said}")]) from error
+    except ValueError as error:  # of decoding too
+        raise BadInput([Fault(where=path.name, what=f"is not YAML: {error}")]) from error
     if not isinstance(content, dict):
         raise BadInput([Fault(where=path.name, what="is no mapping of names to values")])
     return content

@@ -1,6 +1,6 @@
 """Reading a contract file and writing one; see ``docs/contracts.md`` for what may stand in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -40,18 +40,31 @@ def read_contract(path: Path, *, today: date | None = None) -> Contract:
     Raises:
         BadInput: With every fault of the file.
     """
-    content = read_yaml(path)
-    if undone := left_to_do(content, where=f"{path.name}:"):
+    return contract_from(read_yaml(path), where=path.name, today=today)
+
+
+def contract_from(
+    content: Mapping[str, object], *, where: str, today: date | None = None
+) -> Contract:
+    """Read what stands in a contract file; see :func:`read_contract`.
+
+    Args:
+        where: Name of the file.
+
+    Raises:
+        BadInput: With every fault of the file.
+    """
+    if undone := left_to_do(content, where=f"{where}:"):
         raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
-    shape = parse_shape(ContractShape, content, where=f"{path.name}:", faults=faults)
+    shape = parse_shape(ContractShape, content, where=f"{where}:", faults=faults)
     if shape is None:
         raise BadInput(faults)
-    faults.extend(contradictions(shape, where=path.name))
+    faults.extend(contradictions(shape, where=where))
     if faults:
         raise BadInput(faults)
     contract = _contract(shape)
-    if today is not None and (late := overdue(contract, today=today, where=path.name)):
+    if today is not None and (late := overdue(contract, today=today, where=where)):
         raise BadInput(late)
     return contract
 

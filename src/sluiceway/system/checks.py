@@ -1,6 +1,6 @@
 """What can be wrong with a system file whose parts each look right: names, units, cycles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from sluiceway.blocks import BlockCalendar
@@ -148,11 +148,15 @@ def _output_field(parts: FileParts, model: str, field: str) -> OutputField | Non
 
 
 def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
+    acted_on: dict[str, list[float]] = {}
+    for _, edge in _edges(parts):
+        if edge.operating_threshold is not None:
+            acted_on.setdefault(edge.reads, []).append(edge.operating_threshold)
     for name, model in parts.models.items():
         seen = set()
         for place, target in enumerate(model.metrics):
             path = f"models.{name}.metrics[{place}]"
-            metric = _metric(parts, name, target, path, tell)
+            metric = _metric(target, acted_on.get(f"{name}.{target.field}", []), path, tell)
             called = target.metric if metric is None else metric.name
             if called in seen:
                 tell(path, f"names {called} a second time")
@@ -171,10 +175,9 @@ def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
 
 
 def _metric(
-    parts: FileParts, model: str, target: MetricShape, path: str, tell: Tell
+    target: MetricShape, thresholds: Sequence[float], path: str, tell: Tell
 ) -> Metric | None:
-    read = [edge for _, edge in _edges(parts) if edge.reads == f"{model}.{target.field}"]
-    thresholds = [edge.operating_threshold for edge in read if edge.operating_threshold is not None]
+    """The metric that a target names, at the thresholds at which its field is acted on."""
     if len(set(thresholds)) > 1 and needs_threshold(target.metric):
         said = " and ".join(f"{one:g}" for one in sorted(set(thresholds)))
         example = f"threshold={min(thresholds):g}"

@@ -4,12 +4,12 @@ import graphlib
 import hashlib
 import zoneinfo
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sluiceway.contracts.file import read_contract
+from sluiceway.contracts.file import contract_from
 from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput, Fault
@@ -65,10 +65,11 @@ def read_system(path: Path, *, today: date | None = None) -> System:
         BadInput: With every fault of the file and of its contracts, each with its path.
     """
     content = read_yaml(path)
-    if undone := _undone(content, path):
+    files = _Files(path.parent)
+    if undone := _undone(content, path, files):
         raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
-    parts = _parse(content, path, faults, today)
+    parts = _parse(content, path, files, faults, today)
     faults.extend(contradictions(parts, where=path.name))
     faults.extend(contract_faults(parts, where=path.name))
     ignores = read_ignores(content.get("ignores"), parts, where=path.name, faults=faults)
@@ -78,7 +79,25 @@ def read_system(path: Path, *, today: date | None = None) -> System:
     return replace(system, ignores=ignores)
 
 
-def _undone(content: Mapping[str, Any], path: Path) -> list[Fault]:
+@dataclass(slots=True)
+class _Files:
+    """The contract files beside a system file; each is parsed once."""
+
+    folder: Path
+    _read: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def content(self, name: str) -> dict[str, Any]:
+        """What stands in a file.
+
+        Raises:
+            BadInput: It cannot be read.
+        """
+        if name not in self._read:
+            self._read[name] = read_yaml(self.folder / name)
+        return self._read[name]
+
+
+def _undone(content: Mapping[str, Any], path: Path, files: _Files) -> list[Fault]:
     """What is still to do in a system file and in the contracts it names."""
     found = left_to_do(content, where=f"{path.name}:")
     models = content.get("models")
@@ -91,14 +110,18 @@ def _undone(content: Mapping[str, Any], path: Path) -> list[Fault]:
         if not isinstance(name, str) or not (path.parent / name).is_file():
             continue
         try:
-            found += left_to_do(read_yaml(path.parent / name), where=f"{Path(name).name}:")
+            found += left_to_do(files.content(name), where=f"{Path(name).name}:")
         except BadInput:
             continue  # told when the contract is read
     return found
 
 
 def _parse(
-    content: Mapping[str, Any], path: Path, faults: list[Fault], today: date | None
+    content: Mapping[str, Any],
+    path: Path,
+    files: _Files,
+    faults: list[Fault],
+    today: date | None,
 ) -> FileParts:
     name = path.name
     known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores")
@@ -136,7 +159,7 @@ def _parse(
         models=models,
         consumers=section("consumers", ConsumerShape),
         slices=section("slices", SliceShape),
-        contracts=_contracts(models, path, faults, today),
+        contracts=_contracts(models, path, files, faults, today),
         policies=parse_shape(
             PoliciesShape, content["policies"], where=f"{name}: policies", faults=faults
         )
@@ -154,16 +177,22 @@ def _names(entries: object) -> tuple[Any, ...]:
 
 
 def _contracts(
-    models: Mapping[str, ModelShape], path: Path, faults: list[Fault], today: date | None
+    models: Mapping[str, ModelShape],
+    path: Path,
+    files: _Files,
+    faults: list[Fault],
+    today: date | None,
 ) -> dict[str, Contract]:
     contracts = {}
+    folder = path.parent.resolve()
     for name, model in models.items():
-        if not (path.parent / model.contract).resolve().is_relative_to(path.parent.resolve()):
+        file = path.parent / model.contract
+        if not file.resolve().is_relative_to(folder):
             what = f"{model.contract} lies outside the system file's folder"
             faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
             continue
         try:
-            contract = read_contract(path.parent / model.contract, today=today)
+            contract = contract_from(files.content(model.contract), where=file.name, today=today)
         except BadInput as error:
             faults.extend(error.faults)
             continue
