@@ -112,8 +112,8 @@ def test_where_nothing_is_possible_the_smallest_conflict_is_told(tmp_path: Path,
     wanted, unfit = found["proposed"].removeprefix("fraud@2 cannot go live: ").split("; ", 1)
     assert wanted == "fraud@2 is wanted"
     assert unfit in (
-        f"fraud@2 and {reader}@1 do not fit: {reader} demands fraud.probability in probability, "
-        "fraud gives percent"
+        f"fraud@2 and {reader}@1 do not fit: {reader}: fraud.probability is demanded in "
+        "probability and promised in percent"
         for reader in ("cost", "handling")
     )
 

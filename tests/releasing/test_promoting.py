@@ -135,7 +135,7 @@ def test_a_unit_that_the_consumer_does_not_take_is_a_no_that_evidence_cannot_tal
     assert reason.edge == "dep_delay.minutes → arr_delay"
     assert reason_sentence(reason) == (
         "dep_delay@2 and arr_delay@2 do not fit: "
-        "arr_delay demands dep_delay.minutes in minutes, dep_delay gives hours; "
+        "arr_delay: dep_delay.minutes is demanded in minutes and promised in hours; "
         "to clear it: a version of dep_delay or arr_delay that fits"
     )
 
@@ -197,7 +197,7 @@ def test_an_outside_consumer_is_held_against_what_serves() -> None:
     (reason,) = answer.contradicted
     assert reason.consumer == "rebooking"
     assert reason_sentence(reason).endswith(
-        "to clear it: a version that keeps the promise, or an ignore that rebooking answers for"
+        "to clear it: retrained consumer, or an ignore that somebody answers for"
     )
 
 

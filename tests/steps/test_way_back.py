@@ -233,7 +233,7 @@ def test_a_rollout_that_cannot_go_alone_ends_with_what_must_go_along(tmp_path: P
     )
     assert end.must_go_with == ("cost@2", "handling@2")
     assert end.reason.startswith("fraud@2 must go with: cost@2, handling@2 (")
-    assert "demands fraud.probability in probability, fraud gives percent" in end.reason
+    assert "fraud.probability is demanded in probability and promised in percent" in end.reason
     text = explain(site.journal.events(site.environment, rollout), site.systems.kept(rollout))
     assert "Propose them as one release: sluiceway rollout fraud@2 cost@2 handling@2" in text
 

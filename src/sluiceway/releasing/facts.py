@@ -16,6 +16,7 @@ from sluiceway.releasing.evidence import (
     EvidenceRecord,
     FailedSet,
     Support,
+    SupportCode,
     content_of,
     failed_sets,
     support,
@@ -136,14 +137,28 @@ class Facts:
 
         A contract test is enough where nothing is relied on that it does not look at.
         """
-        contents = {m.model: self.content(m) for m in (producer, consumer)}
         tested = Reliance.BEHAVIOURAL not in edge.relies_on
+        kinds = self.kinds | {EvidenceKind.CONTRACT_TEST} if tested else self.kinds
+        return self._of_pair(producer, consumer, kinds)
+
+    def was_cleared(self, producer: Member, consumer: Member) -> bool:
+        """Whether two versions that do not fit by contract went through a replay together lately.
+
+        A rollout replays only what its contracts allow, or what was shown to hold nevertheless. A
+        counterfactual replays whatever it likes, so it clears no contract.
+        """
+        return self._of_pair(producer, consumer, JUDGED).code is SupportCode.FRESH
+
+    def _of_pair(
+        self, producer: Member, consumer: Member, kinds: frozenset[EvidenceKind]
+    ) -> Support:
+        contents = {m.model: self.content(m) for m in (producer, consumer)}
         return support(
             self.newest_first,
             contents,
             frozenset(contents),
             asked=consumer.model,
-            kinds=self.kinds | {EvidenceKind.CONTRACT_TEST} if tested else self.kinds,
+            kinds=kinds,
             now=self.now,
             max_age=self.system.policies.evidence_max_age,
         )
@@ -191,7 +206,7 @@ class Facts:
         found: dict[tuple[str, str], set[str]] = {}
         readers = {(edge.consumer, edge.producer) for edge in self.model_edges}
         for record in self.records:
-            if record.outcome is not Outcome.PASSED or record.kind not in self.kinds:
+            if record.outcome is not Outcome.PASSED or record.kind not in JUDGED:
                 continue
             for consumer, producer in readers:
                 if consumer in record.contents and producer in record.contracts:

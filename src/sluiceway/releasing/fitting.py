@@ -7,12 +7,14 @@ is a no until that set of versions has been replayed. What neither side says is 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from sluiceway.contracts.change_kinds import alternatives_in_words
 from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.contracts.changes import BrokenEdge, broken_edges, diff
+from sluiceway.contracts.fitting import unmet
 from sluiceway.contracts.values import Contract, InputDemand, OutputField
 from sluiceway.releasing.answers import Answer
 from sluiceway.system.values import Edge, Feature, Reliance
@@ -58,17 +60,21 @@ class Fit:
     Attributes:
         said: The details in words, the first the weightiest; empty where there are none.
         relied_on: What of the edge's reliance is broken; empty unless that is the `code`.
+        cleared_by: What it would take, in words; None unless that is the `code`.
     """
 
     code: FitCode
     said: tuple[str, ...] = ()
     relied_on: tuple[Reliance, ...] = ()
+    cleared_by: str | None = None
 
     @property
     def answer(self) -> Answer:
         """What it says about going live together."""
         return self.code.answer
 
+
+_CAN_BE_DEMANDED: Final = frozenset({Reliance.COLUMNAR, Reliance.NUMERIC})
 
 FITS: Final = Fit(code=FitCode.FITS)
 
@@ -93,22 +99,25 @@ def fit(edge: Edge, promised: Contract, reader: Contract | None, tested: Sequenc
         said = f"{promised.model} {promised.version} does not promise {edge.field} (it has: {has})"
         return Fit(code=FitCode.FIELD_NOT_PROMISED, said=(said,))
     demand = _demand(reader, edge)
-    unmet, unsaid = _held(demand, field, edge, promised.model)
-    if unmet:
-        return Fit(code=FitCode.DEMAND_NOT_MET, said=unmet)
+    surely, unsaid = _held(demand, field, edge)
+    if surely:
+        return Fit(code=FitCode.DEMAND_NOT_MET, said=tuple(f"{edge.consumer}: {s}" for s in surely))
     if tested:
         broken = min((_broken(edge, old, promised) for old in tested), key=len)
         # A demand that says all of it and is met was built for this promise. How answers behave
         # and how fast they come is nothing that a demand can say.
         stated = demand is not None and not unsaid
-        left = tuple(
-            r for r in _relied_on(broken) if not (stated and r in (Reliance.COLUMNAR, _NUMERIC))
-        )
+        left = tuple(r for r in _relied_on(broken) if not (stated and r in _CAN_BE_DEMANDED))
         if not left:
             return FITS
         telling = [one for one in broken if set(one.relied_on) & set(left)]
         said_of = tuple(dict.fromkeys(change_sentence(one.change) for one in telling))
-        return Fit(code=FitCode.RELIANCE_BROKEN, said=said_of, relied_on=left)
+        return Fit(
+            code=FitCode.RELIANCE_BROKEN,
+            said=said_of,
+            relied_on=left,
+            cleared_by=alternatives_in_words(telling[0].change.cleared_by),
+        )
     if unsaid and any(reliance is not Reliance.COLUMNAR for reliance in edge.relies_on):
         return Fit(code=FitCode.UNDETERMINED, said=unsaid)
     return FITS
@@ -119,39 +128,21 @@ def fit_of_feature(edge: Edge, feature: Feature, reader: Contract) -> Fit:
     demand = _demand(reader, edge)
     if demand is None:
         return FITS
-    unmet = []
-    if demand.unit is not None and feature.unit is not None and demand.unit != feature.unit:
-        unmet.append(_unit_said(edge, demand.unit, f"the feature {feature.name}", feature.unit))
-    for demanded, given, side in (
-        (demand.low, feature.low, _LEAST),
-        (demand.high, feature.high, _MOST),
-    ):
-        if demanded is not None and given is not None and side.exceeds(given, demanded):
-            unmet.append(side.said(edge, demanded, f"the feature {feature.name}", given))
-    return Fit(code=FitCode.DEMAND_NOT_MET, said=tuple(unmet)) if unmet else FITS
-
-
-_NUMERIC: Final = Reliance.NUMERIC
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    word: str
-    sign: int
-
-    def exceeds(self, given: float, demanded: float) -> bool:
-        return self.sign * given > self.sign * demanded
-
-    def said(self, edge: Edge, demanded: float, giver: str, given: float) -> str:
-        return (
-            f"{edge.consumer} demands {edge.column} of {self.word} {demanded:g}, "
-            f"{giver} may give {given:g}"
-        )
-
-
-_LEAST: Final = _Side("at least", -1)
-_MOST: Final = _Side("at most", 1)
-_WIDTH: Final = ("boolean", "long", "double")
+    declared = OutputField(
+        name=feature.name,
+        position=0,
+        dtype=feature.dtype,
+        unit=feature.unit or "",
+        low=feature.low,
+        high=feature.high,
+        nullable=False,  # a null rate is what is expected of a feed, not a promise
+        promise=None,
+        categories=feature.categories,
+    )
+    surely, _ = _held(demand, declared, edge)
+    if not surely:
+        return FITS
+    return Fit(code=FitCode.DEMAND_NOT_MET, said=tuple(f"{edge.consumer}: {s}" for s in surely))
 
 
 def _demand(reader: Contract | None, edge: Edge) -> InputDemand | None:
@@ -171,59 +162,25 @@ def _relied_on(broken: Iterable[BrokenEdge]) -> tuple[Reliance, ...]:
     return tuple(reliance for reliance in Reliance if reliance in found)
 
 
-def _unit_said(edge: Edge, demanded: str, giver: str, given: str) -> str:
-    return f"{edge.consumer} demands {edge.column} in {demanded}, {giver} gives {given}"
-
-
 def _held(
-    demand: InputDemand | None, field: OutputField, edge: Edge, giver: str
+    demand: InputDemand | None, field: OutputField, edge: Edge
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What of the demand is not met, and what cannot be told, both in words."""
+    """What of the demand is not met, and what cannot be told, both in words.
+
+    To :func:`unmet`, what is demanded and not promised at all is unmet. Here it is unknown, for a
+    replay may show it.
+    """
     if demand is None:
         return (), (f"{edge.consumer} does not say what it demands of {edge.column}",)
-    unmet: list[str] = []
-    unsaid: list[str] = []
-    wants = f"{edge.consumer} demands {edge.column}"
-    if demand.unit is None:
+    told = replace(
+        demand,
+        low=None if field.low is None else demand.low,
+        high=None if field.high is None else demand.high,
+        categories=None if field.categories is None else demand.categories,
+        semantics=None if field.semantics is None else demand.semantics,
+    )
+    surely = unmet(field, told)
+    unsaid = [one for one in unmet(field, demand) if one not in surely]
+    if demand.unit is None and field.unit:
         unsaid.append(f"{edge.consumer} does not say in which unit it demands {edge.column}")
-    elif demand.unit != field.unit:
-        unmet.append(_unit_said(edge, demand.unit, giver, field.unit))
-    if demand.dtype is not None and not _takes(demand.dtype, field.dtype):
-        unmet.append(f"{wants} as {demand.dtype}, {giver} gives {field.dtype}")
-    if field.nullable and not demand.nullable:
-        unmet.append(f"{wants} never missing, {giver} may leave it out")
-    for demanded, given, side in (
-        (demand.low, field.low, _LEAST),
-        (demand.high, field.high, _MOST),
-    ):
-        if demanded is None:
-            continue
-        if given is None:
-            unsaid.append(f"{wants} of {side.word} {demanded:g}, {giver} promises no such end")
-        elif side.exceeds(given, demanded):
-            unmet.append(side.said(edge, demanded, giver, given))
-    if demand.categories is not None:
-        strange = [one for one in field.categories or () if one not in demand.categories]
-        if field.categories is None:
-            unsaid.append(f"{wants} of known categories, {giver} promises no list of them")
-        elif strange:
-            unmet.append(f"{wants} of known categories, {giver} also gives {', '.join(strange)}")
-    if demand.semantics is not None and demand.semantics != field.semantics:
-        if field.semantics is None:
-            unsaid.append(f"{wants} to mean {demand.semantics}, {giver} does not say its meaning")
-        else:
-            unmet.append(f"{wants} to mean {demand.semantics}, {giver} means {field.semantics}")
-    if demand.embedding is not None and demand.embedding != field.embedding:
-        want, have = demand.embedding, field.embedding
-        given_as = "no vector" if have is None else f"{have.dimension} columns of {have.space}"
-        unmet.append(
-            f"{wants} as {want.dimension} columns of {want.space}, {giver} gives {given_as}"
-        )
-    return tuple(unmet), tuple(unsaid)
-
-
-def _takes(demanded: str, given: str) -> bool:
-    if demanded == given:
-        return True
-    wide = demanded in _WIDTH and given in _WIDTH
-    return wide and _WIDTH.index(given) < _WIDTH.index(demanded)
+    return surely, tuple(unsaid)

@@ -57,6 +57,7 @@ class Reason:
         consumer: ``model@version``, or the name of an outside consumer.
         said: Details in words.
         relied_on: What of the edge's reliance is broken.
+        cleared_by: What it would take for that edge to hold again, in words.
         record: The evidence it rests on.
         ignored: The ignore that takes it out of the answer.
         expired: An ignore that would have, had it not expired.
@@ -70,6 +71,7 @@ class Reason:
     consumer: str | None = None
     said: tuple[str, ...] = ()
     relied_on: tuple[Reliance, ...] = ()
+    cleared_by: str | None = None
     record: EvidenceRecord | None = None
     ignored: Ignore | None = None
     expired: Ignore | None = None
@@ -211,6 +213,7 @@ def _of_fit(
         consumer=consumer.name if consumer else edge.consumer,
         said=found.said,
         relied_on=found.relied_on,
+        cleared_by=found.cleared_by,
     )
     if cleared is not None and cleared.code is SupportCode.FRESH:
         return replace(

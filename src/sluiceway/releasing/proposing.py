@@ -11,7 +11,6 @@ from sluiceway.releases import Member, Release
 from sluiceway.releasing.answers import Answer
 from sluiceway.releasing.choosing import choose
 from sluiceway.releasing.conflicts import Rule, broken_rules, conflict
-from sluiceway.releasing.evidence import SupportCode
 from sluiceway.releasing.facts import Facts
 from sluiceway.releasing.problems import Choice, Pick, Problem, moves
 from sluiceway.system.values import Edge
@@ -85,10 +84,9 @@ def _refuses(
     found = facts.fit(edge, producer, consumer)
     if found.answer is Answer.YES or (found.answer is Answer.UNKNOWN and not only_proven):
         return False
-    if found.code.evidence_clears and consumer is not None:
-        seen = facts.pair_support(edge, producer, consumer)
-        if seen.code is SupportCode.FRESH and seen.record and seen.record.kind in facts.kinds:
-            return False
+    clearable = consumer is not None and found.code.evidence_clears
+    if clearable and consumer is not None and facts.was_cleared(producer, consumer):
+        return False
     return facts.ignores_on(edge, producer, consumer)[0] is None
 
 

@@ -105,17 +105,14 @@ def _seen(record: EvidenceRecord | None, words: Mapping[EvidenceKind, str]) -> s
 
 def clears(reason: Reason) -> str | None:
     """What would turn a reason against a release into none; None where it is none."""
-    outside = reason.consumer is not None and "@" not in reason.consumer
     match reason.code:
         case ReasonCode.NO_EVIDENCE | ReasonCode.EVIDENCE_EXPIRED:
             return "a shadow replay of this release that passes"
         case ReasonCode.FAILED_TOGETHER:
             return "another version, or a replay of the very same ones that passes"
-        case ReasonCode.RELIANCE_BROKEN if outside:
-            return (
-                f"a version that keeps the promise, or an ignore that {reason.consumer} answers for"
-            )
-        case ReasonCode.RELIANCE_BROKEN | ReasonCode.UNDETERMINED:
+        case ReasonCode.RELIANCE_BROKEN:
+            return f"{reason.cleared_by}, or an ignore that somebody answers for"
+        case ReasonCode.UNDETERMINED:
             return (
                 f"a version of {_model(reason.consumer)} that demands what is promised, or a "
                 "replay of both together that passes"

@@ -5,7 +5,7 @@ from datetime import datetime
 from sluiceway.durations import render_duration
 from sluiceway.errors import BadInput, Fault
 from sluiceway.graph import upstream
-from sluiceway.planning import block_length
+from sluiceway.planning import CanaryPower, RecordedHarms, block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
 from sluiceway.rollouts.actions import MakePlan, PlanCanary
@@ -88,11 +88,16 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
     plan, recorded = state.plan, state.shadows[-1].harms
     assert plan is not None
     assert recorded is not None
+    power = canary_power(plan, recorded)
+    site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
+
+
+def canary_power(plan: Plan, recorded: RecordedHarms) -> CanaryPower:
+    """What a plan's canary needs to finish, by what shadow recorded."""
     blocks = block_length(plan.gates, recorded, plan.canary.block, level=plan.alpha)
-    power = simulate_canary(
+    return simulate_canary(
         plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
     )
-    site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
 
 
 def _not_replayable(system: System, plan: Plan) -> str | None:

@@ -8,7 +8,6 @@ from sluiceway.contracts.change_kinds import Change
 from sluiceway.contracts.changes import diff, required_bump
 from sluiceway.errors import BadInput, Fault
 from sluiceway.planning import CanaryPower
-from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
     Facts,
@@ -27,6 +26,7 @@ from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import proposed, said_of
 from sluiceway.steps.known import contradictions, facts_of
 from sluiceway.steps.members import member_of
+from sluiceway.steps.planning import canary_power
 from sluiceway.steps.requests import parse_members
 from sluiceway.steps.returning import possible_ways_back, way_back_said
 from sluiceway.steps.site import Site
@@ -256,7 +256,7 @@ def _power(site: Site, plan: Plan) -> CanaryPower | None:
             continue
         recorded = state.shadows[-1].harms
         if recorded is not None and state.plan.gates == plan.gates:
-            return simulate_canary(plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed)
+            return canary_power(plan, recorded)
     return None
 
 
