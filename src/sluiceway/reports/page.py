@@ -27,6 +27,7 @@ from sluiceway.reports.sentences import sentence
 from sluiceway.reports.slices import slices_said, worst_slices
 from sluiceway.reports.story import Story, read_story
 from sluiceway.reports.walk import event_rows, phase_rows
+from sluiceway.rights import waits_for
 from sluiceway.rollouts.endings import Ending, Phase
 from sluiceway.system.values import System
 
@@ -221,7 +222,7 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
             f"{plan.canary.mirror} % of the champion's units mirrored",
         ),
         ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),
-        ("Approval", joined(plan.approvals) if plan.approvals else "none needed"),
+        ("Approval", waits_for(story.state.needed) or "none needed"),
     )
 
 

@@ -35,6 +35,7 @@ class ReasonCode(StrEnum):
     ALREADY_CHAMPION = "already_champion"
     NO_CHAMPION = "no_champion"
     CONTRACT_CHANGE_BREAKS_CONSUMERS = "contract_change_breaks_consumers"
+    REMOVAL_REFUSED = "removal_refused"
     PROMISE_BROKEN = "promise_broken"
     CONTRACT_UNDECIDED = "contract_undecided"
     CONTRACT_UNCHECKABLE = "contract_uncheckable"

@@ -20,6 +20,13 @@ from sluiceway.journal import Draft, Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.budget import BudgetVerdict
+from sluiceway.rights import (
+    Acknowledgement,
+    Announcement,
+    NeededApproval,
+    RemovalFinding,
+    ReplacementTest,
+)
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialState
@@ -66,6 +73,7 @@ class ContractCheck:
         fault: Why its answers could not be had; None where they could.
         rows: Recorded rows it answered.
         seconds: Wall time of answering them.
+        removals: Why fields that it promises no longer may not go yet.
     """
 
     model: str
@@ -79,14 +87,21 @@ class ContractCheck:
     rows: int
     seconds: float
     sentence: str
+    removals: tuple[RemovalFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractsChecked:
-    """Every candidate version was held against its contract."""
+    """Every candidate version was held against its contract.
+
+    Attributes:
+        approvals: Who must approve, now that the changes are known; None where it did not pass,
+            and in journals older than decision rights.
+    """
 
     outcome: Outcome
     checks: tuple[ContractCheck, ...]
+    approvals: tuple[NeededApproval, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,23 +159,39 @@ class DeadlineLengthened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested:
-    """Nothing live is touched before these owners have said yes."""
+    """Nothing live is touched before these have said yes.
+
+    Attributes:
+        owners: Everybody who is asked.
+        needed: What they are asked for, and why; empty in journals older than decision rights.
+    """
 
     owners: tuple[str, ...]
+    needed: tuple[NeededApproval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
-    """The approval was given; the event's actor gave it."""
+    """An approval was given; the event's actor gave it.
+
+    Attributes:
+        owners: In whose name; empty in journals older than decision rights, for all.
+    """
 
     reason: str
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRefused:
-    """The approval was refused; the event's actor refused it."""
+    """An approval was refused; the event's actor refused it.
+
+    Attributes:
+        owners: In whose name; empty in journals older than decision rights.
+    """
 
     reason: str
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +342,27 @@ class Adopted:
     release: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeprecationAnnounced:
+    """An owner is told that a field will go; the message is what this holds."""
+
+    announcement: Announcement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """The owner of an edge has agreed to what is coming; the event's actor said so."""
+
+    acknowledgement: Acknowledgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacementTested:
+    """What is to replace a deprecated field was tested against a reader's contract."""
+
+    test: ReplacementTest
+
+
 Happening = (
     Requested
     | Waited
@@ -336,6 +388,9 @@ Happening = (
     | Confirmed
     | Ended
     | Adopted
+    | DeprecationAnnounced
+    | Acknowledged
+    | ReplacementTested
 )
 
 _KINDS: dict[str, type[Any]] = {

@@ -10,6 +10,7 @@ from sluiceway.contracts.promises import sentence
 from sluiceway.gates import Role, Verdict, render
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.planning.budget import BudgetVerdict, render_budget
+from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import (
     ContractCheck,
@@ -39,6 +40,8 @@ def _contract_code(check: ContractCheck) -> ReasonCode:
         return ReasonCode.CONTRACT_UNCHECKABLE
     if check.outcome is Outcome.INCONCLUSIVE:
         return ReasonCode.CONTRACT_UNDECIDED
+    if any(found.outcome is Outcome.FAILED for found in check.removals) and not check.findings:
+        return ReasonCode.REMOVAL_REFUSED
     if check.broken_edges and not check.findings:
         return ReasonCode.CONTRACT_CHANGE_BREAKS_CONSUMERS
     return ReasonCode.PROMISE_BROKEN
@@ -51,6 +54,7 @@ def contract_sentence(check: ContractCheck) -> str:
     broken = [sentence(found) for found in check.findings]
     broken += [version_sentence(found) for found in check.version_findings]
     broken += [change_sentence(change) for change in check.changes if change.breaks]
+    broken += [removal_sentence(found) for found in check.removals]
     relied = f"; relied on by {', '.join(check.broken_edges)}" if check.broken_edges else ""
     return "; ".join(broken) + relied if broken else "keeps its contract"
 

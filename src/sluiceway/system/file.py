@@ -13,6 +13,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.checks import FileParts, contradictions
+from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
     ConsumerShape,
     EdgeShape,
@@ -169,7 +170,7 @@ def _build(
         description=str(content.get("description", "")).strip(),
         timezone=content["timezone"],
         unit=content["unit"],
-        owners={n: Owner(name=n, contact=o.contact) for n, o in parts.owners.items()},
+        owners={n: _owner(n, o) for n, o in parts.owners.items()},
         sources={n: _source(n, s) for n, s in parts.sources.items()},
         features={n: _feature(n, f) for n, f in parts.features.items()},
         models={
@@ -197,6 +198,16 @@ def _edge(shape: EdgeShape, consumer: str, models: Mapping[str, ModelShape]) -> 
         consumer=consumer,
         relies_on=tuple(shape.relies_on),
         operating_threshold=shape.operating_threshold,
+    )
+
+
+def _owner(name: str, shape: OwnerShape) -> Owner:
+    return Owner(
+        name=name,
+        contact=shape.contact,
+        people=tuple(shape.people),
+        roles=tuple(shape.roles),
+        left=shape.left,
     )
 
 
@@ -285,7 +296,27 @@ def _policies(shape: PoliciesShape) -> Policies:
             max_deadline=shape.canary.max_deadline,
         ),
         watch=WatchPolicy(window=shape.watch.window),
-        approvals=tuple(shape.approvals),
+        approvals=tuple(shape.approvals.always),
         independent_units=shape.independent_units,
         budget_window=shape.budget_window,
+        rights=_rights(shape),
+    )
+
+
+def _rights(shape: PoliciesShape) -> RightsPolicy:
+    return RightsPolicy(
+        rules=tuple(
+            ApprovalRule(
+                risk=rule.risk,
+                among=rule.among,
+                change=rule.change,
+                ask=tuple(rule.ask),
+                people=rule.people,
+            )
+            for rule in shape.approvals.rules
+        ),
+        own=shape.approvals.own == "allow",
+        notice=shape.deprecation.notice,
+        stale_after=shape.review.stale_after,
+        expiring_within=shape.review.expiring_within,
     )

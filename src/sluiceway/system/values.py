@@ -6,12 +6,13 @@ so whoever holds a `System` may rely on it: names exist, edges lead somewhere, n
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 from sluiceway.contracts.values import Contract
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
+from sluiceway.system.rights import UNSAID, RightsPolicy, Risk
 
 
 class Reliance(StrEnum):
@@ -21,14 +22,6 @@ class Reliance(StrEnum):
     NUMERIC = "numeric"
     BEHAVIOURAL = "behavioural"
     OPERATIONAL = "operational"
-
-
-class Risk(StrEnum):
-    """How much harm a model can do when it is wrong."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 class NodeKind(StrEnum):
@@ -42,10 +35,20 @@ class NodeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who answers for something, and how to reach them."""
+    """Who answers for something, and how to reach them.
+
+    Attributes:
+        contact: Where messages reach them.
+        people: Who may speak for them; empty means that nobody was named, so anybody may.
+        roles: What else they may be asked as, such as ``model-risk``.
+        left: The day since which they answer for nothing any more; None while they do.
+    """
 
     name: str
     contact: str
+    people: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    left: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +273,8 @@ class Policies:
         automatic_slices: How many slices that nobody declared a shadow replay may find and guard.
         independent_units: Whether somebody declares that units are independent of each other, so
             that live evidence may count them instead of blocks.
-        approvals: Owners who must approve before live traffic is touched.
+        approvals: Owners and roles who must approve whatever it is before live traffic is touched.
+        rights: Who else must approve what, and what else people decide.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
     """
@@ -284,6 +288,7 @@ class Policies:
     approvals: tuple[str, ...]
     independent_units: bool = False
     budget_window: timedelta = timedelta(days=90)
+    rights: RightsPolicy = UNSAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
