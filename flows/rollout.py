@@ -8,6 +8,7 @@ from prefect import tags as tagged
 from sluiceway.journal import JournalConflict
 from sluiceway.rollouts.actions import (
     Action,
+    AuditFeatures,
     CheckContracts,
     Diagnose,
     End,
@@ -91,6 +92,8 @@ def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime)
             rollouts.plan_canary(settings, rollout_id, now)
         case Look():
             rollouts.look(settings, rollout_id, action, now)
+        case AuditFeatures():
+            rollouts.audit_features(settings, rollout_id, now)
         case Promote():
             rollouts.promote(settings, rollout_id, now)
         case RestoreChampion():

@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from sluiceway.rollouts.actions import Action, Look, ReplayShadow
 from sluiceway.settings import Settings
 from sluiceway.steps import (
+    auditing,
     contracts,
     deciding,
     looking,
@@ -98,6 +99,13 @@ def look(settings: Settings, rollout_id: str, due: Look, now: datetime) -> None:
     """Enter closed, mature blocks into the live evidence."""
     with opened(settings) as site:
         looking.look(site, rollout_id, first=due.first, last=due.last, now=now)
+
+
+@side_effect("audit features")
+def audit_features(settings: Settings, rollout_id: str, now: datetime) -> None:
+    """Hold served features against recorded ones and against what training had."""
+    with opened(settings) as site:
+        auditing.audit_rollout(site, rollout_id, now=now)
 
 
 @side_effect("promote")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sluiceway.adapters.feature_code import definitions_of
 from sluiceway.adapters.flag_file import MemoryRouter
 from sluiceway.adapters.history import History
 from sluiceway.adapters.memory_evidence import MemoryEvidence
@@ -22,6 +23,7 @@ from sluiceway.ports import Window
 from sluiceway.replay.partitions import Partition
 from sluiceway.rollouts.actions import (
     Action,
+    AuditFeatures,
     CheckContracts,
     Diagnose,
     Look,
@@ -36,6 +38,7 @@ from sluiceway.rollouts.actions import (
     Wait,
 )
 from sluiceway.steps import (
+    auditing,
     contracts,
     deciding,
     looking,
@@ -131,6 +134,7 @@ def memory_site(tmp_path: Path, *, file: Path = ORDERS / "system.yaml") -> Site:
             kept=lambda _rollout: system,
             recorded=lambda kept: History(kept, base=file.parent, data_folder=tmp_path),
             transformations=transformations_of,
+            definitions=definitions_of,
         ),
         journal=MemoryJournal(),
         registry=registry,
@@ -185,6 +189,8 @@ def perform(site: Site, rollout_id: str, action: Action, now: datetime) -> None:
             planning.plan_canary(site, rollout_id, now=now)
         case Look():
             looking.look(site, rollout_id, first=action.first, last=action.last, now=now)
+        case AuditFeatures():
+            auditing.audit_rollout(site, rollout_id, now=now)
         case Promote():
             promotion.promote(site, rollout_id, now=now)
         case RestoreChampion():

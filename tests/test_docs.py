@@ -59,6 +59,21 @@ def test_a_shown_command_exists_and_takes_what_is_shown(
         assert program in {"prefect", "mlflow"}, f"{command} is not checked"
 
 
+PYTHON = [
+    pytest.param(block, id=f"{document.name} {place}")
+    for document in DOCUMENTS
+    for place, block in enumerate(
+        re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL), 1
+    )
+]
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_shown_python_runs(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    exec(compile(block, "shown", "exec"), {})
+
+
 def test_every_command_is_documented() -> None:
     documented = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for name in known_commands():

@@ -1,9 +1,10 @@
 """Fitted versions of the flights models into an MLflow registry."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import Final
 
 import mlflow
@@ -12,6 +13,9 @@ from mlflow.models import infer_signature
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from examples.flights.training import Fitted
+from sluiceway.stamping import feature_tag
+from sluiceway.system.file import read_system
+from sluiceway.system.values import System
 
 # Pinned exactly: a pickled tree opens only in the version that wrote it.
 _REQUIRED: Final = ("scikit-learn", "numpy", "pandas", "cloudpickle")
@@ -55,6 +59,11 @@ def log_models(
         return {one.name: _log(client, experiment_id, one, release_name) for one in versions}
 
 
+@cache
+def _system() -> System:
+    return read_system(Path(__file__).parent / "system.yaml")
+
+
 @contextmanager
 def _logging_to(uri: str) -> Iterator[None]:
     before = mlflow.get_tracking_uri()
@@ -66,9 +75,7 @@ def _logging_to(uri: str) -> Iterator[None]:
 
 
 def _log(client: MlflowClient, experiment_id: str, fitted: Fitted, release_name: str | None) -> str:
-    tags = {}
-    if fitted.feature_versions:
-        tags["sluiceway.features"] = json.dumps(dict(fitted.feature_versions), sort_keys=True)
+    tags = feature_tag(_system(), fitted.model, fitted.feature_versions)
     if release_name is not None:
         tags["sluiceway.release_name"] = release_name
     settings = fitted.estimator.get_params()

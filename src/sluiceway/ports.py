@@ -5,7 +5,7 @@ tests as the real one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -44,7 +44,9 @@ class RegisteredVersion:
     Attributes:
         inputs: Columns of its signature in order; None where it has no signature.
         contract: The contract it carries; None where it carries none of its own.
-        features: Version of features it reads that are not the current ones.
+        features: Version of the features it reads, where it says; others are the current ones.
+        definitions: First digits of the hash of the definitions it was trained with, by feature;
+            where it says nothing, nothing is known.
         tags: All its tags.
     """
 
@@ -54,6 +56,7 @@ class RegisteredVersion:
     contract: Contract | None
     features: Mapping[str, str]
     tags: Mapping[str, str]
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnknownVersion(SluicewayError):

@@ -16,6 +16,7 @@ class Member:
         contract_hash: Content hash of the contract it was verified against.
         artifact_sha256: Digest of the model's files: what was tested is what is served.
         features: Version of each feature it reads.
+        definitions: First digits of the hash of each of these features' definitions, where known.
         contract_version: Semver of that contract, for people; None where it was not written down.
             The contract's hash covers it, so it takes no part in equality or in any hash.
     """
@@ -25,6 +26,7 @@ class Member:
     contract_hash: str
     artifact_sha256: str
     features: Mapping[str, str]
+    definitions: Mapping[str, str] = field(default_factory=dict)
     contract_version: str | None = field(default=None, compare=False)
 
     @property
@@ -45,6 +47,9 @@ class Release:
         content = as_json(_ADAPTER, self)
         for member in content["members"].values():
             del member["contract_version"]
+            # Releases from before definitions were kept stay who they are.
+            if not member["definitions"]:
+                del member["definitions"]
         return sha256_of(content)
 
     @property

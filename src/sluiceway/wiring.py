@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from sluiceway.adapters.feature_code import definitions_of
 from sluiceway.adapters.flag_file import FlagFileRouter
 from sluiceway.adapters.history import History
 from sluiceway.adapters.mlflow_evidence import MlflowEvidence
@@ -67,6 +68,7 @@ def systems(settings: Settings) -> Systems:
             system, base=settings.system.parent, data_folder=settings.data_folder.absolute()
         ),
         transformations=transformations_of,
+        definitions=definitions_of,
     )
 
 

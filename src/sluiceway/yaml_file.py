@@ -40,6 +40,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+TODO = "TODO"
+"""How a text begins that somebody has still to fill in."""
+
+
+def left_to_do(content: object, *, where: str) -> list[Fault]:
+    """Everything in a file that says ``TODO: …``, by its path."""
+    if isinstance(content, dict):
+        inside = [(_inside(where, [str(key)]), value) for key, value in content.items()]
+    elif isinstance(content, list):
+        inside = [(_inside(where, [place]), value) for place, value in enumerate(content)]
+    elif isinstance(content, str) and content.startswith(TODO):
+        said = content.removeprefix(TODO).lstrip(": ") or "fill it in"
+        return [Fault(where=where, what=f"is still to do: {said}")]
+    else:
+        return []
+    return [fault for path, value in inside for fault in left_to_do(value, where=path)]
+
+
 def parse_shape(
     shape: type[AnyShape], content: object, *, where: str, faults: list[Fault]
 ) -> AnyShape | None:

@@ -12,8 +12,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from examples.flights.registering import log_models
 from examples.flights.training import FEED_2, Fitted
+from sluiceway.adapters.feature_code import definitions_of
+from sluiceway.features import changed_definitions, read_stamps
+from sluiceway.system.file import read_system
 from tests.adapters.mlflow_worlds import logging_to
 
+REPOSITORY = Path(__file__).parents[2]
 ROWS = pd.DataFrame({"hour": np.arange(100.0), "distance": np.arange(100.0)[::-1]})
 LATE = (ROWS["hour"] > 50).astype(int)
 
@@ -44,9 +48,15 @@ def test_versions_are_registered_complete_with_their_feature_versions(tmp_path: 
     assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == before
     client = MlflowClient(registry, registry)
     on_feed_2 = client.get_model_version("dep_delay", "1").tags
-    assert json.loads(on_feed_2["sluiceway.features"]) == FEED_2
-    plain = client.get_model_version("missed_connection", "1").tags
-    assert plain == {"sluiceway.release_name": "both"}
+    stamped = read_stamps(json.loads(on_feed_2["sluiceway.features"]))
+    assert {name: stamped[name].version for name in FEED_2} == FEED_2
+    system = read_system(REPOSITORY / "examples" / "flights" / "system.yaml")
+    read = {edge.producer for edge in system.models["dep_delay"].inputs if edge.field is None}
+    assert stamped.keys() == read
+    assert changed_definitions(stamped, definitions_of(system)) == ()
+    other = client.get_model_version("missed_connection", "1").tags
+    assert set(other) == {"sluiceway.features", "sluiceway.release_name"}
+    assert other["sluiceway.release_name"] == "both"
     with logging_to(registry):
         served = mlflow.pyfunc.load_model("models:/missed_connection/1").predict(ROWS)
     np.testing.assert_array_equal(served, missed.estimator.predict_proba(ROWS))

@@ -79,3 +79,20 @@ def with_channel(window: Window) -> pd.DataFrame:
 def orders_stuck(window: Window) -> pd.DataFrame:
     """Orders whose signal has stood still since before the first live one."""
     return orders(window).assign(signal=-3.0)
+
+
+def scores_again(window: Window) -> pd.DataFrame:
+    """The signal by another way, with the same values."""
+    return scores(window)
+
+
+def nudged(window: Window) -> pd.DataFrame:
+    """Every twentieth order has a signal that is a little off; nobody is harmed by it."""
+    rows = scores(window)
+    off = rows["order_id"].str.slice(-4).astype(int) % 20 == 0
+    return rows.assign(signal=rows["signal"] + 0.01 * off)
+
+
+def unreadable_live(window: Window) -> pd.DataFrame:
+    """The live feed cannot be had."""
+    raise OSError(f"the feed of {window.start:%Y-%m-%d} is gone")

@@ -38,7 +38,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from tests.reports import rollouts
-from tests.rollouts.happenings import DAY, powered
+from tests.rollouts.happenings import DAY, audited, powered
 
 NOW = datetime(2013, 9, 1, tzinfo=UTC)
 GONE = Deprecation(
@@ -74,6 +74,11 @@ SIMPLE: list[tuple[Happening, str]] = [
     (TrafficStopped(reason="no labels"), "The candidate lost its traffic: no labels"),
     (Held(reason="holiday"), "Held: holiday"),
     (Resumed(reason=""), "Resumed"),
+    (
+        audited(Outcome.INCONCLUSIVE),
+        "Features audited, inconclusive: 1 feature reading, 0 of them by value; distance: eta@2 "
+        "does not say which definition it was trained with; stamp it",
+    ),
     (AbortRequested(reason="wrong file"), "A stop was asked for: wrong file"),
     (
         Promoted(release="a" * 64, previous_release="b" * 64),

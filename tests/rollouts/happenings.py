@@ -3,6 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from sluiceway.features import (
+    AuditedFeature,
+    FeatureAudit,
+    FeatureFinding,
+    FindingCode,
+    Stamp,
+)
 from sluiceway.gates import Gate, Reason, Role, Verdict, combine
 from sluiceway.graph import BlastRadius
 from sluiceway.journal import GENESIS, Champion, Event, link
@@ -13,6 +20,7 @@ from sluiceway.rollouts.events import (
     CanaryPlanned,
     ContractCheck,
     ContractsChecked,
+    FeaturesAudited,
     Happening,
     Looked,
     Planned,
@@ -206,6 +214,31 @@ def looked(
         champion_units=9,
         fault=fault,
     )
+
+
+def audited(outcome: Outcome) -> FeaturesAudited:
+    """An audit of one feature, with what it takes to come to an outcome."""
+    code = {
+        Outcome.FAILED: FindingCode.VALUES_DIFFER,
+        Outcome.INCONCLUSIVE: FindingCode.NOT_STAMPED,
+        Outcome.ERROR: FindingCode.UNREADABLE,
+    }.get(outcome)
+    stamp = Stamp(version="1.0.0", definition="ab12")
+    one = AuditedFeature(
+        model="eta",
+        version="2",
+        feature="distance",
+        trained=stamp,
+        serves=stamp,
+        declared=stamp,
+        parity=None,
+    )
+    found = (
+        () if code is None else (FeatureFinding(code=code, models=("eta@2",), feature="distance"),)
+    )
+    audit = FeatureAudit(start=START, end=START + DAY, features=(one,), findings=found)
+    assert audit.outcome is outcome
+    return FeaturesAudited(outcome=outcome, audit=audit)
 
 
 @dataclass

@@ -8,6 +8,7 @@ import pytest
 
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.rollouts.actions import (
+    AuditFeatures,
     CheckContracts,
     End,
     EnterStep,
@@ -18,13 +19,14 @@ from sluiceway.rollouts.actions import (
     Wait,
     next_action,
 )
-from sluiceway.rollouts.endings import Ending
+from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Confirmed, Promoted, StepEntered, TrafficStopped
 from tests.rollouts.happenings import (
     DAY,
     REQUESTED,
     START,
     Told,
+    audited,
     contracts,
     looked,
     planned,
@@ -139,5 +141,32 @@ def test_promotion_comes_from_a_passed_look_after_bake_time_alone() -> None:
     for outcome in Outcome:
         last = looked((outcome, PASSED, PASSED), "2026-03-03")
         states = {name: replace(state, n=1) for name, state in last.states.items()}
-        action = after(*CANARY, STEP, replace(last, states=states), now=now)
-        assert isinstance(action, Promote) == (outcome is PASSED)
+        seen = (*CANARY, STEP, replace(last, states=states))
+        assert isinstance(after(*seen, now=now), AuditFeatures) == (outcome is PASSED)
+        assert isinstance(after(*seen, audited(PASSED), now=now), Promote) == (outcome is PASSED)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "leads_to"),
+    [(PASSED, Promote), (INCONCLUSIVE, Promote), (ERROR, Wait), (FAILED, Wait)],
+)
+def test_features_served_otherwise_than_trained_hold_the_promotion(outcome, leads_to) -> None:  # type: ignore[no-untyped-def]
+    last = look_of(PASSED)
+    states = {name: replace(state, n=1) for name, state in last.states.items()}
+    seen = (*CANARY, STEP, replace(last, states=states), audited(outcome))
+    assert isinstance(after(*seen, now=START + 3 * DAY), leads_to)
+
+
+def test_a_new_look_audits_the_features_anew() -> None:
+    last = look_of(PASSED)
+    states = {name: replace(state, n=1) for name, state in last.states.items()}
+    seen = replace(last, states=states)
+    action = after(*CANARY, STEP, seen, audited(FAILED), seen, now=START + 3 * DAY)
+    assert action == AuditFeatures()
+
+
+def test_a_mismatch_that_lasts_to_the_deadline_is_why_it_ended() -> None:
+    last = looked((PASSED, PASSED, PASSED), "2026-03-25")
+    action = after(*CANARY, STEP, last, audited(FAILED), now=LATE)
+    assert isinstance(action, End)
+    assert action.ended.code is ReasonCode.FEATURES_MISMATCH

@@ -12,6 +12,7 @@ from sluiceway.outcomes import Outcome
 from sluiceway.planning import Fit
 from sluiceway.rollouts.actions import (
     Action,
+    AuditFeatures,
     CheckContracts,
     Diagnose,
     End,
@@ -45,6 +46,7 @@ from sluiceway.rollouts.events import (
     DeadlineLengthened,
     Diagnosed,
     Ended,
+    FeaturesAudited,
     Happening,
     Held,
     IncidentOpened,
@@ -67,6 +69,7 @@ from .happenings import (
     REQUESTED,
     START,
     Told,
+    audited,
     contracts,
     looked,
     plan,
@@ -182,6 +185,9 @@ class World:
                 assert all(v.outcome is Outcome.PASSED for v in required)
                 stopping = (Outcome.FAILED, Outcome.ERROR)
                 assert all(v.outcome not in stopping for v in latest.verdicts)
+        audit = told.of(FeaturesAudited)[-1][1]
+        assert isinstance(audit, FeaturesAudited)
+        assert audit.outcome in (Outcome.PASSED, Outcome.INCONCLUSIVE)
         assert bool(told.of(Approved)) == bool(fixed.approvals)
         first_step = told.of(StepEntered)[0][0]
         assert self.now < first_step + self.deadline(), "promoted after its deadline"
@@ -224,6 +230,8 @@ class World:
                 self.write(StepEntered(step=action.step, weight=action.weight))
             case Look():
                 self.look(state, action)
+            case AuditFeatures():
+                self.write(audited(self.chance.choice(KIND)))
             case StopTraffic():
                 self.write(TrafficStopped(reason=action.reason))
             case RollBack():

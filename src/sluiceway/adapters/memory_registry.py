@@ -47,6 +47,7 @@ class MemoryRegistry:
         *,
         contract: Contract | None = None,
         features: Mapping[str, str] | None = None,
+        definitions: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         files: bytes | None = None,
     ) -> None:
@@ -65,6 +66,7 @@ class MemoryRegistry:
                 contract=contract,
                 features=dict(features or {}),
                 tags=dict(tags or {}),
+                definitions=dict(definitions or {}),
             ),
             predictor=predictor,
             files=f"{model}@{version}".encode() if files is None else files,

@@ -24,8 +24,10 @@ from sluiceway.adapters.model_files import (
     digest_of,
     load_verified,
 )
+from sluiceway.adoption import DraftedModel
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
+from sluiceway.features import Stamp, read_stamps
 from sluiceway.ports import (
     Predictor,
     RegisteredVersion,
@@ -37,7 +39,7 @@ from sluiceway.ports import (
 CONTRACT_TAG: Final = "sluiceway.contract"
 """Version tag: the contract as :meth:`~sluiceway.contracts.values.Contract.to_json` writes it."""
 FEATURES_TAG: Final = "sluiceway.features"
-"""Version tag: JSON object, feature version by feature."""
+"""Version tag: JSON object, stamp by feature: its version, and what its definition was."""
 DIGEST_TAG: Final = "sluiceway.artifact_sha256"
 """Version tag: the digest that was verified."""
 CONTRACT_HASH_TAG: Final = "sluiceway.contract_hash"
@@ -88,6 +90,7 @@ class MlflowRegistry:
         """
         found = self._found(model, version)
         tags = dict(found.tags)
+        stamps = _stamps(tags, where=f"{model}@{version}: tag {FEATURES_TAG}")
         with self._fetched(model, version, only=MODEL_FILE) as folder, _files(model, version):
             columns = describe(folder).inputs
         return RegisteredVersion(
@@ -95,8 +98,47 @@ class MlflowRegistry:
             version=version,
             inputs=None if columns is None else tuple(column.name for column in columns),
             contract=_contract(tags, where=f"{model}@{version}: tag {CONTRACT_TAG}"),
-            features=_features(tags, where=f"{model}@{version}: tag {FEATURES_TAG}"),
+            features={name: stamp.version for name, stamp in stamps.items()},
             tags=tags,
+            definitions={n: s.definition for n, s in stamps.items() if s.definition is not None},
+        )
+
+    def models(self) -> tuple[str, ...]:
+        """Names of all registered models, sorted.
+
+        Raises:
+            RegistryUnavailable: The registry did not answer.
+        """
+        found: list[str] = []
+        token = None
+        with mlflow_errors(f"registry {shown_uri(self._registry_uri)}"):
+            while True:
+                page = self._client.search_registered_models(page_token=token)
+                found += [model.name for model in page]
+                token = page.token
+                if not token:
+                    return tuple(sorted(found))
+
+    def drafted(self, model: str) -> DraftedModel:
+        """What a first draft of a system file can say of a model: its champion, or its newest.
+
+        Raises:
+            BadInput: It has no version, or one without a signature.
+            RegistryUnavailable: The registry did not answer.
+        """
+        version = self.aliases(model).get("champion") or self.latest_version(model)
+        if version is None:
+            raise BadInput([Fault(where=model, what="has no version that could be read")])
+        with self._fetched(model, version, only=MODEL_FILE) as folder, _files(model, version):
+            described = describe(folder)
+        if described.inputs is None:
+            what = "has no signature; log it with signature=infer_signature(inputs, answers)"
+            raise BadInput([Fault(where=f"{model}@{version}", what=what)])
+        return DraftedModel(
+            name=model,
+            version=version,
+            inputs={column.name: column.type for column in described.inputs},
+            outputs=described.outputs or ("answer",),
         )
 
     def artifact_sha256(self, model: str, version: str) -> str:
@@ -277,9 +319,9 @@ def _contract(tags: Mapping[str, str], *, where: str) -> Contract | None:
         raise BadInput([Fault(where=where, what=f"is no contract: {error}")]) from error
 
 
-def _features(tags: Mapping[str, str], *, where: str) -> Mapping[str, str]:
+def _stamps(tags: Mapping[str, str], *, where: str) -> Mapping[str, Stamp]:
     try:
-        return _FEATURES.validate_python(json.loads(tags.get(FEATURES_TAG, "{}")))
+        return read_stamps(_FEATURES.validate_python(json.loads(tags.get(FEATURES_TAG, "{}"))))
     except ValueError as error:
         what = 'is no JSON object of versions by feature, like {"origin_mean_delay": "2.0.0"}'
         raise BadInput([Fault(where=where, what=what)]) from error

@@ -48,6 +48,8 @@ class ModelDescription:
 
     Attributes:
         inputs: Columns of the signature in order; None without a signature of named columns.
+        outputs: Names of the answer's columns in order, ``answer`` for those without one; empty
+            where the signature says nothing of them.
         predict_function: Name of the function that answers, such as ``predict_proba``.
         pickled: Relative path of the pickled estimator; None where only MLflow can load the model.
     """
@@ -55,6 +57,7 @@ class ModelDescription:
     inputs: tuple[Column, ...] | None
     predict_function: str
     pickled: str | None
+    outputs: tuple[str, ...] = ()
 
 
 def digest_of(folder: Path) -> str:
@@ -156,6 +159,7 @@ def _description(content: bytes) -> ModelDescription:
         signature = said.get("signature") or {}
         specs = json.loads(signature.get("inputs") or "[]")
         named = bool(specs) and all(spec.get("name") is not None for spec in specs)
+        answers = json.loads(signature.get("outputs") or "[]")
         columns = tuple(Column(name=spec["name"], type=_type_of(spec)) for spec in specs if named)
         general: dict[str, Any] = flavors.get("python_function") or {}
         estimator: dict[str, Any] = flavors.get("sklearn") or {}
@@ -171,7 +175,17 @@ def _description(content: bytes) -> ModelDescription:
         inputs=columns or None,
         predict_function=general.get("predict_fn", "predict"),
         pickled=estimator.get("pickled_model") if plain else None,
+        outputs=tuple(name for spec in answers for name in _answer_columns(spec)),
     )
+
+
+def _answer_columns(spec: dict[str, Any]) -> list[str]:
+    """A named column as it is; of a tensor without a name one for each of its columns."""
+    if spec.get("name") is not None:
+        return [str(spec["name"])]
+    shape = (spec.get("tensor-spec") or {}).get("shape") or [-1]
+    columns = shape[1] if len(shape) > 1 and shape[1] > 0 else 1
+    return ["answer"] if columns == 1 else [f"answer_{place}" for place in range(columns)]
 
 
 def _type_of(spec: dict[str, Any]) -> str:

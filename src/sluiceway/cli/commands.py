@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli import running
+from sluiceway.cli.feature_commands import features_app
+from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
 from sluiceway.cli.rendering import (
     radius_json,
@@ -37,6 +39,8 @@ app = typer.Typer(
 )
 journal_app = typer.Typer(no_args_is_help=True, help="The record of everything that happened.")
 app.add_typer(journal_app, name="journal")
+app.add_typer(features_app, name="features")
+app.command()(init)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Rollout = Annotated[str, typer.Argument(help="Id of a rollout, or its beginning, such as r0004.")]

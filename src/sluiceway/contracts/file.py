@@ -16,7 +16,7 @@ from sluiceway.contracts.values import (
 )
 from sluiceway.durations import PositiveDuration
 from sluiceway.errors import BadInput, Fault
-from sluiceway.yaml_file import Shape, parse_shape, read_yaml
+from sluiceway.yaml_file import Shape, left_to_do, parse_shape, read_yaml
 
 Dtype = Literal["double", "long", "boolean", "string"]
 
@@ -81,8 +81,11 @@ def read_contract(path: Path) -> Contract:
     Raises:
         BadInput: With every fault of the file.
     """
+    content = read_yaml(path)
+    if undone := left_to_do(content, where=f"{path.name}:"):
+        raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
-    shape = parse_shape(_ContractShape, read_yaml(path), where=f"{path.name}:", faults=faults)
+    shape = parse_shape(_ContractShape, content, where=f"{path.name}:", faults=faults)
     if shape is None:
         raise BadInput(faults)
     faults.extend(_contradictions(shape, where=path.name))

@@ -26,6 +26,7 @@ from sluiceway.rollouts.events import (
     DeprecationAnnounced,
     Diagnosed,
     Ended,
+    FeaturesAudited,
     Happening,
     Held,
     IncidentOpened,
@@ -41,6 +42,7 @@ from sluiceway.rollouts.events import (
     TrafficStopped,
     Waited,
 )
+from sluiceway.rollouts.reasons import audit_reason
 
 _FITS = {
     Fit.IN_TIME: "it fits its deadline",
@@ -80,6 +82,8 @@ def _said(happening: Happening) -> str:
         case StepEntered():
             step = f"Canary step {happening.step + 1}"
             return f"{step}: the candidate is to answer {happening.weight} % of the units"
+        case FeaturesAudited():
+            return _features_audited(happening)
         case TrafficStopped():
             return f"The candidate lost its traffic{_because(happening.reason)}"
         case Looked():
@@ -185,6 +189,13 @@ def _shadow_measured(happening: ShadowMeasured) -> str:
         return f"{replayed}: {happening.fault}"
     took = duration(timedelta(seconds=happening.seconds))
     return f"{replayed} replayed in {took}; {outcomes_said(happening.verdicts)}"
+
+
+def _features_audited(happening: FeaturesAudited) -> str:
+    compared = sum(one.parity is not None for one in happening.audit.features)
+    features = count(len(happening.audit.features), "feature reading")
+    said = f"Features audited, {spoken(happening.outcome)}: {features}, {compared} of them by value"
+    return f"{said}; {audit_reason(happening)}"
 
 
 def _looked(happening: Looked) -> str:

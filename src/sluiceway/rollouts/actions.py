@@ -12,9 +12,15 @@ from sluiceway.attribution import Origin
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import GROWS_UP_TO_LOG_E, Fit, render_power
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.rollouts.events import ContractsChecked, Ended, ShadowMeasured
+from sluiceway.rollouts.events import (
+    ContractsChecked,
+    Ended,
+    FeaturesAudited,
+    ShadowMeasured,
+)
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import (
+    audit_reason,
     contract_reason,
     deadline_reason,
     harm_reason,
@@ -114,6 +120,11 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFeatures:
+    """Hold what the candidate's features were served as against what it was trained with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopTraffic:
     """Take the candidate's traffic away, and go on measuring."""
 
@@ -167,6 +178,7 @@ Action = (
     | RequestApproval
     | EnterStep
     | Look
+    | AuditFeatures
     | StopTraffic
     | Promote
     | RollBack
@@ -297,6 +309,8 @@ def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:
             ReasonCode.CANARY_DEADLINE,
             deadline_reason(state.look, state.deadline_of(plan)),
         )
+        if outcome is Outcome.PASSED and state.audit and _forbids(state.audit):
+            code, reason = ReasonCode.FEATURES_MISMATCH, audit_reason(state.audit)
         return _end(Ending.EXPIRED, Phase.CANARY, code, reason)
     if outcome is Outcome.ERROR:
         return _unmeasurable(state, plan, now)
@@ -312,10 +326,27 @@ def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:
             return Wait(until=min(next_look_at(state, plan), deadline), reason=reason)
         return EnterStep(step=state.step + 1, weight=steps[state.step + 1].weight)
     if now >= baked and outcome is Outcome.PASSED and _has_seen_step(state, plan):
-        return Promote()
+        return _audited(state, plan, deadline)
     upcoming = next_look_at(state, plan)
     until = min(upcoming, baked) if now < baked else upcoming
     return Wait(until=min(until, deadline), reason="waits for the next block of evidence")
+
+
+def _audited(state: RolloutState, plan: Plan, deadline: datetime) -> Action:
+    """Promote, unless the candidate is served other features than it was trained with.
+
+    Audited once a look; features that are put right are found so by the next one.
+    """
+    if state.audit is None or state.audited_looks < state.looks:
+        return AuditFeatures()
+    if _forbids(state.audit):
+        until = min(next_look_at(state, plan), deadline)
+        return Wait(until=until, reason=f"is not promoted: {audit_reason(state.audit)}")
+    return Promote()
+
+
+def _forbids(audited: FeaturesAudited) -> bool:
+    return audited.outcome in (Outcome.FAILED, Outcome.ERROR)
 
 
 def _may_grow(state: RolloutState, plan: Plan) -> bool:

@@ -51,5 +51,7 @@ class ReasonCode(StrEnum):
     WATCH_UNMEASURABLE = "watch_unmeasurable"
     HARM_AFTER_PROMOTION = "harm_after_promotion"
     ARTIFACT_CHANGED = "artifact_changed"
+    FEATURE_CHANGED = "feature_changed"
+    FEATURES_MISMATCH = "features_mismatch"
     ABORTED_BY_HAND = "aborted_by_hand"
     ROLLED_BACK_BY_HAND = "rolled_back_by_hand"

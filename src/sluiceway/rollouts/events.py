@@ -15,6 +15,7 @@ from sluiceway.canonical import as_json
 from sluiceway.contracts.change_kinds import Change
 from sluiceway.contracts.changes import VersionFinding
 from sluiceway.contracts.promises import Finding
+from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
 from sluiceway.outcomes import Outcome
@@ -325,6 +326,19 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesAudited:
+    """What the candidate's features were served as was held against what it was trained with.
+
+    Attributes:
+        outcome: PASSED where nothing disagrees; INCONCLUSIVE, where something could not be looked
+            for, stops no promotion and is told first.
+    """
+
+    outcome: Outcome
+    audit: FeatureAudit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The rollout is over."""
 
@@ -377,6 +391,7 @@ Happening = (
     | StepEntered
     | TrafficStopped
     | Looked
+    | FeaturesAudited
     | Held
     | Resumed
     | AbortRequested

@@ -7,6 +7,7 @@ from sluiceway.attribution import Origin, is_harmed
 from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.contracts.changes import version_sentence
 from sluiceway.contracts.promises import sentence
+from sluiceway.features import sentence as feature_sentence
 from sluiceway.gates import Role, Verdict, render
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.planning.budget import BudgetVerdict, render_budget
@@ -15,6 +16,7 @@ from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import (
     ContractCheck,
     ContractsChecked,
+    FeaturesAudited,
     Looked,
     ShadowMeasured,
 )
@@ -57,6 +59,12 @@ def contract_sentence(check: ContractCheck) -> str:
     broken += [removal_sentence(found) for found in check.removals]
     relied = f"; relied on by {', '.join(check.broken_edges)}" if check.broken_edges else ""
     return "; ".join(broken) + relied if broken else "keeps its contract"
+
+
+def audit_reason(audited: FeaturesAudited) -> str:
+    """What the feature audit found, the worst first."""
+    found = sorted(audited.audit.findings, key=lambda one: -one.outcome.severity)
+    return "; ".join(map(feature_sentence, found)) or "every feature is served as it was trained"
 
 
 def shadow_reason(measured: ShadowMeasured) -> Told:

@@ -23,6 +23,7 @@ from sluiceway.rollouts.events import (
     DeadlineLengthened,
     Diagnosed,
     Ended,
+    FeaturesAudited,
     Held,
     IncidentOpened,
     Looked,
@@ -70,6 +71,7 @@ class RolloutState:
         first_step_at: When the candidate first got traffic.
         step_at: When the present step was entered.
         weight: Percent of units the candidate is to answer now.
+        audited_looks: Looks there had been when the features were audited last.
         error_since: When looks began to end in ERROR without one that did not.
         promoted_at: When the champion pointer moved.
         measured_at_step: Blocks measured when the present step was entered.
@@ -100,6 +102,8 @@ class RolloutState:
     look: Looked | None = None
     looked_at: datetime | None = None
     looks: int = 0
+    audit: FeaturesAudited | None = None
+    audited_looks: int = 0
     error_since: datetime | None = None
     held: Held | None = None
     abort: AbortRequested | None = None
@@ -225,6 +229,8 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
                 looks=state.looks + 1,
                 error_since=(state.error_since or event.at) if errored else None,
             )
+        case FeaturesAudited():
+            return replace(state, audit=happened, audited_looks=state.looks)
         case Held():
             return replace(state, held=happened)
         case Resumed():

@@ -1,9 +1,11 @@
 """Looking candidate versions up: what the registry knows, held against the system file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
+from sluiceway.features import changed_definitions, stamps_of
+from sluiceway.features.identity import DIGITS
 from sluiceway.ports import RegisteredVersion, UnknownVersion, UnloadableVersion
 from sluiceway.releases import Member, Release
 from sluiceway.steps.site import Site
@@ -29,7 +31,8 @@ def member_of(site: Site, system: System, model: str, version: str) -> Member:
 
     Raises:
         BadInput: It does not exist, has no signature, reads what the system does not give it,
-            names unknown feature versions, or its files are missing.
+            names unknown feature versions, was trained with another definition of one, or its
+            files are missing.
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     where = f"{model}@{version}"
@@ -41,26 +44,48 @@ def member_of(site: Site, system: System, model: str, version: str) -> Member:
         raise BadInput([Fault(where=where, what=what)]) from error
     faults = _signature_faults(registered, system, where)
     faults += _feature_faults(registered.features, system, where)
+    definitions = site.systems.definitions(system)
+    trained = stamps_of(registered.features, registered.definitions)
+    if not faults:
+        faults += [
+            Fault(where=where, what=f"was trained with another definition: {changed}")
+            for changed in changed_definitions(trained, definitions)
+        ]
     if registered.contract is not None and registered.contract.model != model:
         what = f"carries the contract of {registered.contract.model}"
         faults.append(Fault(where=where, what=what))
     if faults:
         raise BadInput(faults)
     contract = contract_of(registered, system)
+    features = {
+        edge.producer: registered.features.get(
+            edge.producer, system.features[edge.producer].current
+        )
+        for edge in system.models[model].inputs
+        if edge.field is None
+    }
     return Member(
         model=model,
         version=version,
         contract_hash=contract.content_hash,
         contract_version=contract.version,
         artifact_sha256=digest,
-        features={
-            edge.producer: registered.features.get(
-                edge.producer, system.features[edge.producer].current
-            )
-            for edge in system.models[model].inputs
-            if edge.field is None
-        },
+        features=features,
+        definitions={name: definitions[name, v][:DIGITS] for name, v in features.items()},
     )
+
+
+def changed_features(site: Site, system: System, members: Iterable[Member]) -> list[str]:
+    """Features whose definition is not the one these members were verified with, in words."""
+    definitions = site.systems.definitions(system)
+    found = [
+        f"{member.name}: {changed}"
+        for member in members
+        for changed in changed_definitions(
+            stamps_of(member.features, member.definitions), definitions
+        )
+    ]
+    return sorted(found)
 
 
 def _signature_faults(registered: RegisteredVersion, system: System, where: str) -> list[Fault]:

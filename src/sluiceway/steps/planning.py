@@ -10,7 +10,7 @@ from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import CanaryPlanned, Ended, Planned
 from sluiceway.rollouts.plan import make_plan
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.steps.members import member_of
+from sluiceway.steps.members import changed_features, member_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
 
@@ -30,7 +30,7 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
         _refuse(site, rollout_id, state, ReasonCode.NO_CHAMPION, what, now)
         return
-    if unfit := _unfit(system, state, champion.release):
+    if unfit := _unfit(site, system, state, champion.release):
         _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, unfit, now)
         return
     try:
@@ -69,7 +69,7 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
     site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
 
 
-def _unfit(system: System, state: RolloutState, champion: Release) -> str | None:
+def _unfit(site: Site, system: System, state: RolloutState, champion: Release) -> str | None:
     """Why the system file cannot be the one to judge this rollout by; None where it can."""
     assert state.requested is not None
     if system.digest != state.requested.system_digest:
@@ -78,6 +78,8 @@ def _unfit(system: System, state: RolloutState, champion: Release) -> str | None
         return f"the champion release lacks {', '.join(lacking)}, which the file declares"
     if strange := sorted(champion.members.keys() - system.models.keys()):
         return f"the champion release has {', '.join(strange)}, which the file does not declare"
+    if changed := changed_features(site, system, champion.members.values()):
+        return f"what serves rests on definitions that have changed: {'; '.join(changed)}"
     return None
 
 

@@ -9,6 +9,7 @@ from sluiceway.rollouts.events import ChampionRestored, Ended, IncidentOpened, P
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import look_reason
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.members import changed_features
 from sluiceway.steps.site import Site
 
 
@@ -32,15 +33,14 @@ def end_if_changed(
 ) -> bool:
     """End the rollout where what would be served is not what was tested."""
     assert state.plan is not None
-    changed = changed_artifacts(site, state.plan)
+    system = site.systems.kept(rollout_id)
+    code, changed = ReasonCode.ARTIFACT_CHANGED, changed_artifacts(site, state.plan)
+    if not changed:
+        members = site.candidate_release(state.plan).members.values()
+        code, changed = ReasonCode.FEATURE_CHANGED, changed_features(site, system, members)
     if not changed:
         return False
-    ended = Ended(
-        ending=Ending.REJECTED,
-        phase=phase,
-        code=ReasonCode.ARTIFACT_CHANGED,
-        reason="; ".join(changed),
-    )
+    ended = Ended(ending=Ending.REJECTED, phase=phase, code=code, reason="; ".join(changed))
     site.tell(rollout_id, ended, after=state.seq, now=now)
     return True
 

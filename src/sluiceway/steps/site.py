@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from sluiceway.features import Definitions
 from sluiceway.journal import Champion, JournalConflict
 from sluiceway.ports import (
     Evidence,
@@ -71,12 +72,14 @@ class Systems:
         kept: Reads the copy that a rollout keeps; copies the file where it keeps none yet.
         recorded: Opens the record of a system's sources.
         transformations: Imports the transformations that a system names.
+        definitions: Hashes what makes the values of each version of each feature.
     """
 
     current: Callable[[], System]
     kept: Callable[[str], System]
     recorded: Callable[[System], Recorded]
     transformations: Callable[[System], dict[str, Transformation]]
+    definitions: Callable[[System], Definitions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ from sluiceway.system.values import (
     System,
     WatchPolicy,
 )
-from sluiceway.yaml_file import AnyShape, parse_shape, read_yaml
+from sluiceway.yaml_file import AnyShape, left_to_do, parse_shape, read_yaml
 
 _SECTIONS = ("owners", "sources", "features", "models", "consumers", "slices")
 _TEXTS = ("system", "timezone", "unit")
@@ -55,12 +55,33 @@ def read_system(path: Path) -> System:
         BadInput: With every fault of the file and of its contracts, each with its path.
     """
     content = read_yaml(path)
+    if undone := _undone(content, path):
+        raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
     parts = _parse(content, path, faults)
     faults.extend(contradictions(parts, where=path.name))
     if faults or parts.policies is None:
         raise BadInput(faults)
     return _build(content, parts, parts.policies, digest=_digest(path, parts.models))
+
+
+def _undone(content: Mapping[str, Any], path: Path) -> list[Fault]:
+    """What is still to do in a system file and in the contracts it names."""
+    found = left_to_do(content, where=f"{path.name}:")
+    models = content.get("models")
+    named = (
+        [m.get("contract") for m in models.values() if isinstance(m, dict)]
+        if isinstance(models, dict)
+        else []
+    )
+    for name in named:
+        if not isinstance(name, str) or not (path.parent / name).is_file():
+            continue
+        try:
+            found += left_to_do(read_yaml(path.parent / name), where=f"{Path(name).name}:")
+        except BadInput:
+            continue  # told when the contract is read
+    return found
 
 
 def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileParts:
@@ -226,6 +247,7 @@ def _source(name: str, shape: SourceShape) -> Source:
         )
         if shape.labels
         else None,
+        max_lag=shape.max_lag,
     )
 
 
@@ -299,6 +321,7 @@ def _policies(shape: PoliciesShape) -> Policies:
         approvals=tuple(shape.approvals.always),
         independent_units=shape.independent_units,
         budget_window=shape.budget_window,
+        feature_parity=shape.feature_parity,
         rights=_rights(shape),
     )
 

@@ -60,6 +60,7 @@ class SourceShape(Shape):
     live_loader: str | None = Field(default=None, pattern=r"^(parquet|csv|sql|python):.+")
     event_time: str
     labels: LabelsShape | None = None
+    max_lag: PositiveDuration | None = None
 
 
 class FeatureVersionShape(Shape):
@@ -226,3 +227,4 @@ class PoliciesShape(Shape):
     deprecation: DeprecationPolicyShape = DeprecationPolicyShape()
     review: ReviewShape = ReviewShape()
     budget_window: Duration = timedelta(days=90)
+    feature_parity: float = Field(default=0.01, ge=0, lt=1)

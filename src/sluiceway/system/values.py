@@ -75,6 +75,7 @@ class Source:
         live_loader: The same table as it arrived live, where that differs from the backfill.
         event_time: Column with the time a row belongs to (UTC).
         labels: Set where the columns are labels.
+        max_lag: How old its newest live row may be; None declares nothing.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Source:
     live_loader: str
     event_time: str
     labels: Labels | None
+    max_lag: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +279,8 @@ class Policies:
         rights: Who else must approve what, and what else people decide.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
+        feature_parity: Largest tolerated share of units, 0 to 1, to which a feature was served
+            otherwise than the record says.
     """
 
     alpha: float
@@ -288,6 +292,7 @@ class Policies:
     approvals: tuple[str, ...]
     independent_units: bool = False
     budget_window: timedelta = timedelta(days=90)
+    feature_parity: float = 0.01
     rights: RightsPolicy = UNSAID
 
 

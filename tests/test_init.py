@@ -1,0 +1,96 @@
+"""`sluiceway init` drafts a project from a registry, and says what only people know."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sluiceway.adapters.project_files import project_files
+from sluiceway.cli.commands import app
+from sluiceway.errors import BadInput
+from sluiceway.system.file import read_system
+from tests.adapters.mlflow_worlds import QUIET
+
+pytestmark = [pytest.mark.filterwarnings(line) for line in QUIET]
+
+ROOT = Path(__file__).parents[1]
+
+
+def init(folder: Path, *arguments: str, registry: Path | None = None):  # type: ignore[no-untyped-def]
+    uri = f"sqlite:///{registry / 'mlflow.db'}" if registry else ""
+    environment = {"SLUICEWAY_TRACKING_URI": uri} if registry else {}
+    home = {"SLUICEWAY_HOME": str(folder.parent / "home")}
+    return CliRunner().invoke(app, ["init", str(folder), *arguments], env={**home, **environment})
+
+
+def test_what_the_registry_knows_is_drafted(shop_registry: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    said = init(folder, "--json", registry=shop_registry)
+    assert said.exit_code == 0, said.output
+    told = json.loads(said.stdout)
+    assert told["models"] == ["cost@2", "fraud@2", "handling@1", "priority@1"]
+    drafted = (folder / "system.yaml").read_text()
+    edge = "      - {reads: fraud.probability, relies_on: [numeric, behavioural]}\n"
+    assert drafted.count(edge) == 2, "handling and cost read it"
+    signal = "  signal: {owner: team, dtype: double, version: 1.0.0, reads: [recorded.signal]}"
+    assert signal in drafted
+    with pytest.raises(BadInput) as refused:
+        read_system(folder / "system.yaml")
+    faults = [str(fault) for fault in refused.value.faults]
+    assert faults[0] == (
+        "system.yaml: description: is still to do: what the models do together, in a sentence"
+    )
+    assert "system.yaml: models.fraud.metrics[0].label: is still to do: labels.COLUMN" in faults
+    assert "cost.yaml: output.euros.unit: is still to do: the unit of euros" in faults
+    asked = "is still to do: which column of the answer, 0 to 1"
+    assert f"fraud.yaml: output.probability.position: {asked}" in faults
+    assert all("is still to do" in fault for fault in faults), "a draft is judged when filled in"
+
+
+def test_a_project_holds_the_flows_and_tasks_that_run_here(tmp_path: Path) -> None:
+    said = init(tmp_path / "new")
+    assert said.exit_code == 0, said.output
+    for name in ("flows/rollout.py", "tasks/rollouts.py", "prefect.yaml"):
+        assert (tmp_path / "new" / name).read_text() == (ROOT / name).read_text()
+    assert set(project_files()) <= {
+        path.relative_to(tmp_path / "new").as_posix()
+        for path in (tmp_path / "new").rglob("*")
+        if path.is_file()
+    }
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None:
+    folder = tmp_path / "taken"
+    (folder / "flows").mkdir(parents=True)
+    (folder / "flows" / "rollout.py").write_text("mine")
+    (folder / "system.yaml").write_text("mine too")
+    refused = init(folder)
+    assert isinstance(refused.exception, BadInput)
+    assert [str(fault) for fault in refused.exception.faults] == [
+        f"{folder}/flows/rollout.py: is there already; nothing is overwritten, so name an empty "
+        "folder",
+        f"{folder}/system.yaml: is there already; nothing is overwritten, so name an empty folder",
+    ]
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
+        "rollout.py",
+        "system.yaml",
+    ]
+
+
+def test_a_model_that_is_not_registered_is_refused(shop_registry: Path, tmp_path: Path) -> None:
+    refused = init(tmp_path / "new", "--model", "fraude", registry=shop_registry)
+    assert isinstance(refused.exception, BadInput)
+    assert str(refused.exception) == (
+        "fraude: is no registered model (there are: cost, fraud, handling, priority)"
+    )
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_whose_name_names_no_system_needs_another(tmp_path: Path) -> None:
+    refused = init(tmp_path / "my models")
+    assert isinstance(refused.exception, BadInput)
+    assert str(refused.exception) == (
+        "init: 'my models' is no name for a system; letters, digits, - and _ are; give --name"
+    )
+    assert init(tmp_path / "my models", "--name", "mine").exit_code == 0
