@@ -32,6 +32,8 @@ from sluiceway.rights.removal import (
     readers_of,
     removal_findings,
     removal_sentence,
+    replacement_column,
+    replacement_tests,
 )
 
 __all__ = [
@@ -59,6 +61,8 @@ __all__ = [
     "readers_of",
     "removal_findings",
     "removal_sentence",
+    "replacement_column",
+    "replacement_tests",
     "still_open",
     "waits_for",
     "why_sentence",

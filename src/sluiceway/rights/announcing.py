@@ -6,7 +6,7 @@ from datetime import date
 
 from sluiceway.contracts.values import Contract, Deprecation
 from sluiceway.rights.acknowledging import Acknowledgement, covers, other_end
-from sluiceway.system.values import System
+from sluiceway.system.values import Edge, System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ def deprecation_statuses(
     found = []
     for contract in contracts:
         for gone in contract.deprecations:
-            edges = [
+            edges: list[Edge | None] = [
                 edge
                 for edge in system.edges
                 if (edge.producer, edge.field) == (contract.model, gone.field)

@@ -237,3 +237,46 @@ def _newest(
     """The newest test of an edge; of two on one day the later in the record."""
     mine = [one for one in tests if (one.edge, one.replacement) == (edge, replacement)]
     return sorted(mine, key=lambda one: one.on)[-1] if mine else None
+
+
+def replacement_tests(
+    system: System,
+    model: str,
+    deprecation: Deprecation,
+    results: Mapping[str, Outcome],
+    *,
+    on: date,
+    ran: str,
+) -> tuple[ReplacementTest, ...]:
+    """What tests of edges say of a deprecation's replacement, edge by edge of the field.
+
+    A consumer has shown that it can read the replacement where it declares to, and the edge by
+    which it does was tested.
+
+    Args:
+        results: By the name of the edge that was tested.
+    """
+    if deprecation.use_instead is None:
+        return ()
+    column = replacement_column(model, deprecation.use_instead)
+    tested = {
+        edge.consumer: results[edge.name]
+        for edge in system.edges
+        if edge.column == column and edge.name in results
+    }
+    return tuple(
+        ReplacementTest(
+            edge=edge.name,
+            replacement=deprecation.use_instead,
+            outcome=tested[edge.consumer],
+            on=on,
+            ran=ran,
+        )
+        for edge in system.edges
+        if (edge.producer, edge.field) == (model, deprecation.field) and edge.consumer in tested
+    )
+
+
+def replacement_column(model: str, use_instead: str) -> str:
+    """``field`` of the same model, or ``model.field``, as the column that consumers receive."""
+    return use_instead if "." in use_instead else f"{model}.{use_instead}"

@@ -75,6 +75,7 @@ class ContractCheck:
         rows: Recorded rows it answered.
         seconds: Wall time of answering them.
         removals: Why fields that it promises no longer may not go yet.
+        agreed_edges: Names of edges that it breaks with their owners' acknowledgement.
     """
 
     model: str
@@ -89,6 +90,7 @@ class ContractCheck:
     seconds: float
     sentence: str
     removals: tuple[RemovalFinding, ...] = ()
+    agreed_edges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from sluiceway.contracts.change_kinds import ChangeKind
 from sluiceway.contracts.changes import BrokenEdge, broken_edges, check_version, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
@@ -27,11 +28,13 @@ from sluiceway.releases import Member, Release
 from sluiceway.replay.evaluate import Arm, Evaluator
 from sluiceway.replay.faults import AnswerFault, FaultyAnswers, UnusableHistory
 from sluiceway.replay.partitions import Partition, needs_of_models
+from sluiceway.rights import RemovalFinding, approvals_needed
 from sluiceway.rollouts.actions import CheckContracts
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
+from sluiceway.steps import ownership
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.site import Site
@@ -80,8 +83,19 @@ def check_contracts(site: Site, rollout_id: str, *, now: datetime) -> None:
     assert state.plan is not None
     if end_if_changed(site, rollout_id, state, Phase.CONTRACTS, now=now):
         return
-    checks = _checks(site, site.systems.kept(rollout_id), state.plan, now)
-    checked = ContractsChecked(outcome=outcome_of(checks), checks=checks)
+    system = site.systems.kept(rollout_id)
+    checks = _checks(site, system, state.plan, now)
+    outcome = outcome_of(checks)
+    approvals = None
+    if outcome is Outcome.PASSED:
+        approvals = approvals_needed(
+            system,
+            state.plan.radius,
+            [change for check in checks for change in check.changes],
+            state.plan.members,
+            acknowledged={edge for check in checks for edge in check.agreed_edges},
+        )
+    checked = ContractsChecked(outcome=outcome, checks=checks, approvals=approvals)
     site.tell(rollout_id, checked, after=state.seq, now=now)
 
 
@@ -112,8 +126,40 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
             tried.get(member.model),
             unanswered,
             tuple(fault for fault in faults if _is_of(fault, member)),
+            _said_by_owners(site, system, champion, candidate, member, contracts, now),
         )
         for member in plan.members
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SaidByOwners:
+    """What owners' answers make of a version's changes.
+
+    Attributes:
+        removals: Why fields may not go yet.
+        agreed: Names of edges whose owners agreed beforehand to what this contract breaks.
+    """
+
+    removals: tuple[RemovalFinding, ...]
+    agreed: frozenset[str]
+
+
+def _said_by_owners(
+    site: Site,
+    system: System,
+    champion: Release,
+    candidate: Release,
+    member: Member,
+    contracts: Mapping[tuple[str, str], Contract],
+    now: datetime,
+) -> _SaidByOwners:
+    old = contracts[member.model, champion.members[member.model].version]
+    new = contracts[member.model, member.version]
+    changes = diff(old, new)
+    return _SaidByOwners(
+        removals=ownership.removals(site, system, old, changes, candidate, now=now),
+        agreed=ownership.agreed_edges(site, system, new, now=now),
     )
 
 
@@ -227,15 +273,21 @@ def _check(
     tried: _Tried | None,
     fault: str | None,
     refused: tuple[AnswerFault, ...],
+    said: _SaidByOwners,
 ) -> ContractCheck:
     old = contracts[member.model, champion.members[member.model].version]
     new = contracts[member.model, member.version]
     changes = diff(old, new)
     versions = check_version(old, new)
+    touched = broken_edges(changes, system.edges)
+    agreed = tuple(dict.fromkeys(one.edge.name for one in touched if one.edge.name in said.agreed))
+    # Who still reads a field that goes is for the rules of its deprecation to say.
     broken = [
-        edge
-        for edge in broken_edges(changes, system.edges)
-        if not _moves_along(edge, plan, contracts)
+        one
+        for one in touched
+        if one.change.kind is not ChangeKind.FIELD_REMOVED
+        and not (one.edge.name in agreed and one.edge.consumer in system.consumers)
+        and not _moves_along(one, plan, contracts)
     ]
     trial = tried.trial if tried else None
     findings: tuple[Finding, ...] = ()
@@ -250,6 +302,7 @@ def _check(
     )
     outcomes = [f.outcome for f in findings]
     outcomes += [Outcome.FAILED] if broken or versions else []
+    outcomes += [found.outcome for found in said.removals]
     outcomes += [_unanswered_outcome(trial)] if unanswered else []
     check = ContractCheck(
         model=member.model,
@@ -263,6 +316,8 @@ def _check(
         rows=tried.rows if tried else 0,
         seconds=(trial.seconds if trial else None) or 0.0,
         sentence="",
+        removals=said.removals,
+        agreed_edges=agreed,
     )
     return replace(check, sentence=contract_sentence(check))
 
