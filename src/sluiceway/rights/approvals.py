@@ -92,7 +92,7 @@ def approvals_needed(
         acknowledged: Names of edges whose owners have acknowledged these changes beforehand.
 
     Returns:
-        In the order of the policy, then of the system's edges; nobody is named twice.
+        In the order of the policy, then of the changes; nobody is named twice.
     """
     changed = tuple(changes)
     models = tuple(member.model for member in members)
@@ -226,4 +226,4 @@ def why_sentence(why: Why) -> str:
 
 
 def _joined(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

@@ -1,13 +1,13 @@
 """Gathering what a review looks at, and saying what it could not look at."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sluiceway.errors import SluicewayError
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Release
-from sluiceway.rights.reviewing import Expiring, ReviewFinding, Serving, review
+from sluiceway.rights.reviewing import ReviewFinding, Serving, review
 from sluiceway.steps import ownership
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -40,15 +40,8 @@ def review_site(site: Site | None, system: System, *, now: datetime) -> Review:
             serving, missing = _serving(site, system, now=now), ()
         except SluicewayError as error:  # the registry does not answer, or lacks what serves
             missing = (f"stale contracts, deprecations and edges without evidence: {error}",)
-    findings = review(
-        system, serving, ignores=ignores_of(system), today=ownership.today_of(system, now)
-    )
+    findings = review(system, serving, today=ownership.today_of(system, now))
     return Review(findings=findings, not_looked_at=missing)
-
-
-def ignores_of(system: System) -> Iterator[Expiring]:
-    """The system file's ignores, as a review reads them."""
-    yield from ()
 
 
 def _serving(site: Site, system: System, *, now: datetime) -> Serving:
