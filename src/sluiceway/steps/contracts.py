@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sluiceway.contracts.change_kinds import ChangeKind
+from sluiceway.contracts.change_kinds import Change, ChangeKind
 from sluiceway.contracts.changes import BrokenEdge, broken_edges, check_version, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
@@ -280,7 +280,13 @@ def _check(
     changes = diff(old, new)
     versions = check_version(old, new)
     touched = broken_edges(changes, system.edges)
-    agreed = tuple(dict.fromkeys(one.edge.name for one in touched if one.edge.name in said.agreed))
+    agreed = tuple(
+        dict.fromkeys(
+            one.edge.name
+            for one in touched
+            if one.edge.name in said.agreed or _may_go(one.change, said.removals)
+        )
+    )
     # Who still reads a field that goes is for the rules of its deprecation to say.
     broken = [
         one
@@ -320,6 +326,12 @@ def _check(
         agreed_edges=agreed,
     )
     return replace(check, sentence=contract_sentence(check))
+
+
+def _may_go(change: Change, removals: tuple[RemovalFinding, ...]) -> bool:
+    """Whether a field is taken away that may be: each reader's owner has agreed to it before."""
+    removed = change.kind is ChangeKind.FIELD_REMOVED
+    return removed and all(found.field != change.field for found in removals)
 
 
 def _is_of(fault: AnswerFault, member: Member) -> bool:
