@@ -33,7 +33,8 @@ def render_duration(duration: timedelta) -> str:
         count = duration / timedelta(**{unit: 1})
         if count >= 1 and count == int(count):
             return f"{int(count)}{suffix}"
-    return f"{duration / timedelta(milliseconds=1):g}ms"
+    # A duration holds whole microseconds, so three digits say all of it.
+    return f"{duration / timedelta(milliseconds=1):.3f}".rstrip("0").rstrip(".") + "ms"
 
 
 def _some(duration: timedelta) -> timedelta:

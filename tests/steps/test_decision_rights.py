@@ -253,7 +253,13 @@ def deprecating(site: Site) -> Contract:
 def without_safe(site: Site) -> Contract:
     contract = site.systems.current().models["fraud"].contract
     (kept,) = (field for field in contract.output if field.name != "safe")
-    return replace(contract, version="2.0.0", output=(kept,), fallback={"probability": 0.3})
+    return replace(
+        contract,
+        version="2.0.0",
+        output=(kept,),
+        fallback={"probability": 0.3},
+        reserved=("safe",),
+    )
 
 
 def deprecated_site(tmp_path: Path) -> Site:
@@ -337,6 +343,51 @@ def test_a_field_that_was_never_deprecated_is_refused(tmp_path: Path) -> None:
     codes, rollout = remove(site, "fraud@2", "handling@2")
     assert codes == [RemovalCode.NOT_DEPRECATED]
     assert ended(site, rollout).code is ReasonCode.REMOVAL_REFUSED
+
+
+def test_a_new_name_takes_the_old_one_away(tmp_path: Path) -> None:
+    site = deprecated_site(tmp_path)
+    in_place(site)
+    safe = deprecating(site).field("safe")
+    contract = without_safe(site)
+    renamed = replace(
+        contract,
+        output=(replace(safe, name="harmless"), *contract.output),
+        fallback={**contract.fallback, "harmless": 0.7},
+    )
+    add(site, "fraud", "2", LIVE["fraud"], contract=renamed)
+    codes, rollout = remove(site, "fraud@2", now=day(49))
+    assert codes == [RemovalCode.TOO_EARLY, RemovalCode.STILL_READ]
+    assert ended(site, rollout).code is ReasonCode.REMOVAL_REFUSED
+    codes, rollout = remove(site, "fraud@2", "handling@2")
+    assert codes == []
+    assert site.state(rollout).step == 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "clears"),
+    [({"high": 2.0}, False), ({"promise": None}, True)],
+    ids=["another range", "another distribution"],
+)
+def test_a_model_that_stays_is_cleared_by_its_owners_word_only_where_a_replay_can_tell(
+    tmp_path: Path, broken: dict[str, object], clears: bool
+) -> None:
+    site = quick_site(tmp_path)
+    contract = site.systems.current().models["fraud"].contract
+    changed = replace(contract.output[0], **broken)  # type: ignore[arg-type]
+    same_fraud(site, contract=replace(contract, version="2.0.0", output=(changed,)))
+    for said in (False, True):
+        if said:
+            for edge, owner in (("handling", "logistics"), ("cost", "finance")):
+                name = f"fraud.probability -> {edge}"
+                ownership.acknowledge(
+                    site, name, owner=owner, version="2.0.0", now=NOW, actor="lou"
+                )
+        rollout = ask(site, "fraud@2")
+        advance(site, rollout, NOW)
+        (checked,) = told(site, rollout, ContractsChecked)
+        assert isinstance(checked, ContractsChecked)
+        assert (checked.outcome is Outcome.PASSED) is (said and clears), checked
 
 
 def test_a_promotion_tells_the_owners_of_live_edges_once_and_nobody_else(tmp_path: Path) -> None:

@@ -1,82 +1,41 @@
-"""Reading a contract file; see ``docs/system-file.md`` for what may stand in it."""
+"""Reading a contract file and writing one; see ``docs/contracts.md`` for what may stand in it."""
 
+from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
-from typing import Literal
 
-import semver
-from pydantic import Field, FiniteFloat, PositiveFloat, field_validator
-
+from sluiceway.contracts.contradictions import contradictions, overdue
+from sluiceway.contracts.shapes import (
+    ContractShape,
+    DemandShape,
+    EmbeddingShape,
+    FallbackShape,
+    FieldShape,
+    PromiseShape,
+)
 from sluiceway.contracts.values import (
     BehaviouralPromise,
     Contract,
+    Deprecation,
+    Embedding,
+    FallbackKind,
+    FallbackRule,
     InputDemand,
     OutputField,
     QuantilePromise,
     ScalePromise,
 )
-from sluiceway.durations import PositiveDuration
 from sluiceway.errors import BadInput, Fault
-from sluiceway.yaml_file import Shape, left_to_do, parse_shape, read_yaml
-
-Dtype = Literal["double", "long", "boolean", "string"]
+from sluiceway.yaml_file import left_to_do, parse_shape, read_yaml
 
 
-def checked_semver(text: str) -> str:
-    """Return the text where it is a semantic version, or raise ValueError."""
-    if not semver.Version.is_valid(text):
-        raise ValueError("is no semantic version; write it like 1.0.0")
-    return text
-
-
-class _ScaleShape(Shape):
-    reference: PositiveFloat
-    ratio: tuple[PositiveFloat, PositiveFloat]
-
-
-class _QuantilesShape(Shape):
-    reference: dict[float, FiniteFloat] = Field(min_length=1)
-    tolerance: PositiveFloat
-
-
-class _PromiseShape(Shape):
-    measured_on: str
-    scale: _ScaleShape | None = None
-    quantiles: _QuantilesShape | None = None
-
-
-class _FieldShape(Shape):
-    position: int = Field(ge=0)
-    dtype: Dtype = "double"
-    unit: str
-    range: tuple[float | None, float | None] = (None, None)
-    nullable: bool = False
-    promise: _PromiseShape | None = None
-
-
-class _DemandShape(Shape):
-    unit: str | None = None
-    range: tuple[float | None, float | None] = (None, None)
-    nullable: bool = False
-
-
-class _LatencyShape(Shape):
-    deadline: PositiveDuration
-
-
-class _ContractShape(Shape):
-    model: str
-    version: str
-    description: str = ""
-    output: dict[str, _FieldShape] = Field(min_length=1)
-    inputs: dict[str, _DemandShape] = {}
-    latency: _LatencyShape
-    fallback: dict[str, FiniteFloat]
-
-    _version = field_validator("version")(checked_semver)
-
-
-def read_contract(path: Path) -> Contract:
+def read_contract(path: Path, *, today: date | None = None) -> Contract:
     """Read one contract file.
+
+    Args:
+        today: Where it is given, a field that is still promised after its deprecation's window is
+            a fault too. A file that is in force does not become unreadable overnight, so only
+            whoever judges a file that is to come into force gives it.
 
     Raises:
         BadInput: With every fault of the file.
@@ -85,44 +44,137 @@ def read_contract(path: Path) -> Contract:
     if undone := left_to_do(content, where=f"{path.name}:"):
         raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
-    shape = parse_shape(_ContractShape, content, where=f"{path.name}:", faults=faults)
+    shape = parse_shape(ContractShape, content, where=f"{path.name}:", faults=faults)
     if shape is None:
         raise BadInput(faults)
-    faults.extend(_contradictions(shape, where=path.name))
+    faults.extend(contradictions(shape, where=path.name))
     if faults:
         raise BadInput(faults)
+    contract = _contract(shape)
+    if today is not None and (late := overdue(contract, today=today, where=path.name)):
+        raise BadInput(late)
+    return contract
+
+
+def two_for_one(files: Iterable[tuple[str, Contract]]) -> list[Fault]:
+    """Files that give one version of a model's contract two contents.
+
+    Args:
+        files: Name of each file with what stands in it.
+    """
+    faults: list[Fault] = []
+    first: dict[tuple[str, str], tuple[str, Contract]] = {}
+    for where, contract in files:
+        key = (contract.model, contract.version)
+        before, known = first.setdefault(key, (where, contract))
+        if known.content_hash != contract.content_hash:
+            what = (
+                f"{contract.version} of {contract.model} is another contract in {before}; "
+                "a version has one content: raise the version of the later one"
+            )
+            faults.append(Fault(where=f"{where}: version", what=what))
+    return faults
+
+
+def _contract(shape: ContractShape) -> Contract:
+    fields = (_field(name, field) for name, field in shape.output.items())
     return Contract(
         model=shape.model,
         version=shape.version,
-        output=tuple(
-            sorted((_field(n, f) for n, f in shape.output.items()), key=lambda f: f.position)
-        ),
-        inputs=tuple(
-            InputDemand(name=n, unit=d.unit, low=d.range[0], high=d.range[1], nullable=d.nullable)
-            for n, d in sorted(shape.inputs.items())
-        ),
+        output=tuple(sorted(fields, key=lambda field: field.position)),
+        inputs=tuple(_demand(name, demand) for name, demand in sorted(shape.inputs.items())),
         deadline=shape.latency.deadline,
-        fallback=shape.fallback,
+        fallback={
+            name: constant_of(written, shape.output[name])
+            for name, written in shape.fallback.items()
+        },
+        fallback_rules={
+            name: rule
+            for name, written in shape.fallback.items()
+            if (rule := _rule(written)) is not None
+        },
+        latency_p99=shape.latency.p99,
+        freshness=shape.freshness,
+        max_batch=shape.max_batch,
+        deterministic=shape.deterministic,
+        deprecations=tuple(
+            Deprecation(
+                field=one.field,
+                since=one.since,
+                remove_after=one.remove_after,
+                use_instead=one.use_instead,
+                because=one.because,
+            )
+            for one in shape.deprecations
+        ),
+        reserved=tuple(shape.reserved),
+        description=shape.description,
     )
 
 
-def _field(name: str, shape: _FieldShape) -> OutputField:
+def constant_of(written: FallbackShape, field: FieldShape) -> float:
+    """The safe default as a number: a category is its place among the field's categories."""
+    if isinstance(written.constant, str):
+        return float((field.categories or []).index(written.constant))
+    return written.constant
+
+
+def _rule(written: FallbackShape) -> FallbackRule | None:
+    if written.use is None and not written.on:
+        return None
+    return FallbackRule(
+        kind=FallbackKind(written.use or FallbackKind.CONSTANT),
+        column=written.column,
+        max_age=written.max_age,
+        triggers=tuple(written.on),
+    )
+
+
+def _field(name: str, shape: FieldShape) -> OutputField:
     return OutputField(
         name=name,
         position=shape.position,
         dtype=shape.dtype,
-        unit=shape.unit,
+        unit=shape.unit or "",
         low=shape.range[0],
         high=shape.range[1],
         nullable=shape.nullable,
         promise=_promise(shape.promise) if shape.promise else None,
+        categories=_listed(shape.categories),
+        positive=shape.positive,
+        semantics=shape.semantics,
+        calibration=shape.calibration,
+        embedding=_embedding(shape.embedding),
     )
 
 
-def _promise(shape: _PromiseShape) -> BehaviouralPromise:
+def _demand(name: str, shape: DemandShape) -> InputDemand:
+    return InputDemand(
+        name=name,
+        unit=shape.unit,
+        low=shape.range[0],
+        high=shape.range[1],
+        nullable=shape.nullable,
+        dtype=shape.dtype,
+        categories=_listed(shape.categories),
+        semantics=shape.semantics,
+        embedding=_embedding(shape.embedding),
+    )
+
+
+def _listed(categories: list[str] | None) -> tuple[str, ...] | None:
+    return None if categories is None else tuple(categories)
+
+
+def _embedding(shape: EmbeddingShape | None) -> Embedding | None:
+    return None if shape is None else Embedding(dimension=shape.dimension, space=shape.space)
+
+
+def _promise(shape: PromiseShape) -> BehaviouralPromise:
     scale, quantiles = shape.scale, shape.quantiles
     return BehaviouralPromise(
         measured_on=shape.measured_on,
+        measured_at=shape.measured_at,
         scale=ScalePromise(reference=scale.reference, low=scale.ratio[0], high=scale.ratio[1])
         if scale
         else None,
@@ -130,52 +182,3 @@ def _promise(shape: _PromiseShape) -> BehaviouralPromise:
         if quantiles
         else None,
     )
-
-
-def _contradictions(shape: _ContractShape, *, where: str) -> list[Fault]:
-    faults: list[Fault] = []
-
-    def fault(path: str, what: str) -> None:
-        faults.append(Fault(where=f"{where}: {path}", what=what))
-
-    ranges = [(f"output.{name}", field.range) for name, field in shape.output.items()]
-    ranges += [(f"inputs.{name}", demand.range) for name, demand in shape.inputs.items()]
-    for path, (low, high) in ranges:
-        if low is not None and high is not None and not low <= high:
-            fault(f"{path}.range", f"goes from {low:g} down to {high:g}")
-    positions = [field.position for field in shape.output.values()]
-    for name, field in shape.output.items():
-        if positions.count(field.position) > 1:
-            fault(f"output.{name}.position", f"{field.position} is taken by another field too")
-        low, high = field.range
-        default = shape.fallback.get(name)
-        if default is None:
-            fault("fallback", f"has no safe default for {name}")
-        elif (low is not None and default < low) or (high is not None and default > high):
-            fault(f"fallback.{name}", f"{default:g} lies outside the promised range")
-        if field.promise is not None:
-            faults.extend(_promise_faults(field.promise, where=f"{where}: output.{name}.promise"))
-    for name in shape.fallback:
-        if name not in shape.output:
-            has = ", ".join(shape.output)
-            fault(f"fallback.{name}", f"is no output field (it has: {has})")
-    return faults
-
-
-def _promise_faults(promise: _PromiseShape, *, where: str) -> list[Fault]:
-    faults = []
-    if promise.scale is None and promise.quantiles is None:
-        faults.append(Fault(where=where, what="promises nothing; give scale or quantiles"))
-    if promise.scale is not None and not promise.scale.ratio[0] <= 1 <= promise.scale.ratio[1]:
-        faults.append(Fault(where=f"{where}.scale.ratio", what="does not admit its own reference"))
-    if promise.quantiles is not None:
-        reference = promise.quantiles.reference
-        faults.extend(
-            Fault(where=f"{where}.quantiles.reference.{p:g}", what="is no probability from 0 to 1")
-            for p in reference
-            if not 0 <= p <= 1
-        )
-        values = [reference[p] for p in sorted(reference)]
-        if values != sorted(values):
-            faults.append(Fault(where=f"{where}.quantiles.reference", what="does not rise"))
-    return faults

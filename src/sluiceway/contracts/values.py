@@ -198,6 +198,7 @@ class Contract:
         deterministic: Whether equal inputs give equal answers; None where that was not said.
         deprecations: Fields that are going to be removed.
         reserved: Names of removed fields; no field may take them again.
+        description: For people.
     """
 
     model: str
@@ -213,6 +214,7 @@ class Contract:
     deterministic: bool | None = None
     deprecations: tuple[Deprecation, ...] = ()
     reserved: tuple[str, ...] = ()
+    description: str = ""
 
     @property
     def content_hash(self) -> str:

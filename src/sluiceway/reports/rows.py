@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from sluiceway.attribution import Effect, GateHarm
 from sluiceway.contracts.change_kinds import sentence as change_sentence
-from sluiceway.contracts.changes import version_sentence
 from sluiceway.contracts.promises import Finding
 from sluiceway.contracts.promises import sentence as promise_sentence
+from sluiceway.contracts.versions import version_sentence
 from sluiceway.gates import Gate, Verdict, render
 from sluiceway.reports.advice import contacts, relying_owners
 from sluiceway.reports.figures import (

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from sluiceway.attribution import Attribution, Origin
 from sluiceway.canonical import as_json
 from sluiceway.contracts.change_kinds import Change
-from sluiceway.contracts.changes import VersionFinding
 from sluiceway.contracts.promises import Finding
+from sluiceway.contracts.versions import VersionFinding
 from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event

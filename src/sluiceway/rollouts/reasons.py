@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sluiceway.attribution import Origin, is_harmed
 from sluiceway.contracts.change_kinds import sentence as change_sentence
-from sluiceway.contracts.changes import version_sentence
 from sluiceway.contracts.promises import sentence
+from sluiceway.contracts.versions import version_sentence
 from sluiceway.features import sentence as feature_sentence
 from sluiceway.gates import Role, Verdict, render
 from sluiceway.outcomes import Outcome, worst

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sluiceway.contracts.change_kinds import Change, ChangeKind
-from sluiceway.contracts.changes import BrokenEdge, broken_edges, check_version, diff
+from sluiceway.contracts.change_kinds import RULES, Change, Evidence, Side
+from sluiceway.contracts.changes import BrokenEdge, broken_edges, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
+from sluiceway.contracts.versions import check_version
 from sluiceway.graph import reachable
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.ports import (
@@ -138,10 +139,12 @@ class _SaidByOwners:
 
     Attributes:
         removals: Why fields may not go yet.
+        gone: Names of all fields that are promised no longer.
         agreed: Names of edges whose owners agreed beforehand to what this contract breaks.
     """
 
     removals: tuple[RemovalFinding, ...]
+    gone: tuple[str, ...]
     agreed: frozenset[str]
 
 
@@ -156,9 +159,9 @@ def _said_by_owners(
 ) -> _SaidByOwners:
     old = contracts[member.model, champion.members[member.model].version]
     new = contracts[member.model, member.version]
-    changes = diff(old, new)
     return _SaidByOwners(
-        removals=ownership.removals(site, system, old, changes, candidate, now=now),
+        removals=ownership.removals(site, system, old, new, candidate, now=now),
+        gone=ownership.taken_away(old, new),
         agreed=ownership.agreed_edges(site, system, new, now=now),
     )
 
@@ -284,15 +287,15 @@ def _check(
         dict.fromkeys(
             one.edge.name
             for one in touched
-            if one.edge.name in said.agreed or _may_go(one.change, said.removals)
+            if one.edge.name in said.agreed or _may_go(one.change, said)
         )
     )
     # Who still reads a field that goes is for the rules of its deprecation to say.
     broken = [
         one
         for one in touched
-        if one.change.kind is not ChangeKind.FIELD_REMOVED
-        and not (one.edge.name in agreed and one.edge.consumer in system.consumers)
+        if not _takes_away(one.change, said)
+        and not (one.edge.name in said.agreed and _agreeing_clears(one, system))
         and not _moves_along(one, plan, contracts)
     ]
     trial = tried.trial if tried else None
@@ -328,10 +331,25 @@ def _check(
     return replace(check, sentence=contract_sentence(check))
 
 
-def _may_go(change: Change, removals: tuple[RemovalFinding, ...]) -> bool:
+def _takes_away(change: Change, said: _SaidByOwners) -> bool:
+    """Whether readers lose the field, also where it goes on under another name."""
+    return change.side is Side.OUTPUT and change.field in said.gone
+
+
+def _may_go(change: Change, said: _SaidByOwners) -> bool:
     """Whether a field is taken away that may be: each reader's owner has agreed to it before."""
-    removed = change.kind is ChangeKind.FIELD_REMOVED
-    return removed and all(found.field != change.field for found in removals)
+    refused = {found.field for found in said.removals}
+    return _takes_away(change, said) and change.field not in refused
+
+
+def _agreeing_clears(broken: BrokenEdge, system: System) -> bool:
+    """Whether the reader's owner can agree to a change: no word makes a wrong unit right.
+
+    Where it takes a replay as well, that follows before anything live is touched. Nobody but its
+    owner can say what an outside application bears.
+    """
+    shown = {Evidence.CONSUMER_ACKNOWLEDGEMENT, Evidence.SHADOW_REPLAY}
+    return broken.edge.consumer in system.consumers or RULES[broken.change.kind].is_cleared(shown)
 
 
 def _is_of(fault: AnswerFault, member: Member) -> bool:

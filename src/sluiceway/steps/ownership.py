@@ -10,7 +10,6 @@ from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sluiceway.contracts.change_kinds import Change, ChangeKind
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.journal import JournalConflict
@@ -252,7 +251,7 @@ def removals(
     site: Site,
     system: System,
     old: Contract,
-    changes: Iterable[Change],
+    new: Contract,
     candidate: Release,
     *,
     now: datetime,
@@ -261,13 +260,10 @@ def removals(
 
     Args:
         old: The contract that serves.
+        new: The version's own.
         candidate: The release that is to serve: its consumers' signatures say who reads what.
     """
-    fields = [
-        change.field
-        for change in changes
-        if change.kind is ChangeKind.FIELD_REMOVED and change.field is not None
-    ]
+    fields = taken_away(old, new)
     if not fields:
         return ()
     known, today = answers(site), today_of(system, now)
@@ -290,6 +286,12 @@ def removals(
         notice = system.policies.rights.notice
         found += removal_findings(old.model, field, gone, readers, notice=notice, today=today)
     return tuple(found)
+
+
+def taken_away(old: Contract, new: Contract) -> tuple[str, ...]:
+    """Names of the fields that are promised no longer; a new name takes the old one away."""
+    kept = {field.name for field in new.output}
+    return tuple(field.name for field in old.output if field.name not in kept)
 
 
 def agreed_edges(

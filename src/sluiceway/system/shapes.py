@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from sluiceway.contracts.file import Dtype, checked_semver
+from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
 from sluiceway.system.rights import Among, ChangeClass, Risk
