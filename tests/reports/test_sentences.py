@@ -138,6 +138,7 @@ SIMPLE: list[tuple[Happening, str]] = [
             test=ReplacementTest(
                 edge="a.old → b",
                 replacement="new",
+                consumer="b@2",
                 outcome=Outcome.PASSED,
                 on=GONE.since,
                 ran="all range ends",

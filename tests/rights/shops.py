@@ -1,10 +1,11 @@
 """The orders system with people in it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from sluiceway.contracts.values import Deprecation
+from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member
 from sluiceway.system.file import read_system
 from sluiceway.system.rights import RightsPolicy
@@ -18,6 +19,15 @@ GONE = Deprecation(
     use_instead="chance",
     because="it was never calibrated",
 )
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one case of a contract test came to."""
+
+    asked: str
+    edge: str | None
+    outcome: Outcome
 
 
 def orders(

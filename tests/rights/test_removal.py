@@ -26,12 +26,17 @@ from sluiceway.rights import (
 )
 from sluiceway.system.values import Owner
 
-from .shops import GONE, orders
+from .shops import GONE, Case, orders
 
 C = RemovalCode
 EDGE = "fraud.probability → cost"
 PASSED = ReplacementTest(
-    edge=EDGE, replacement="chance", outcome=Outcome.PASSED, on=date(2026, 2, 1), ran="all ends"
+    edge=EDGE,
+    replacement="chance",
+    consumer="cost@2",
+    outcome=Outcome.PASSED,
+    on=date(2026, 2, 1),
+    ran="all ends",
 )
 READY = Reader(
     edge=EDGE,
@@ -215,6 +220,7 @@ def readers(contract: Contract, **more: object) -> dict[str, Reader]:
         "acknowledgements": (),
         "tests": (),
         "reads": {},
+        "versions": {"cost": "cost@2", "handling": "handling@2"},
         "today": MARCH,
         **more,
     }
@@ -264,6 +270,7 @@ def test_who_was_told_is_asked_even_when_the_edge_is_declared_no_more() -> None:
         acknowledgements=(),
         tests=(),
         reads={"cost": (False, "the signature of cost@2 does not name it")},
+        versions={"cost": "cost@2"},
         today=MARCH,
     )
     left = next(one for one in found if one.edge == EDGE)
@@ -345,10 +352,16 @@ def test_statuses_say_who_was_told_and_who_is_waited_for() -> None:
 
 def test_a_consumer_has_shown_it_where_its_edge_to_the_replacement_was_tested() -> None:
     gone = replace(GONE, use_instead="cost.euros", field="days")
-    results = {"cost.euros → priority": Outcome.FAILED}
+    results = [
+        Case(asked="priority@2", edge="cost.euros → priority", outcome=Outcome.PASSED),
+        Case(asked="priority@2", edge="cost.euros → priority", outcome=Outcome.FAILED),
+        Case(asked="cost@2", edge=None, outcome=Outcome.ERROR),
+        Case(asked="cost@2", edge="fraud.probability → cost", outcome=Outcome.ERROR),
+    ]
     (test,) = replacement_tests(SYSTEM, "handling", gone, results, on=MARCH, ran="contract test")
-    assert (test.edge, test.outcome) == ("handling.days → priority", Outcome.FAILED)
-    assert replacement_tests(SYSTEM, "handling", gone, {}, on=MARCH, ran="contract test") == ()
+    assert (test.edge, test.consumer) == ("handling.days → priority", "priority@2")
+    assert test.outcome is Outcome.FAILED, "the worst of its cases"
+    assert replacement_tests(SYSTEM, "handling", gone, [], on=MARCH, ran="contract test") == ()
 
 
 def test_the_newest_test_counts_and_of_one_day_the_later() -> None:
@@ -358,3 +371,5 @@ def test_the_newest_test_counts_and_of_one_day_the_later() -> None:
     assert readers(DEPRECATING, tests=(PASSED, worse))[EDGE].tested == worse
     other = replace(PASSED, replacement="other")
     assert readers(DEPRECATING, tests=(other,))[EDGE].tested is None
+    older = replace(PASSED, consumer="cost@1")
+    assert readers(DEPRECATING, tests=(older,))[EDGE].tested is None

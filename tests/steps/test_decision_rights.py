@@ -31,6 +31,7 @@ from tests.driver import (
     variant,
 )
 from tests.orders.data import day
+from tests.rights.shops import Case
 
 from .worlds import NOW, ask, ended, kinds, quick_site, same_fraud, told
 
@@ -275,9 +276,13 @@ def deprecated_site(tmp_path: Path) -> Site:
 
 def in_place(site: Site) -> None:
     ownership.acknowledge(site, EDGE, owner="logistics", now=day(41), actor="lou")
-    results = {"fraud.probability → handling": Outcome.PASSED}
+    was_run(site, "handling@2")
+
+
+def was_run(site: Site, asked: str) -> None:
+    cases = [Case(asked=asked, edge="fraud.probability → handling", outcome=Outcome.PASSED)]
     system = site.systems.current()
-    ownership.keep_replacement_tests(site, system, results, ran="contract test", now=day(41))
+    ownership.keep_replacement_tests(site, system, cases, ran="contract test", now=day(41))
 
 
 def remove(site: Site, *names: str, now: object = LATE) -> tuple[list[RemovalCode], str]:
@@ -316,6 +321,7 @@ def test_a_field_that_goes_too_early_is_refused(tmp_path: Path) -> None:
 def test_a_field_that_what_serves_still_reads_is_refused(tmp_path: Path) -> None:
     site = deprecated_site(tmp_path)
     in_place(site)
+    was_run(site, "handling@1")
     codes, rollout = remove(site, "fraud@2")
     assert codes == [RemovalCode.STILL_READ]
     assert "the signature of handling@1 names fraud.safe" in ended(site, rollout).reason
@@ -333,6 +339,14 @@ def test_a_field_whose_replacement_nobody_tested_is_not_a_yes(tmp_path: Path) ->
     assert codes == [RemovalCode.REPLACEMENT_UNTESTED]
     over = ended(site, rollout)
     assert (over.ending, over.code) == (Ending.INCONCLUSIVE, ReasonCode.CONTRACT_UNDECIDED)
+
+
+def test_a_test_of_another_version_is_no_test_of_this_one(tmp_path: Path) -> None:
+    site = deprecated_site(tmp_path)
+    ownership.acknowledge(site, EDGE, owner="logistics", now=day(41), actor="lou")
+    was_run(site, "handling@3")
+    codes, _ = remove(site, "fraud@2", "handling@2")
+    assert codes == [RemovalCode.REPLACEMENT_UNTESTED]
 
 
 def test_a_field_that_was_never_deprecated_is_refused(tmp_path: Path) -> None:
@@ -356,6 +370,7 @@ def test_a_new_name_takes_the_old_one_away(tmp_path: Path) -> None:
         fallback={**contract.fallback, "harmless": 0.7},
     )
     add(site, "fraud", "2", LIVE["fraud"], contract=renamed)
+    was_run(site, "handling@1")
     codes, rollout = remove(site, "fraud@2", now=day(49))
     assert codes == [RemovalCode.TOO_EARLY, RemovalCode.STILL_READ]
     assert ended(site, rollout).code is ReasonCode.REMOVAL_REFUSED

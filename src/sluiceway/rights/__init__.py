@@ -25,6 +25,7 @@ from sluiceway.rights.approvals import (
     why_sentence,
 )
 from sluiceway.rights.removal import (
+    EdgeCase,
     Reader,
     RemovalCode,
     RemovalFinding,
@@ -40,6 +41,7 @@ __all__ = [
     "Acknowledgement",
     "Announcement",
     "DeprecationStatus",
+    "EdgeCase",
     "GivenApproval",
     "NeededApproval",
     "NotTheirs",

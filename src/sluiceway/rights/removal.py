@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from sluiceway.contracts.values import Deprecation
 from sluiceway.durations import render_duration
-from sluiceway.outcomes import Outcome
+from sluiceway.outcomes import Outcome, worst
 from sluiceway.rights.acknowledging import Acknowledgement, covers, other_end
 from sluiceway.rights.announcing import Told, acknowledged_on, told_on
 from sluiceway.system.values import System
@@ -41,6 +42,8 @@ class ReplacementTest:
     Attributes:
         edge: The edge that read the deprecated field, by its name.
         replacement: What was tested, as the deprecation's ``use_instead`` has it.
+        consumer: What was run on it, such as ``arr_delay@3``, or an outside application; another
+            version has not been tested.
         outcome: PASSED where the consumer's contract is kept on all that the replacement promises.
         on: The day of the test.
         ran: In words, what was run.
@@ -48,6 +51,7 @@ class ReplacementTest:
 
     edge: str
     replacement: str
+    consumer: str
     outcome: Outcome
     on: date
     ran: str
@@ -194,6 +198,7 @@ def readers_of(
     acknowledgements: Iterable[Acknowledgement],
     tests: Iterable[ReplacementTest],
     reads: Mapping[str, tuple[bool | None, str]],
+    versions: Mapping[str, str],
     today: date,
 ) -> tuple[Reader, ...]:
     """Every edge that a removal has to ask: those declared, and those that were once told.
@@ -204,6 +209,7 @@ def readers_of(
     Args:
         reads: By the consumer's name, whether what is to serve reads the field, and what that was
             read from. A consumer that is missing here cannot be told of.
+        versions: By the consuming model's name, the version that is to serve: ``arr_delay@3``.
     """
     said, agreed, tested = tuple(told), tuple(acknowledgements), tuple(tests)
     owners: dict[str, tuple[str, str]] = {
@@ -225,25 +231,45 @@ def readers_of(
             acknowledged_on=acknowledged_on(deprecation, edge, agreed, today),
             reads=reads.get(consumer, unknown)[0],
             looked_at=reads.get(consumer, unknown)[1],
-            tested=_newest(tested, edge, deprecation.use_instead),
+            tested=_newest(tested, edge, deprecation.use_instead, versions.get(consumer, consumer)),
         )
         for edge, (consumer, owner) in owners.items()
     )
 
 
 def _newest(
-    tests: Iterable[ReplacementTest], edge: str, replacement: str | None
+    tests: Iterable[ReplacementTest], edge: str, replacement: str | None, consumer: str
 ) -> ReplacementTest | None:
-    """The newest test of an edge; of two on one day the later in the record."""
-    mine = [one for one in tests if (one.edge, one.replacement) == (edge, replacement)]
+    """The newest test of an edge and version; of two on one day the later in the record."""
+    mine = [
+        one
+        for one in tests
+        if (one.edge, one.replacement, one.consumer) == (edge, replacement, consumer)
+    ]
     return sorted(mine, key=lambda one: one.on)[-1] if mine else None
+
+
+class EdgeCase(Protocol):
+    """What one case of a contract test came to."""
+
+    @property
+    def asked(self) -> str:
+        """The version that was run: ``arr_delay@3``."""
+
+    @property
+    def edge(self) -> str | None:
+        """The edge by which it reads what it was fed; None where it was tested by itself."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it came to."""
 
 
 def replacement_tests(
     system: System,
     model: str,
     deprecation: Deprecation,
-    results: Mapping[str, Outcome],
+    results: Iterable[EdgeCase],
     *,
     on: date,
     ran: str,
@@ -254,26 +280,28 @@ def replacement_tests(
     which it does was tested.
 
     Args:
-        results: By the name of the edge that was tested.
+        results: Cases of a contract test; those of other edges say nothing here.
     """
     if deprecation.use_instead is None:
         return ()
     column = replacement_column(model, deprecation.use_instead)
-    tested = {
-        edge.consumer: results[edge.name]
-        for edge in system.edges
-        if edge.column == column and edge.name in results
-    }
+    reading = {edge.name: edge.consumer for edge in system.edges if edge.column == column}
+    tested: dict[tuple[str, str], list[Outcome]] = {}
+    for case in results:
+        if case.edge in reading:
+            tested.setdefault((reading[case.edge], case.asked), []).append(case.outcome)
     return tuple(
         ReplacementTest(
             edge=edge.name,
             replacement=deprecation.use_instead,
-            outcome=tested[edge.consumer],
+            consumer=asked,
+            outcome=worst(outcomes),
             on=on,
             ran=ran,
         )
+        for (consumer, asked), outcomes in tested.items()
         for edge in system.edges
-        if (edge.producer, edge.field) == (model, deprecation.field) and edge.consumer in tested
+        if (edge.producer, edge.field, edge.consumer) == (model, deprecation.field, consumer)
     )
 
 

@@ -4,7 +4,7 @@ All of it stands in one stream of the environment's journal, beside the rollouts
 of them, and its times and actors are the journal's, not what somebody wrote into a file.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -20,6 +20,7 @@ from sluiceway.rights import (
     Acknowledgement,
     Announcement,
     DeprecationStatus,
+    EdgeCase,
     RemovalFinding,
     ReplacementTest,
     Told,
@@ -198,6 +199,7 @@ def acknowledge(
         test = ReplacementTest(
             edge=edge.name,
             replacement=deprecation.use_instead,
+            consumer=edge.consumer,
             outcome=Outcome.PASSED,
             on=today,
             ran=f"{owner} says: {tested}",
@@ -210,7 +212,7 @@ def acknowledge(
 def keep_replacement_tests(
     site: Site,
     system: System,
-    results: Mapping[str, Outcome],
+    results: Iterable[EdgeCase],
     *,
     ran: str,
     now: datetime,
@@ -219,16 +221,15 @@ def keep_replacement_tests(
     """Keep what contract tests say of the replacements of deprecated fields.
 
     Args:
-        results: What each edge's consumer came to on what its producer promises, by the name of
-            the edge that reads the *replacement*.
+        results: Cases of a contract test, of the edges that read the *replacements*.
         ran: In words, what was run.
     """
-    today = today_of(system, now)
+    today, cases = today_of(system, now), tuple(results)
     found = tuple(
         test
         for contract in serving_contracts(site, system)
         for gone in contract.deprecations
-        for test in replacement_tests(system, contract.model, gone, results, on=today, ran=ran)
+        for test in replacement_tests(system, contract.model, gone, cases, on=today, ran=ran)
     )
     if found:
         _write(site, lambda _: [ReplacementTested(test=one) for one in found], now=now, actor=actor)
@@ -281,6 +282,7 @@ def removals(
                 acknowledgements=known.acknowledgements,
                 tests=known.tests,
                 reads=_who_reads(site, system, candidate, f"{old.model}.{field}"),
+                versions={model: member.name for model, member in candidate.members.items()},
                 today=today,
             )
         notice = system.policies.rights.notice
