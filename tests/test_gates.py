@@ -466,10 +466,18 @@ def test_each_reason_reads_as_one_sentence():
         f"but not at the rollback level {tail}"
     )
     few = replace(base, reason=Reason.TOO_FEW_BLOCKS, blocks=1, estimate=None)
-    assert render(few) == "arr_delay.mae: only 1 day, 10 needed (1 day, 55,312 rows)"
+    assert render(few) == (
+        "arr_delay.mae: only 1 day, 10 needed; margin 0.20 min (1 day, 55,312 rows)"
+    )
+    assert render(replace(few, unlabelled=9, unmeasured=2)).endswith(
+        "(1 day, 55,312 rows, 9 unlabelled, 2 days more with nothing to measure)"
+    )
     for reason in Reason:
         for estimate in (None, base.estimate):
-            assert render(replace(base, reason=reason, estimate=estimate)).endswith(")")
+            said = render(replace(base, reason=reason, estimate=estimate))
+            assert "margin 0.20 min" in said
+            assert "62 days, 55,312 rows" in said
+            assert said.endswith(")")
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,9 @@ def test_a_candidate_that_shadow_has_proven_better_is_called_so() -> None:
 def test_what_was_run_says_how_far_it_could_see() -> None:
     assert render_detectable(gate(), Detectable(blocks=62, harm=1.234, margin=0.31)) == (
         "m.mae: 62 days could have passed a margin of 0.31 min, and would have stopped a harm of "
-        "1.2 min with probability 0.80"
+        "1.2 min with probability 0.80 (its margin is 1.0 min)"
     )
-    assert "a margin of no size" in render_detectable(
-        gate(), Detectable(blocks=2, harm=None, margin=None)
+    assert render_detectable(gate(), Detectable(blocks=2, harm=None, margin=None)) == (
+        "m.mae: 2 days could have passed no margin, however wide, and could have stopped no harm, "
+        "however large (its margin is 1.0 min)"
     )

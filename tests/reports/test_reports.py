@@ -298,4 +298,5 @@ def test_an_open_gate_says_how_far_its_sample_could_see(flights):
     said = explain(rollouts.rejected_in_shadow(flights), flights)
     (line,) = [one for one in said.splitlines() if "could have passed" in one]
     assert line.startswith("    arr_delay.rmse: 62 days could have passed a margin of ")
-    assert line.endswith(" minutes with probability 0.80")
+    assert line.endswith(" minutes with probability 0.80 (its margin is 1.0 minutes)")
+    assert line.strip() in words(report(flights, rollouts.rejected_in_shadow(flights)))

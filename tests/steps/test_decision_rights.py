@@ -10,6 +10,7 @@ from sluiceway.adapters.memory_registry import MemoryRegistry
 from sluiceway.contracts.values import Contract, Deprecation
 from sluiceway.errors import BadInput
 from sluiceway.outcomes import Outcome
+from sluiceway.reports import explain
 from sluiceway.rights import RemovalCode
 from sluiceway.rollouts.actions import Wait
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
@@ -316,6 +317,13 @@ def test_a_field_that_goes_too_early_is_refused(tmp_path: Path) -> None:
     assert "fraud.safe cannot be removed: it may be removed from 2026-02-20 on, it is " in (
         over.reason
     )
+    told_in_report = read_text(site, rollout)
+    assert "fraud@2 may not take a field away yet. fraud.safe cannot be removed" in told_in_report
+
+
+def read_text(site: Site, rollout: str) -> str:
+    events = site.journal.events(site.environment, rollout)
+    return explain(events, site.systems.current())
 
 
 def test_a_field_that_what_serves_still_reads_is_refused(tmp_path: Path) -> None:

@@ -1,75 +1,47 @@
 """Recorded history as partitions, read from the sources that a system file declares.
 
-See :mod:`sluiceway.adapters.source_tables` for what a loader may be. Memory holds one partition
+See :mod:`sluiceway.adapters.loaders` for what a loader may be. Memory holds one partition
 and, for the whole window, 16 bytes a row: the event times of one source while partitions are cut,
 and a hash of each unit, because a unit that comes twice has to be found however far apart.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sluiceway.adapters.opened_sources import OpenedSource, World, open_sources
+from sluiceway.adapters.repeated_units import hashes_of, tell_repeated
 from sluiceway.adapters.source_rows import (
     FaultTally,
     SourceRows,
     Spine,
-    is_number,
-    is_text,
     joined_column,
     joined_labels,
     lacking_by_source,
     spine_of,
-    units_of,
 )
 from sluiceway.adapters.source_tables import (
     Micros,
-    SourceTable,
     UnfitColumn,
     UnreadableTable,
     bounds,
-    open_table,
 )
 from sluiceway.blocks import BlockCalendar
 from sluiceway.ports import Window
 from sluiceway.replay.faults import HistoryFaultCode, UnusableHistory
-from sluiceway.replay.features import NUMERIC, FeatureQuality
+from sluiceway.replay.features import FeatureQuality
 from sluiceway.replay.partitions import Column, Floats, Needs, Partition
-from sluiceway.system.values import Source, System
-
-World = Literal["recorded", "live"]
-"""Whether sources are read as they were backfilled or as they arrived live."""
+from sluiceway.system.values import System
 
 # Partitions of whole blocks with at least so many rows: what each predict call costs by itself
 # vanishes, and twenty columns of them are 20 MB (docs/benchmarks.md).
 PARTITION_ROWS = 131_072
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Read:
-    """One source with what is read of it."""
-
-    source: Source
-    table: SourceTable
-    columns: tuple[str, ...]
-
-    @property
-    def holds_labels(self) -> bool:
-        return self.source.labels is not None
-
-    def all_columns(self, unit: str) -> tuple[str, ...]:
-        """Everything to read, the unit and the times included."""
-        known_at = (self.source.labels.known_at,) if self.source.labels else ()
-        names = (unit, self.source.event_time, *known_at, *self.columns)
-        return tuple(dict.fromkeys(names))
 
 
 class History:
@@ -117,7 +89,15 @@ class History:
         if window.start.tzinfo is None or window.end.tzinfo is None or as_of.tzinfo is None:
             raise ValueError("window and as_of need a timezone")
         tally = FaultTally()
-        reads = self._opened(window, needs, world, tally)
+        reads = open_sources(
+            self._system,
+            needs,
+            window=window,
+            world=world,
+            base=self._base,
+            data_folder=self._data_folder,
+            tally=tally,
+        )
         if tally:
             raise UnusableHistory(tally.all_faults())
         pieces = self._pieces(window, reads, step, tally)
@@ -125,60 +105,12 @@ class History:
             raise UnusableHistory(tally.all_faults())
         return self._stream(reads, pieces, needs, as_of, tally)
 
-    def _opened(
-        self, window: Window, needs: Needs, world: World, tally: FaultTally
-    ) -> tuple[_Read, ...]:
-        wanted: dict[str, dict[str, None]] = {}
-        for full in (*needs.reads(self._system), *sorted(needs.labels)):
-            name, _, column = full.partition(".")
-            wanted.setdefault(name, {})[column] = None
-        reads = []
-        for name, columns in wanted.items():
-            source = self._system.sources[name]
-            loader = source.loader if world == "recorded" else source.live_loader
-            try:
-                table = open_table(
-                    loader,
-                    source.event_time,
-                    base=self._base,
-                    data_folder=self._data_folder,
-                    window=window,
-                )
-            except UnreadableTable as error:
-                tally.tell(HistoryFaultCode.MISSING_TABLE, name, None, str(error))
-                continue
-            read = _Read(source=source, table=table, columns=tuple(columns))
-            self._check_columns(read, needs, tally)
-            reads.append(read)
-        if not any(not read.holds_labels for read in reads) and not tally:
-            raise ValueError("needs name no source but labels; nothing would say which units exist")
-        return tuple(reads)
-
-    def _check_columns(self, read: _Read, needs: Needs, tally: FaultTally) -> None:
-        schema, name = read.table.schema(), read.source.name
-        for column in read.all_columns(self._system.unit):
-            if column not in schema.names:
-                have = f"is not there (there are: {', '.join(schema.names)})"
-                tally.tell(HistoryFaultCode.MISSING_COLUMN, name, column, have)
-        code = HistoryFaultCode.WRONG_DTYPE
-        for label in needs.labels:
-            source, _, column = label.partition(".")
-            if source == name and column in schema.names:
-                kind = schema.field(column).type
-                if not is_number(kind):
-                    tally.tell(code, name, column, f"holds {kind}; a label is a number")
-        for feature, definition in needs.definitions(self._system):
-            source, _, column = definition.reads[0].partition(".")
-            if definition.transformation or source != name or column not in schema.names:
-                continue
-            kind, declared = schema.field(column).type, self._system.features[feature].dtype
-            fits = is_number(kind) if declared in NUMERIC else is_text(kind)
-            if not fits and not pa.types.is_null(kind):
-                what = f"holds {kind}; the feature {feature} is declared {declared}"
-                tally.tell(code, name, column, what)
-
     def _pieces(
-        self, window: Window, reads: Sequence[_Read], step: timedelta | None, tally: FaultTally
+        self,
+        window: Window,
+        reads: Sequence[OpenedSource],
+        step: timedelta | None,
+        tally: FaultTally,
     ) -> list[Window]:
         """The window cut into partitions."""
         rows: Micros | None = None
@@ -218,7 +150,7 @@ class History:
         edges = [*(starts[place] for place in firsts), window.end]
         return [Window(start=a, end=b) for a, b in pairwise(edges)]
 
-    def _tell_empty(self, window: Window, reads: Sequence[_Read], tally: FaultTally) -> None:
+    def _tell_empty(self, window: Window, reads: Sequence[OpenedSource], tally: FaultTally) -> None:
         names = ", ".join(read.source.name for read in reads if not read.holds_labels)
         what = f"no row from {window.start.isoformat()} to {window.end.isoformat()}"
         tally.tell(HistoryFaultCode.EMPTY_WINDOW, names, None, what)
@@ -233,7 +165,7 @@ class History:
 
     def _stream(
         self,
-        reads: Sequence[_Read],
+        reads: Sequence[OpenedSource],
         pieces: Sequence[Window],
         needs: Needs,
         as_of: datetime,
@@ -245,20 +177,20 @@ class History:
         watched = frozenset(column for column, _ in watches)
         read_pieces = 0
         sound = True
-        feeds = [_told(r, r.table.read(r.all_columns(unit), pieces), tally) for r in reads]
+        feeds = [r.tables(r.all_columns(unit), pieces, tally) for r in reads]
         for piece, tables in zip(pieces, zip(*feeds, strict=False), strict=False):
             read_pieces += 1
             partition = self._joined(reads, tables, piece, as_of, tally, watched)
             if partition is None or not partition.rows:
                 continue
-            seen.append(_hashes(partition.units))
+            seen.append(hashes_of(partition.units))
             for column, watch in watches:
                 sound = watch.add(partition.columns[column]) and sound
             if sound and not tally:
                 yield partition
         if read_pieces < len(pieces) and not tally:
             raise RuntimeError(f"{read_pieces} of {len(pieces)} partitions were read")
-        self._tell_duplicates(reads, pieces, seen, tally)
+        tell_repeated(reads, pieces, seen, unit, tally)
         if not seen and not tally:
             whole = Window(start=pieces[0].start, end=pieces[-1].end)
             self._tell_empty(whole, reads, tally)
@@ -276,7 +208,7 @@ class History:
 
     def _joined(
         self,
-        reads: Sequence[_Read],
+        reads: Sequence[OpenedSource],
         tables: Sequence[pa.Table],
         piece: Window,
         as_of: datetime,
@@ -339,49 +271,6 @@ class History:
         names = tuple(self._calendar.name(starts[place]) for place in filled)
         return names, np.repeat(np.arange(len(filled), dtype=np.intp), counts[filled])
 
-    def _tell_duplicates(
-        self,
-        reads: Sequence[_Read],
-        pieces: Sequence[Window],
-        seen: Sequence[NDArray[np.int64]],
-        tally: FaultTally,
-    ) -> None:
-        """Find units that come twice; equal hashes are only a hint, the units themselves decide."""
-        hashes = np.sort(np.concatenate([np.empty(0, np.int64), *seen]))
-        doubtful = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
-        if not len(doubtful):
-            return
-        unit = self._system.unit
-        everywhere: dict[str | int, set[int]] = {}
-        for read in (read for read in reads if not read.holds_labels):
-            times: Counter[str | int] = Counter()
-            names = (unit, read.source.event_time)
-            for place, table in enumerate(_told(read, read.table.read(names, pieces), tally)):
-                units = units_of(table.column(unit), unit).to_numpy(zero_copy_only=False)
-                for one in units[np.isin(_hashes(units), doubtful)].tolist():
-                    times[one] += 1
-                    everywhere.setdefault(one, set()).add(place)
-            twice = [one for one, count in times.items() if count > 1]
-            extra = sum(times[one] - 1 for one in twice)
-            code, what = HistoryFaultCode.DUPLICATE_UNITS, "name a unit again; each is there once"
-            first = read.source.name
-            tally.count(code, first, None, np.ones(extra, bool), twice[:1], what)
-        if not tally:
-            scattered = [one for one, where in everywhere.items() if len(where) > 1]
-            code = HistoryFaultCode.EVENT_TIME_DISAGREES
-            what = "have event times far apart in two sources"
-            tally.count(code, unit, None, np.ones(len(scattered), bool), scattered, what)
-
-
-def _told(read: _Read, tables: Iterator[pa.Table], tally: FaultTally) -> Iterator[pa.Table]:
-    """A source's tables; where they end early, the reason is noted."""
-    try:
-        yield from tables
-    except UnreadableTable as error:
-        tally.tell(HistoryFaultCode.MISSING_TABLE, read.source.name, None, str(error))
-    except UnfitColumn as error:
-        tally.tell(HistoryFaultCode.WRONG_DTYPE, read.source.name, error.column, str(error))
-
 
 def _counts(times: Micros, starts: Sequence[datetime]) -> NDArray[np.int64]:
     """How many times lie from each start to the next, all after the last start in the last."""
@@ -389,13 +278,6 @@ def _counts(times: Micros, starts: Sequence[datetime]) -> NDArray[np.int64]:
     edges = [bounds(Window(start=start, end=start))[0] for start in starts[1:]]
     places = np.searchsorted(ascending, np.asarray(edges, dtype=np.int64))
     return np.diff(np.concatenate([[0], places, [len(times)]])).astype(np.int64)
-
-
-def _hashes(units: Column) -> NDArray[np.int64]:
-    """One number a unit; whole numbers stand for themselves."""
-    if units.dtype.kind == "i":
-        return units.astype(np.int64, copy=False)
-    return np.fromiter(map(hash, units), dtype=np.int64, count=len(units))
 
 
 def _check_finite(

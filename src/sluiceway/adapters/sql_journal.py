@@ -4,26 +4,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    RowMapping,
-    create_engine,
-    event,
-    func,
-    make_url,
-    select,
-)
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, RowMapping, func, select
 
+from sluiceway.adapters.journal_database import in_our_words, migrate, opened_engine
 from sluiceway.adapters.tables import CHAINS, CHAMPION, EVENTS, RELEASES
 from sluiceway.canonical import canonical_text
 from sluiceway.journal import (
@@ -36,11 +21,6 @@ from sluiceway.journal import (
     link,
 )
 from sluiceway.releases import Release
-
-_MIGRATIONS = Path(__file__).parent / "migrations"
-
-_MIGRATING = 0x51_0C_E3_A7
-"""Key of the advisory lock that PostgreSQL migrations are made under; any fixed number does."""
 
 
 class SqlJournal:
@@ -58,10 +38,10 @@ class SqlJournal:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
+        self._engine = opened_engine(url)
         try:
-            with _told(str(self._engine.url)):
-                _migrate(self._engine)
+            with in_our_words(str(self._engine.url)):
+                migrate(self._engine)
         except JournalUnavailable:
             self.close()
             raise
@@ -189,7 +169,7 @@ class SqlJournal:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with (
-            _told(str(self._engine.url)),
+            in_our_words(str(self._engine.url)),
             self._engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -197,7 +177,7 @@ class SqlJournal:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _told(str(self._engine.url)), self._engine.connect() as connection:
+        with in_our_words(str(self._engine.url)), self._engine.connect() as connection:
             yield connection
 
 
@@ -322,101 +302,3 @@ def _event(row: RowMapping) -> Event:
         previous_hash=row["previous_hash"],
         hash=row["hash"],
     )
-
-
-def _engine(url: str) -> Engine:
-    try:
-        wanted = _with_our_driver(make_url(url))
-        if wanted.get_backend_name() == "postgresql":
-            return _postgresql(wanted)
-        engine = create_engine(wanted)
-    except (SQLAlchemyError, ImportError) as error:
-        what = f"the journal's database cannot be used: {error}"
-        raise JournalUnavailable(what) from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _sqlite_connected)
-        event.listen(engine, "begin", _sqlite_begins)
-    return engine
-
-
-def _with_our_driver(url: URL) -> URL:
-    """The URL with the driver that we ship for, where it names a database and no driver."""
-    # "postgres" is how hosts write it; SQLAlchemy 2.0 would look for another driver than 2.1.
-    ours = url.drivername in ("postgresql", "postgres")
-    return url.set(drivername="postgresql+psycopg") if ours else url
-
-
-def _postgresql(url: URL) -> Engine:
-    patience = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
-    try:
-        engine = create_engine(
-            url,
-            # The lock on the chain's row does it all; a stricter default of the server would
-            # turn each wait into a failure.
-            isolation_level="READ COMMITTED",
-            pool_pre_ping=True,  # a server that was restarted leaves dead connections behind
-            connect_args=patience if url.get_driver_name() == "psycopg" else {},
-        )
-    except ImportError as error:
-        what = (
-            f"the journal's database cannot be used: {error.name} is not installed, which "
-            f"{url.drivername} needs"
-        )
-        if url.get_driver_name() == "psycopg":
-            what += "; install it with: pip install 'sluiceway[postgres]'"
-        raise JournalUnavailable(what) from error
-    event.listen(engine, "connect", _postgresql_connected)
-    return engine
-
-
-def _postgresql_connected(connection: Any, _record: object) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '30s'")  # as long as SQLite's writers wait
-    connection.commit()
-
-
-def _sqlite_connected(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not open transactions on its own
-    connection.execute("PRAGMA busy_timeout = 30000")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _sqlite_begins(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _migrate(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    scripts = ScriptDirectory.from_config(config)
-    with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    if current == scripts.get_current_head():
-        return
-    if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
-        raise JournalUnavailable(
-            f"the journal's database is at revision {current}, which this version of Sluiceway "
-            "does not know: a newer one has used it; install that one, or restore a copy"
-        )
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        if engine.dialect.name == "postgresql":
-            # Two processes that open a new database at once would both make the tables.
-            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Turn the database's errors into ours; the URL's password is masked by SQLAlchemy."""
-    try:
-        yield
-    except IntegrityError as error:
-        raise JournalConflict(f"somebody else wrote first: {error.orig}") from error
-    except DBAPIError as error:
-        said = " ".join(str(error.orig).split())  # PostgreSQL's have several lines
-        raise JournalUnavailable(f"the journal at {url}: {said}") from error
-    except SQLAlchemyError as error:
-        raise JournalUnavailable(f"the journal at {url}: {error}") from error

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     """ERROR: answers are NaN, infinite or outside the metric's range."""
     FAULTY_ROWS = "faulty_rows"
     """ERROR: labels or answers of blocks seen in the canary are outside the metric's domain."""
+    BASELINE_SILENT = "baseline_silent"
+    """ERROR: the baseline gave no usable answer to these rows."""
     NOT_PAIRED = "not_paired"
     """ERROR: the arms do not hold the same rows."""
     WRONG_METRIC = "wrong_metric"

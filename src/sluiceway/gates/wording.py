@@ -18,7 +18,7 @@ def _claim(verdict: Verdict) -> str:
     gate, estimate = verdict.gate, verdict.estimate
     unit = f" {gate.unit}" if gate.unit else ""
     if estimate is None or verdict.reason in _WITHOUT_HARM:
-        return _trouble(verdict)
+        return f"{_trouble(verdict)}; margin {_plain(gate.margin, _two_digits(gate.margin))}{unit}"
     places = _decimals(gate.margin, estimate)
     harm = f"harm {_signed(estimate.harm, places)}{unit} {_interval(estimate, places)}"
     margin = f"margin {_plain(gate.margin, places)}{unit}"
@@ -43,6 +43,7 @@ _WITHOUT_HARM = frozenset(
         Reason.LABELS_OUT_OF_DOMAIN,
         Reason.ANSWERS_OUT_OF_DOMAIN,
         Reason.FAULTY_ROWS,
+        Reason.BASELINE_SILENT,
         Reason.NOT_PAIRED,
         Reason.WRONG_METRIC,
         Reason.NOT_FINITE,
@@ -70,6 +71,8 @@ def _trouble(verdict: Verdict) -> str:
             return f"answers{arm} in {faulty} are NaN, infinite or out of range"
         case Reason.FAULTY_ROWS:
             return f"{faulty} with a label or answer that is NaN, infinite or out of range"
+        case Reason.BASELINE_SILENT:
+            return "the baseline gave no usable answer to these rows"
         case Reason.NOT_PAIRED:
             return "baseline and candidate did not answer the same rows"
         case Reason.WRONG_METRIC:
@@ -84,6 +87,9 @@ def _sample(verdict: Verdict) -> str:
     parts = [_count(verdict.blocks, verdict.gate.block), _count(verdict.rows, "row")]
     if verdict.unlabelled:
         parts.append(f"{verdict.unlabelled:,} unlabelled")
+    if verdict.unmeasured:
+        nothing = _count(verdict.unmeasured, verdict.gate.block)
+        parts.append(f"{nothing} more with nothing to measure")
     if verdict.estimate is not None:
         parts.append(verdict.estimate.method)
     return ", ".join(parts)
@@ -104,11 +110,14 @@ def _decimals(margin: float, estimate: HarmEstimate) -> int | None:
     ends = (estimate.low, estimate.high)
     widths = [abs(end - estimate.harm) for end in ends if end is not None]
     sizes = [size for size in (margin, *widths) if size > 0] or [abs(estimate.harm)]
-    smallest, largest = min(sizes), max(abs(estimate.harm), *sizes)
+    return _two_digits(min(sizes), max(abs(estimate.harm), *sizes))
+
+
+def _two_digits(smallest: float, largest: float | None = None) -> int | None:
     if smallest == 0:
         return 0
     places = max(0, 1 - math.floor(math.log10(smallest)))
-    return places if places <= 8 and largest < 1e9 else None
+    return places if places <= 8 and (largest or smallest) < 1e9 else None
 
 
 def _signed(number: float, places: int | None) -> str:

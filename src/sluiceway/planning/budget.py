@@ -159,6 +159,8 @@ def render_budget(verdict: BudgetVerdict) -> str:
     """One line: the harm since the best generation with its numbers, and what it means."""
     said = f"since generation {verdict.generation}, {render(verdict.against_best)}"
     match verdict.reason:
+        case BudgetReason.BUDGET_UNMEASURABLE if verdict.against_best.estimate is None:
+            return f"{said}; without that comparison nobody can say what was spent"
         case BudgetReason.NOT_WORSE_THAN_CHAMPION:
             return f"{said}; it is not worse than what serves now, so it spends nothing"
         case BudgetReason.BUDGET_SPENT:

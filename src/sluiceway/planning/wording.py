@@ -68,10 +68,16 @@ def _tightest(power: CanaryPower) -> str:
 def render_detectable(gate: Gate, seen: Detectable) -> str:
     """How far a sample could see: ``62 days could have passed a margin of 0.31 min, and …``."""
     blocks = f"{seen.blocks:,} {gate.block}{'' if seen.blocks == 1 else 's'}"
-    passed, stopped = (_amount(size, gate.unit) for size in (seen.margin, seen.harm))
+    passed = "could have passed no margin, however wide"
+    if seen.margin is not None:
+        passed = f"could have passed a margin of {_amount(seen.margin, gate.unit)}"
+    stopped = "could have stopped no harm, however large"
+    if seen.harm is not None:
+        harm = _amount(seen.harm, gate.unit)
+        stopped = f"would have stopped a harm of {harm} with probability {seen.probability:.2f}"
     return (
-        f"{gate.name}: {blocks} could have passed a margin of {passed}, and would have stopped a "
-        f"harm of {stopped} with probability {seen.probability:.2f}"
+        f"{gate.name}: {blocks} {passed}, and {stopped} (its margin is "
+        f"{_amount(gate.margin, gate.unit)})"
     )
 
 

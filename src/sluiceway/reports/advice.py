@@ -6,6 +6,7 @@ from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.contracts.promises import sentence as promise_sentence
 from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
+from sluiceway.reports.attribution_rows import alternatives_said
 from sluiceway.reports.figures import (
     count,
     interval,
@@ -17,6 +18,7 @@ from sluiceway.reports.figures import (
     with_unit,
 )
 from sluiceway.reports.story import Story, failing, in_margins
+from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ContractCheck
 
@@ -95,6 +97,8 @@ def _contract_sentence(story: Story) -> str | None:
         for finding in check.findings:
             if finding.outcome is Outcome.FAILED:
                 return f"{name} breaks a promise. {promise_sentence(finding)}{relying}."
+        for removal in check.removals:
+            return f"{name} may not take a field away yet. {removal_sentence(removal)}."
         for change in check.changes:
             if change.breaks:
                 return f"{name} changes what others rely on. {change_sentence(change)}{relying}."
@@ -212,17 +216,19 @@ def _origin_said(story: Story) -> list[str]:
     if found is None:
         return []
     if found.origin is None:
-        return ["No change that was taken back brings every gate within its margin again."]
+        return [f"{found.sentence}."]
     origin = found.origin
     said = [f"Harm enters at the {origin.kind} {origin.name}."]
+    names = found.sources.sources if found.sources and found.sources.sources else (origin.name,)
     said += [f"Its feed: {finding.what}." for finding in found.findings[:2]]
     if found.must_not_go_alone:
         said += joint_release(story)
     elif found.revert and origin.kind == "model":
         said.append(f"Without {joined(found.revert)} every gate is within its margin.")
     elif origin.kind in ("source", "feature"):
-        owner = joined(contacts(story, _owners_of(story, [origin.name])))
+        owner = joined(contacts(story, _owners_of(story, names)))
         said.append(f"{owner} would have to mend it before the same versions are tried again.")
+    said += alternatives_said(found)
     return said
 
 

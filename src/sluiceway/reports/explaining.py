@@ -2,29 +2,25 @@
 
 from collections.abc import Iterable, Sequence
 
+from sluiceway.attribution import Attribution
 from sluiceway.gates import Verdict, render
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.planning import (
-    Detectable,
-    detectable_in_canary,
-    detectable_in_replay,
-    render_detectable,
-)
 from sluiceway.planning.budget import render_budget
 from sluiceway.reports.advice import contacts, headline, what_now
+from sluiceway.reports.attribution_rows import attribution_lines
+from sluiceway.reports.evidence import levels_said, seen_in_canary, seen_in_replay
 from sluiceway.reports.figures import count, joined, moment, spoken
 from sluiceway.reports.sentences import sentence
-from sluiceway.reports.slices import worst_slices
+from sluiceway.reports.slices import SHOWN, worst_slices
 from sluiceway.reports.story import Story, read_story
+from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
     CanaryPlanned,
     ContractsChecked,
     DeadlineLengthened,
-    Looked,
     ShadowMeasured,
 )
-from sluiceway.statistics.sequential import SequentialHarm
 from sluiceway.system.values import System
 
 _MARKS = {
@@ -116,10 +112,17 @@ def _checks(checked: ContractsChecked) -> list[str]:
 def _shadow(measured: ShadowMeasured) -> list[str]:
     lines = [sentence(measured), *_gates(measured.verdicts), *_slices(measured.slices)]
     lines += [f"  {_MARKS[one.outcome]} {render_budget(one)}" for one in measured.budget]
-    lines += _seen((one, detectable_in_replay(one)) for one in measured.verdicts)
-    if measured.attribution is not None:
-        lines.append(f"  {measured.attribution.sentence}")
-    return lines
+    lines += [f"    {seen}" for seen in seen_in_replay(measured.verdicts).values()]
+    lines += _levels(Phase.SHADOW, measured.verdicts)
+    return [*lines, *_traced(measured.attribution)]
+
+
+def _levels(phase: Phase, verdicts: Sequence[Verdict]) -> list[str]:
+    return [f"  {levels_said(phase, verdicts)}"] if verdicts else []
+
+
+def _traced(found: Attribution | None) -> list[str]:
+    return [f"  {line}" for line in attribution_lines(found)] if found is not None else []
 
 
 def _planned(story: Story) -> list[str]:
@@ -133,26 +136,12 @@ def _canary(story: Story) -> list[str]:
     if story.looks:
         _, last = story.looks[-1]
         lines.append(f"  {count(len(story.looks), 'look')}; the last: {sentence(last)}")
-        lines += [*_gates(last.verdicts), *_slices(last.slices), *_seen(_in_canary(story, last))]
+        lines += [*_gates(last.verdicts), *_slices(last.slices)]
+        lines += [f"    {seen}" for seen in seen_in_canary(story, last).values()]
+        lines += _levels(Phase.CANARY, last.verdicts)
+    if story.state.diagnosed is not None:
+        lines += _traced(story.state.diagnosed.attribution)
     return ["Canary", *lines] if lines else []
-
-
-def _in_canary(story: Story, look: Looked) -> Iterable[tuple[Verdict, Detectable | None]]:
-    plan = story.plan
-    for one in look.verdicts if plan else ():
-        state = look.states.get(one.gate.name)
-        # What another method's sample could see is not worked out.
-        if plan is not None and isinstance(state, SequentialHarm):
-            yield one, detectable_in_canary(one.gate, state, plan.levels, plan.gates)
-
-
-def _seen(detected: Iterable[tuple[Verdict, Detectable | None]]) -> list[str]:
-    """How far the sample of each open gate could see."""
-    return [
-        f"    {render_detectable(one.gate, seen)}"
-        for one, seen in detected
-        if seen is not None and one.outcome is Outcome.INCONCLUSIVE
-    ]
 
 
 def _gates(verdicts: Iterable[Verdict]) -> list[str]:
@@ -163,8 +152,10 @@ def _slices(verdicts: Sequence[Verdict]) -> list[str]:
     """How many slices were watched, those that stop the rollout, and always the worst."""
     if not verdicts:
         return []
-    shown = worst_slices(verdicts, most=1)
-    return [f"  {count(len(verdicts), 'slice')} watched; the worst:", *_gates(shown)]
+    stopping = sum(one.outcome in (Outcome.FAILED, Outcome.ERROR) for one in verdicts)
+    shown = worst_slices(verdicts, most=max(1, min(stopping, SHOWN)))
+    which = "the worst" if len(shown) == 1 else f"the {len(shown)} worst"
+    return [f"  {count(len(verdicts), 'slice')} watched; {which}:", *_gates(shown)]
 
 
 def _ending(story: Story) -> list[str]:

@@ -7,28 +7,44 @@ from functools import lru_cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from sluiceway.attribution.sources import HEARD_AT_MOST
 from sluiceway.durations import render_duration
-from sluiceway.gates import Levels, Verdict
+from sluiceway.gates import Levels, Verdict, render
 from sluiceway.journal import Event
 from sluiceway.reports.advice import headline, what_now
+from sluiceway.reports.attribution_rows import (
+    alternatives_said,
+    edge_rows,
+    interaction_rows,
+    interaction_said,
+    path_rows,
+    reversion_rows,
+    share_rows,
+    shares_said,
+    source_rows,
+)
 from sluiceway.reports.canary_picture import draw_canary
+from sluiceway.reports.evidence import levels_said, seen_in_canary, seen_in_replay
 from sluiceway.reports.figures import count, duration, joined, moment, percent, spoken
 from sluiceway.reports.forest_picture import draw_forest
 from sluiceway.reports.graph_picture import draw_graph
 from sluiceway.reports.rows import (
+    BudgetRow,
     GateRow,
+    budget_rows,
+    budget_said,
     contract_rows,
-    edge_rows,
     gate_rows,
-    path_rows,
-    reversion_rows,
 )
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.slices import slices_said, worst_slices
 from sluiceway.reports.story import Story, read_story
+from sluiceway.reports.timeline import timeline_said
+from sluiceway.reports.timeline_picture import draw_timeline
 from sluiceway.reports.walk import event_rows, phase_rows
 from sluiceway.rights import waits_for
 from sluiceway.rollouts.endings import Ending, Phase
+from sluiceway.rollouts.events import CanaryPlanned, DeadlineLengthened, ShadowMeasured
 from sluiceway.system.values import System
 
 _TONES = {
@@ -53,6 +69,9 @@ class PhaseHarm:
     rows: tuple[GateRow, ...]
     slices: Markup | None
     slices_said: str
+    slices_told: tuple[tuple[str, str], ...]
+    budget: tuple[BudgetRow, ...]
+    budget_said: str
 
 
 def render_report(
@@ -99,15 +118,32 @@ def render_report(
         harms=_phase_harms(story),
         contracts=contract_rows(story),
         canary=_optional(draw_canary(story)),
+        timeline=_optional(draw_timeline(story)),
+        timeline_said=timeline_said(story),
         attribution=story.attribution,
-        paths=path_rows(story),
-        edges=edge_rows(story),
-        reversions=reversion_rows(story),
+        traced=_traced(story),
         events=event_rows(story),
         plan_facts=_plan_facts(story),
         chain_head=chain_head,
         system_digest=story.state.requested.system_digest if story.state.requested else "",
     )
+
+
+def _traced(story: Story) -> dict[str, object]:
+    """What the section on the origin of harm reads, each table with its sentence."""
+    found = story.attribution
+    return {
+        "paths": path_rows(found),
+        "edges": edge_rows(found),
+        "reversions": reversion_rows(found),
+        "alternatives": alternatives_said(found),
+        "interaction_said": interaction_said(found),
+        "interactions": interaction_rows(found),
+        "shares_said": shares_said(found),
+        "shares": share_rows(found),
+        "sources": source_rows(found),
+        "heard_at_most": percent(HEARD_AT_MOST),
+    }
 
 
 def _present(story: Story) -> str:
@@ -151,15 +187,26 @@ def _phase_harms(story: Story) -> tuple[PhaseHarm, ...]:
     found = []
     for phase, verdicts in story.verdicts.items():
         what = story.shadow if phase is Phase.SHADOW else story.state.look
+        if what is None:
+            continue
+        if isinstance(what, ShadowMeasured):
+            seen, budget, said = seen_in_replay(verdicts), what.budget, budget_said(story)
+        else:
+            seen, budget, said = seen_in_canary(story, what), (), ""
         found.append(
             PhaseHarm(
                 name=phase.value,
-                said=sentence(what) if what is not None else "",
-                levels=_levels(phase, verdicts),
+                said=sentence(what),
+                levels=levels_said(phase, verdicts),
                 picture=Markup(draw_forest(phase.value, verdicts, f"Harm in {phase.value}")),
-                rows=gate_rows(story.system, verdicts),
-                slices=_slices_drawn(phase, what.slices) if what is not None else None,
-                slices_said=slices_said(what.slices) if what is not None else "",
+                rows=gate_rows(story.system, verdicts, seen),
+                slices=_slices_drawn(phase, what.slices),
+                slices_said=slices_said(what.slices),
+                slices_told=tuple(
+                    (one.outcome.value, render(one)) for one in worst_slices(what.slices)
+                ),
+                budget=budget_rows(budget),
+                budget_said=said,
             )
         )
     return tuple(found)
@@ -173,19 +220,6 @@ def _slices_drawn(phase: Phase, verdicts: Sequence[Verdict]) -> Markup | None:
         f"{phase.value}-slices", shown, f"Harm of the worst slices in {phase.value}"
     )
     return Markup(drawn)
-
-
-def _levels(phase: Phase, verdicts: Sequence[Verdict]) -> str:
-    """At which levels the gates of a phase were judged; all of one phase share them."""
-    if not verdicts:
-        return ""
-    one = verdicts[0]
-    looks, failing = "", f"failing at {percent(one.rollback_alpha)} for each gate"
-    if phase is not Phase.SHADOW:
-        looks = " over all looks together"
-        failing = f"rolling back at {percent(one.rollback_alpha)} for all gates together"
-    shown = f"Intervals are two-sided at {percent(1 - 2 * one.alpha)}{looks}"
-    return f"{shown}; passing is decided at α = {percent(one.alpha)}, {failing}."
 
 
 def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
@@ -221,9 +255,17 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
             f"at most {render_duration(plan.canary.longest)} where it needs more; "
             f"{plan.canary.mirror} % of the champion's units mirrored",
         ),
+        *_needed(story),
         ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),
         ("Approval", waits_for(story.state.needed) or "none needed"),
     )
+
+
+def _needed(story: Story) -> tuple[tuple[str, str], ...]:
+    """What the canary needs to finish, and the deadline that it was given for it."""
+    planned = (CanaryPlanned, DeadlineLengthened)
+    said = [f"{sentence(one.what)}." for one in story.told if isinstance(one.what, planned)]
+    return (("Canary needs", " ".join(said)),) if said else ()
 
 
 @lru_cache(maxsize=1)

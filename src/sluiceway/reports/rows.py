@@ -1,17 +1,19 @@
 """The rows of a report's tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sluiceway.attribution import Effect, GateHarm
 from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.contracts.promises import Finding
 from sluiceway.contracts.promises import sentence as promise_sentence
 from sluiceway.contracts.versions import version_sentence
+from sluiceway.durations import render_duration
 from sluiceway.gates import Gate, Verdict, render
+from sluiceway.planning.budget import BudgetVerdict, render_budget
 from sluiceway.reports.advice import contacts, relying_owners
 from sluiceway.reports.figures import (
+    count,
     duration,
     interval,
     metric_name,
@@ -20,6 +22,7 @@ from sluiceway.reports.figures import (
     signed,
 )
 from sluiceway.reports.story import Story
+from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.events import ContractCheck
 from sluiceway.system.values import System
 
@@ -43,14 +46,21 @@ class GateRow:
     unlabelled: str
     sentence: str
     because: str
+    seen: str
 
 
-def gate_rows(system: System, verdicts: Sequence[Verdict]) -> tuple[GateRow, ...]:
-    """A row for each gate."""
-    return tuple(_gate_row(system, verdict) for verdict in verdicts)
+def gate_rows(
+    system: System, verdicts: Sequence[Verdict], seen: Mapping[str, str]
+) -> tuple[GateRow, ...]:
+    """A row for each gate.
+
+    Args:
+        seen: By gate name, how far its sample could see.
+    """
+    return tuple(_gate_row(system, one, seen.get(one.gate.name, "")) for one in verdicts)
 
 
-def _gate_row(system: System, verdict: Verdict) -> GateRow:
+def _gate_row(system: System, verdict: Verdict, seen: str) -> GateRow:
     gate, estimate = verdict.gate, verdict.estimate
     half = None if estimate is None or estimate.high is None else estimate.high - estimate.harm
     places = places_for((gate.margin, half))
@@ -70,7 +80,81 @@ def _gate_row(system: System, verdict: Verdict) -> GateRow:
         unlabelled=f"{verdict.unlabelled:,}",
         sentence=render(verdict),
         because=margin_reason(system, gate),
+        seen=seen,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRow:
+    """The harm since one gate's best generation, as text, in the metric's unit.
+
+    Attributes:
+        best: The generation it is held against.
+        since_best: Harm since then, with its interval.
+        since_champion: Harm against what serves, with its interval.
+    """
+
+    model: str
+    metric: str
+    role: str
+    best: str
+    since_best: str
+    since_champion: str
+    margin: str
+    unit: str
+    outcome: str
+    sentence: str
+
+
+def budget_rows(budget: Sequence[BudgetVerdict]) -> tuple[BudgetRow, ...]:
+    """A row for each gate whose best generation does not serve."""
+    return tuple(_budget_row(one) for one in budget)
+
+
+def _budget_row(spent: BudgetVerdict) -> BudgetRow:
+    gate, estimate = spent.gate, spent.against_best.estimate
+    half = None if estimate is None or estimate.high is None else estimate.high - estimate.harm
+    places = places_for((gate.margin, half))
+    return BudgetRow(
+        model=gate.model,
+        metric=metric_name(gate.metric),
+        role=gate.role.value,
+        best=f"generation {spent.generation}",
+        since_best=_harm(spent.against_best, places),
+        since_champion=_harm(spent.against_champion, places),
+        margin=plain(gate.margin, places),
+        unit=gate.unit,
+        outcome=spent.outcome.value,
+        sentence=render_budget(spent),
+    )
+
+
+def _harm(verdict: Verdict, places: int | None) -> str:
+    estimate = verdict.estimate
+    if estimate is None:
+        return "unknown"
+    return f"{signed(estimate.harm, places)} {interval(estimate.low, estimate.high, places)}"
+
+
+def budget_said(story: Story) -> str:
+    """What the table of budgets means, and against which generations nothing had to be compared."""
+    plan, shadow = story.plan, story.shadow
+    if plan is None or shadow is None or not shadow.verdicts:
+        return ""
+    window = render_duration(plan.budget_window)
+    rule = (
+        f"Small harms must not add up: besides what serves, a candidate is held against the best "
+        f"generation of the last {window} by each gate, and all the harm since then must stay "
+        "within the same margin, once."
+    )
+    others = len(shadow.verdicts) - len(shadow.budget)
+    if not shadow.budget:
+        best = f"By every gate that is generation {plan.baseline}, which serves, so nothing more"
+        return f"{rule} {best} was compared."
+    if others:
+        best = f"By {count(others, 'other gate')} that is what serves, generation {plan.baseline}."
+        return f"{rule} {best}"
+    return rule
 
 
 def margin_reason(system: System, gate: Gate) -> str:
@@ -137,7 +221,10 @@ def _contract_row(story: Story, check: ContractCheck) -> ContractRow:
         sentence=check.sentence,
         sample=f"{check.rows:,} recorded rows answered in {took}" if check.rows else "",
         changes=tuple((change_sentence(one), bool(one.breaks)) for one in check.changes),
-        versions=tuple(version_sentence(one) for one in check.version_findings),
+        versions=(
+            *(version_sentence(one) for one in check.version_findings),
+            *(removal_sentence(one) for one in check.removals),
+        ),
         findings=tuple(_finding_row(one) for one in check.findings),
         broken=tuple(
             (edge, ", ".join(contacts(story, relying_owners(story, [edge]))))
@@ -177,99 +264,4 @@ def _bar(found: Finding) -> Bar | None:
         high=place(high),
         reference=None if found.reference is None else place(found.reference),
         observed=place(seen),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EffectRow:
-    """Two effects on one gate, as text."""
-
-    name: str
-    gate: str
-    before: str
-    after: str
-    taken: str
-    share: str
-    says: bool
-    unit: str
-
-
-def _effect(effect: Effect, places: int | None) -> str:
-    if effect.harm is None:
-        return "unknown"
-    return f"{signed(effect.harm, places)} {interval(effect.low, effect.high, places)}"
-
-
-def _effect_places(harmed: GateHarm) -> int | None:
-    half = None
-    if harmed.harm.high is not None and harmed.harm.harm is not None:
-        half = harmed.harm.high - harmed.harm.harm
-    return places_for((harmed.margin, half))
-
-
-def edge_rows(story: Story) -> tuple[EffectRow, ...]:
-    """What each frozen edge takes from each harmed gate."""
-    found = story.attribution
-    return tuple(
-        EffectRow(
-            name=edge.edge,
-            gate=harmed.gate,
-            before=_effect(harmed.harm, _effect_places(harmed)),
-            after=_effect(edge.left, _effect_places(harmed)),
-            taken=_effect(edge.taken_back, _effect_places(harmed)),
-            share="" if edge.share is None else f"{plain(round(100 * edge.share), 0)} %",
-            says=edge.carries,
-            unit=harmed.unit,
-        )
-        for harmed in (found.harmed if found else ())
-        for edge in harmed.edges
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathRow:
-    """How harm reached one gate's model."""
-
-    gate: str
-    path: str
-    harm: str
-    own: str
-    through: str
-    unit: str
-
-
-def path_rows(story: Story) -> tuple[PathRow, ...]:
-    """A row for each harmed gate."""
-    found = story.attribution
-    return tuple(
-        PathRow(
-            gate=one.gate,
-            path=one.path.value,
-            harm=_effect(one.harm, _effect_places(one)),
-            own=_effect(one.own, _effect_places(one)),
-            through=_effect(one.through_inputs, _effect_places(one)),
-            unit=one.unit,
-        )
-        for one in (found.harmed if found else ())
-    )
-
-
-def reversion_rows(story: Story) -> tuple[EffectRow, ...]:
-    """What taking changes back leaves of each harmed gate."""
-    found = story.attribution
-    return tuple(
-        EffectRow(
-            name=", ".join(one.reverted),
-            gate=harmed.gate,
-            before=_effect(harmed.harm, _effect_places(harmed)),
-            after=_effect(one.harms[harmed.gate], _effect_places(harmed))
-            if harmed.gate in one.harms
-            else "",
-            taken="",
-            share="",
-            says=one.within_margins,
-            unit=harmed.unit,
-        )
-        for one in (found.reversions if found else ())
-        for harmed in (found.harmed if found else ())
     )

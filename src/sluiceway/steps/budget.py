@@ -111,7 +111,13 @@ def judge_budgets(
         if generation is None:
             continue
         arm = sums.get(budgets.arms[generation].name)
-        against = replace(own, outcome=Outcome.ERROR, reason=Reason.NO_EVIDENCE, estimate=None)
+        against = replace(
+            own,
+            outcome=Outcome.ERROR,
+            reason=Reason.BASELINE_SILENT,
+            estimate=None,
+            rollback_low=None,
+        )
         if arm is not None:
             name = own.gate.name
             against = judge_replay(

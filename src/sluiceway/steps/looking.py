@@ -290,7 +290,8 @@ def _ratio_fault(primary: pd.DataFrame) -> str | None:
         return None
     share = 100 * broken.candidate / broken.units
     seen = f"{broken.candidate:,} of {broken.units:,} new units ({share:.1f} %)"
-    where = f"at weight {broken.weight:g} % (routing revision {broken.revision})"
+    where = f"at weight {broken.weight:g} % (routing revision {broken.revision}; beta mixture, "
+    where += f"level {SAMPLE_RATIO_LEVEL:g} over all looks and revisions)"
     return f"sample ratio broken: the candidate answered {seen} {where}"
 
 
