@@ -317,13 +317,10 @@ def test_a_field_that_goes_too_early_is_refused(tmp_path: Path) -> None:
     assert "fraud.safe cannot be removed: it may be removed from 2026-02-20 on, it is " in (
         over.reason
     )
-    told_in_report = read_text(site, rollout)
-    assert "fraud@2 may not take a field away yet. fraud.safe cannot be removed" in told_in_report
-
-
-def read_text(site: Site, rollout: str) -> str:
     events = site.journal.events(site.environment, rollout)
-    return explain(events, site.systems.current())
+    said = explain(events, site.systems.current())
+    assert "see who is waited for with: sluiceway deprecations" in said
+    assert "so that it keeps its promise" not in said
 
 
 def test_a_field_that_what_serves_still_reads_is_refused(tmp_path: Path) -> None:

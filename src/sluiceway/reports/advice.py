@@ -203,7 +203,12 @@ def _after_broken_contract(story: Story) -> list[str]:
             edges = joined(check.broken_edges)
             rely = "relies" if len(check.broken_edges) == 1 else "rely"
             said.append(f"{edges} {rely} on what {name} broke; to be asked: {joined(owners)}.")
-        if check.outcome is Outcome.FAILED:
+        if check.removals:
+            said.append(
+                f"Keep promising what {name} takes away until its deprecation has run its course: "
+                "see who is waited for with: sluiceway deprecations."
+            )
+        elif check.outcome is Outcome.FAILED:
             said.append(
                 f"Mend {check.model} so that it keeps its promise, or raise the contract's major "
                 "version and send the consumers' new versions in the same release."
