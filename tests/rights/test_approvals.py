@@ -80,8 +80,10 @@ def test_a_demand_that_breaks_asks_the_owner_of_what_feeds_it() -> None:
 
 
 def test_an_edge_that_was_acknowledged_beforehand_is_not_asked_again() -> None:
-    needed = asked(orders(), UNIT, acknowledged=("fraud.probability → cost",))
-    assert names(needed) == ["logistics"]
+    known = ("fraud.probability → cost",)
+    assert names(asked(orders(), UNIT, acknowledged=known)) == ["logistics"]
+    demanded = asked(orders(), DEMANDS, models=("cost",), acknowledged=known)
+    assert names(demanded) == ["risk"], "who reads has not agreed for who feeds"
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def approvals_needed(
     Args:
         changes: How the members' contracts differ from those of what serves.
         members: The versions that are to go live; one whose contract changes nothing is a patch.
-        acknowledged: Names of edges whose owners have acknowledged these changes beforehand.
+        acknowledged: Names of edges whose readers' owners have agreed to what breaks them.
 
     Returns:
         In the order of the policy, then of the changes; nobody is named twice.
@@ -195,7 +195,7 @@ def _by_edges(
 ) -> Iterator[_Asked]:
     for broken in broken_edges(changes, system.edges):
         edge, change = broken.edge, broken.change
-        if edge.name in acknowledged:
+        if change.side is Side.OUTPUT and edge.name in acknowledged:
             continue
         # A promise that loosens is the reader's matter, a demand that tightens the feeder's.
         other = edge.consumer if change.side is Side.OUTPUT else edge.producer

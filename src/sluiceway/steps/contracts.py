@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sluiceway.contracts.change_kinds import RULES, Change, Evidence, Side
 from sluiceway.contracts.changes import BrokenEdge, broken_edges, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
@@ -29,14 +28,14 @@ from sluiceway.releases import Member, Release
 from sluiceway.replay.evaluate import Arm, Evaluator
 from sluiceway.replay.faults import AnswerFault, FaultyAnswers, UnusableHistory
 from sluiceway.replay.partitions import Partition, needs_of_models
-from sluiceway.rights import RemovalFinding, approvals_needed
+from sluiceway.rights import approvals_needed
 from sluiceway.rollouts.actions import CheckContracts
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
-from sluiceway.steps import ownership
 from sluiceway.steps.members import contracts_of
+from sluiceway.steps.owners_word import OwnersWord, owners_word
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -127,42 +126,9 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
             tried.get(member.model),
             unanswered,
             tuple(fault for fault in faults if _is_of(fault, member)),
-            _said_by_owners(site, system, champion, candidate, member, contracts, now),
+            owners_word(site, system, champion, candidate, member, contracts, now=now),
         )
         for member in plan.members
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SaidByOwners:
-    """What owners' answers make of a version's changes.
-
-    Attributes:
-        removals: Why fields may not go yet.
-        gone: Names of all fields that are promised no longer.
-        agreed: Names of edges whose owners agreed beforehand to what this contract breaks.
-    """
-
-    removals: tuple[RemovalFinding, ...]
-    gone: tuple[str, ...]
-    agreed: frozenset[str]
-
-
-def _said_by_owners(
-    site: Site,
-    system: System,
-    champion: Release,
-    candidate: Release,
-    member: Member,
-    contracts: Mapping[tuple[str, str], Contract],
-    now: datetime,
-) -> _SaidByOwners:
-    old = contracts[member.model, champion.members[member.model].version]
-    new = contracts[member.model, member.version]
-    return _SaidByOwners(
-        removals=ownership.removals(site, system, old, new, candidate, now=now),
-        gone=ownership.taken_away(old, new),
-        agreed=ownership.agreed_edges(site, system, new, now=now),
     )
 
 
@@ -276,26 +242,19 @@ def _check(
     tried: _Tried | None,
     fault: str | None,
     refused: tuple[AnswerFault, ...],
-    said: _SaidByOwners,
+    said: OwnersWord,
 ) -> ContractCheck:
     old = contracts[member.model, champion.members[member.model].version]
     new = contracts[member.model, member.version]
     changes = diff(old, new)
     versions = check_version(old, new)
     touched = broken_edges(changes, system.edges)
-    agreed = tuple(
-        dict.fromkeys(
-            one.edge.name
-            for one in touched
-            if one.edge.name in said.agreed or _may_go(one.change, said)
-        )
-    )
     # Who still reads a field that goes is for the rules of its deprecation to say.
     broken = [
         one
         for one in touched
-        if not _takes_away(one.change, said)
-        and not (one.edge.name in said.agreed and _agreeing_clears(one, system))
+        if not said.takes_away(one.change)
+        and not said.clears(one, system)
         and not _moves_along(one, plan, contracts)
     ]
     trial = tried.trial if tried else None
@@ -326,30 +285,9 @@ def _check(
         seconds=(trial.seconds if trial else None) or 0.0,
         sentence="",
         removals=said.removals,
-        agreed_edges=agreed,
+        agreed_edges=said.agreed_among(touched),
     )
     return replace(check, sentence=contract_sentence(check))
-
-
-def _takes_away(change: Change, said: _SaidByOwners) -> bool:
-    """Whether readers lose the field, also where it goes on under another name."""
-    return change.side is Side.OUTPUT and change.field in said.gone
-
-
-def _may_go(change: Change, said: _SaidByOwners) -> bool:
-    """Whether a field is taken away that may be: each reader's owner has agreed to it before."""
-    refused = {found.field for found in said.removals}
-    return _takes_away(change, said) and change.field not in refused
-
-
-def _agreeing_clears(broken: BrokenEdge, system: System) -> bool:
-    """Whether the reader's owner can agree to a change: no word makes a wrong unit right.
-
-    Where it takes a replay as well, that follows before anything live is touched. Nobody but its
-    owner can say what an outside application bears.
-    """
-    shown = {Evidence.CONSUMER_ACKNOWLEDGEMENT, Evidence.SHADOW_REPLAY}
-    return broken.edge.consumer in system.consumers or RULES[broken.change.kind].is_cleared(shown)
 
 
 def _is_of(fault: AnswerFault, member: Member) -> bool:
