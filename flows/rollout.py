@@ -18,6 +18,7 @@ from sluiceway.rollouts.actions import (
     MakePlan,
     OpenIncident,
     PlanCanary,
+    PlanWayBack,
     Promote,
     Reconcile,
     ReplayShadow,
@@ -25,6 +26,7 @@ from sluiceway.rollouts.actions import (
     Rest,
     RestoreChampion,
     RollBack,
+    ServePart,
     StopTraffic,
     Wait,
 )
@@ -100,6 +102,10 @@ def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime)
             rollouts.restore_champion(settings, rollout_id, now)
         case Diagnose():
             rollouts.diagnose(settings, rollout_id, now)
+        case PlanWayBack():
+            rollouts.plan_way_back(settings, rollout_id, now)
+        case ServePart():
+            rollouts.serve_part(settings, rollout_id, now)
         case OpenIncident():
             rollouts.open_incident(settings, rollout_id, now)
         case (

@@ -20,6 +20,7 @@ from sluiceway.steps import (
     promotion,
     publishing,
     requests,
+    returning,
     shadow,
     world,
 )
@@ -127,6 +128,20 @@ def diagnose(settings: Settings, rollout_id: str, now: datetime) -> None:
     """Find where live harm came from."""
     with opened(settings) as site:
         shadow.diagnose(site, rollout_id, now=now)
+
+
+@side_effect("plan way back")
+def plan_way_back(settings: Settings, rollout_id: str, now: datetime) -> None:
+    """Work out whether only the origin of the harm has to go."""
+    with opened(settings) as site:
+        returning.plan_way_back(site, rollout_id, now=now)
+
+
+@side_effect("serve part")
+def serve_part(settings: Settings, rollout_id: str, now: datetime) -> None:
+    """Move the champion pointer to what may stay of the release."""
+    with opened(settings) as site:
+        returning.serve_part(site, rollout_id, now=now)
 
 
 @side_effect("open incident")

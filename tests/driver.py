@@ -15,7 +15,7 @@ from sluiceway.adapters.flag_file import MemoryRouter
 from sluiceway.adapters.history import History
 from sluiceway.adapters.memory_evidence import MemoryEvidence
 from sluiceway.adapters.memory_journal import MemoryJournal
-from sluiceway.adapters.memory_registry import MemoryRegistry, try_in_process
+from sluiceway.adapters.memory_registry import MemoryRegistry, meet_in_process, try_in_process
 from sluiceway.adapters.prediction_log import MemoryPredictionLog
 from sluiceway.adapters.progress import unwatched
 from sluiceway.journal import JournalConflict
@@ -30,11 +30,13 @@ from sluiceway.rollouts.actions import (
     MakePlan,
     OpenIncident,
     PlanCanary,
+    PlanWayBack,
     Promote,
     Reconcile,
     ReplayShadow,
     Rest,
     RestoreChampion,
+    ServePart,
     Wait,
 )
 from sluiceway.steps import (
@@ -45,6 +47,7 @@ from sluiceway.steps import (
     planning,
     promotion,
     requests,
+    returning,
     shadow,
     world,
 )
@@ -142,6 +145,7 @@ def memory_site(tmp_path: Path, *, file: Path = ORDERS / "system.yaml") -> Site:
         predictions=MemoryPredictionLog(),
         evidence=MemoryEvidence(),
         try_version=partial(try_in_process, registry, load_deadline=timedelta(seconds=9)),
+        meet=partial(meet_in_process, registry, load_deadline=timedelta(seconds=9)),
         folder=lambda rollout: tmp_path / rollout,
         progress=unwatched,
     )
@@ -197,6 +201,10 @@ def perform(site: Site, rollout_id: str, action: Action, now: datetime) -> None:
             promotion.restore_champion(site, rollout_id, now=now)
         case Diagnose():
             shadow.diagnose(site, rollout_id, now=now)
+        case PlanWayBack():
+            returning.plan_way_back(site, rollout_id, now=now)
+        case ServePart():
+            returning.serve_part(site, rollout_id, now=now)
         case OpenIncident():
             promotion.open_incident(site, rollout_id, now=now)
         case _:

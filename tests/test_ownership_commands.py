@@ -83,12 +83,20 @@ def test_what_may_not_be_acknowledged_is_bad_input(deprecated: Typed) -> None:
         deprecated("acknowledge", EDGE, "--as", "risk", *LATER)
 
 
+def test_a_reader_is_run_on_what_replaces_the_field(deprecated: Typed) -> None:
+    code, said = deprecated("deprecations", "--test", "handling@2", *LATER)
+    assert code == 0, said
+    assert f"handling@2 on probability, for {EDGE}: passed" in said
+    with pytest.raises(BadInput, match="cost reads no deprecated field that something replaces"):
+        deprecated("deprecations", "--test", "cost@1", *LATER)
+
+
 def test_a_shop_that_deprecates_nothing_says_so(typed: Typed, tmp_path: Path) -> None:
     site = quick_site(tmp_path)
     typed.over(site, tmp_path / "system" / "system.yaml")
     assert typed("deprecations", *AS_OF) == (0, "nothing that serves deprecates a field\n")
     assert typed.json("deprecations", "--announce", *AS_OF) == (
-        0, {"announced": [], "deprecations": []}
+        0, {"announced": [], "tested": [], "deprecations": []}
     )  # fmt: skip
 
 

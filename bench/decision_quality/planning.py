@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter
 from bench.rows import Measured, Row, in_processes
 from sluiceway.gates import Gate, Levels, Role, combine, judge_canary
 from sluiceway.outcomes import Outcome
-from sluiceway.planning import RecordedHarms, Schedule, plan_canary
+from sluiceway.planning import RecordedHarms, Schedule, block_length, plan_canary
 from sluiceway.planning.schedule import Place
 from sluiceway.statistics.sequential import BlockHarm, SequentialHarm
 
@@ -55,11 +56,13 @@ def harms(random: np.random.Generator, blocks: int) -> np.ndarray:
     return SPREADS * (math.sqrt(SHARED) * day + math.sqrt(1 - SHARED) * own)
 
 
-def passes(random: np.random.Generator, blocks: int) -> bool:
-    """Whether one canary of so many blocks would promote a harmless candidate."""
+def passes(random: np.random.Generator, blocks: int, times: int = 1) -> bool:
+    """Whether one canary of so many blocks, each of some days, would promote a harmless one."""
+    schedule = replace(SCHEDULE, block=times * SCHEDULE.block)
+    days = harms(random, blocks * times).reshape(blocks, times, -1)
     states = {gate.name: _STATE.dump_json(SequentialHarm()) for gate in GATES}
     place = Place()
-    for number, row in enumerate(harms(random, blocks), start=1):
+    for number, row in enumerate(days.mean(axis=1), start=1):
         evidence = []
         for gate, harm in zip(GATES, map(float, row), strict=True):
             block = BlockHarm(
@@ -72,10 +75,10 @@ def passes(random: np.random.Generator, blocks: int) -> bool:
         if judged.crossed:
             return False
         last = place.step + 1 == len(SCHEDULE.weights)
-        ready = last and place.baked(SCHEDULE, number)
+        ready = last and place.baked(schedule, number)
         if ready and combine(judged.verdicts) is Outcome.PASSED:
             return True
-        place = place.after(SCHEDULE, number, judged.family_log_e)
+        place = place.after(schedule, number, judged.family_log_e)
     return False
 
 
@@ -90,11 +93,13 @@ def planned_and_played(plans: int, seed: np.random.SeedSequence) -> list[tuple[i
             harms={gate.name: tuple(columns[:, n].tolist()) for n, gate in enumerate(GATES)},
         )
         drawn = int(random.integers(2**32))
-        power = plan_canary(GATES, LEVELS, recorded, SCHEDULE, seed=drawn)
-        needed = power.blocks_needed
+        blocks = block_length(GATES, recorded, SCHEDULE.block, level=LEVELS.alpha)
+        power = plan_canary(GATES, LEVELS, recorded, SCHEDULE, seed=drawn, blocks=blocks)
+        needed, times = power.blocks_needed or 0, blocks.length // blocks.declared
         # A plan that is refused lets no canary pass.
-        passed = 0 if needed is None else sum(passes(random, needed) for _ in range(CANARIES))
-        found.append((needed or 0, passed))
+        canaries = CANARIES if needed else 0
+        passed = sum(passes(random, needed, times) for _ in range(canaries))
+        found.append((needed * times, passed))
     return found
 
 

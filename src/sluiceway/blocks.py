@@ -35,6 +35,18 @@ class BlockCalendar:
         if self.length % _MINUTE:
             raise ValueError(f"a block of {self.length} is no whole number of minutes")
 
+    def longer(self, times: int) -> "BlockCalendar":
+        """The calendar of the shortest blocks that hold at least so many of these.
+
+        They are whole multiples of these blocks, and days as soon as no part of a day is enough.
+        """
+        length = self.length * times
+        while length < _DAY and _DAY % length:
+            length += self.length
+        if length > _DAY and length % _DAY:
+            length += _DAY - length % _DAY
+        return BlockCalendar(timezone=self.timezone, length=length)
+
     def name(self, moment: datetime) -> str:
         """Name of the block that holds a moment (any timezone)."""
         if self.length >= _DAY:

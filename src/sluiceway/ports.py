@@ -43,6 +43,8 @@ class RegisteredVersion:
 
     Attributes:
         inputs: Columns of its signature in order; None where it has no signature.
+        types: MLflow's type of each of these columns, such as ``double`` or ``long``; a column
+            whose type is not known is not in it.
         contract: The contract it carries; None where it carries none of its own.
         features: Version of the features it reads, where it says; others are the current ones.
         definitions: First digits of the hash of the definitions it was trained with, by feature;
@@ -56,6 +58,7 @@ class RegisteredVersion:
     contract: Contract | None
     features: Mapping[str, str]
     tags: Mapping[str, str]
+    types: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -198,6 +201,14 @@ class UnreadableRouting(SluicewayError):
 
 class Router(Protocol):
     """What sends units to arms."""
+
+    @property
+    def consistent(self) -> bool:
+        """Whether one decision holds for a unit's whole chain.
+
+        Where it does not (a split at each hop), every version of a producer can meet every version
+        of its consumer, and a release may go live only where all these pairs were seen together.
+        """
 
     def apply(self, table: RoutingTable) -> None:
         """Ask for a table; moved traffic shows in :meth:`observed` only.

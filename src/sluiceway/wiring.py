@@ -19,7 +19,7 @@ from sluiceway.adapters.mlflow_registry import PATIENCE, MlflowRegistry
 from sluiceway.adapters.prediction_log import ParquetPredictionLog
 from sluiceway.adapters.progress import watched
 from sluiceway.adapters.sql_journal import SqlJournal
-from sluiceway.adapters.trial import try_version
+from sluiceway.adapters.trial import meet, try_version
 from sluiceway.errors import BadInput, Fault
 from sluiceway.replay.features import Transformation
 from sluiceway.settings import Settings
@@ -54,6 +54,7 @@ def opened(settings: Settings) -> Iterator[Site]:
             predictions=ParquetPredictionLog(settings.prediction_folder),
             evidence=MlflowEvidence(settings.registry_uri, artifact_root=settings.evidence_root),
             try_version=partial(try_version, registry, load_deadline=LOAD_DEADLINE),
+            meet=partial(meet, registry, load_deadline=LOAD_DEADLINE),
             folder=settings.rollout_folder,
             progress=progress,
         )

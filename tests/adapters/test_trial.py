@@ -10,7 +10,7 @@ import pytest
 
 from sluiceway.adapters.memory_registry import MemoryRegistry, try_in_process
 from sluiceway.adapters.mlflow_registry import MlflowRegistry
-from sluiceway.adapters.trial import Trial, TrialCode, try_version
+from sluiceway.adapters.trial import Trial, TrialCode, meet, try_version
 from sluiceway.ports import UnknownVersion
 
 from . import mlflow_worlds as worlds
@@ -221,3 +221,36 @@ def test_in_memory_too_other_files_are_not_loaded() -> None:
     trial = try_in_process(registry, "wild", "1", "0" * 64, COLUMNS, **limits)
     assert trial.fault is not None
     assert trial.fault.code is TrialCode.FILES_CHANGED
+
+
+def asked_in_turn(store: str, how: str, *rows: list[float]) -> list[Trial]:
+    version, digest = registered(store, how)
+    files = MlflowRegistry(store)
+    with meet(files, "wild", version, digest, load_deadline=timedelta(seconds=30)) as ask:
+        return [
+            ask(
+                {"a": np.array(one, dtype=float), "b": np.zeros(len(one))},
+                deadline=timedelta(seconds=10),
+            )
+            for one in rows
+        ]
+
+
+def test_one_process_answers_many_questions_and_is_loaded_once(store: str) -> None:
+    trials = asked_in_turn(store, "well", [1.0], [2.0, 3.0], [])
+    answered = [None if trial.answers is None else trial.answers.tolist() for trial in trials]
+    assert answered == [[2.0], [4.0, 6.0], []]
+    assert len({trial.load_seconds for trial in trials}) == 1
+
+
+def test_a_version_that_raises_goes_on_to_the_next_question(store: str) -> None:
+    trials = asked_in_turn(store, "raises", [1.0], [2.0])
+    assert [trial.fault and trial.fault.code for trial in trials] == [TrialCode.RAISED] * 2
+    assert len({trial.load_seconds for trial in trials}) == 1
+
+
+def test_a_version_that_dies_over_a_question_is_started_again_for_the_next(store: str) -> None:
+    trials = asked_in_turn(store, "segfaults", [1.0], [2.0])
+    assert [trial.fault and trial.fault.code for trial in trials] == [TrialCode.CRASHED] * 2
+    assert len({trial.load_seconds for trial in trials}) == 2
+    assert not _trials_alive()

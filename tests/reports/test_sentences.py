@@ -27,6 +27,7 @@ from sluiceway.rollouts.events import (
     Happening,
     Held,
     IncidentOpened,
+    PartServed,
     Promoted,
     ReplacementTested,
     Requested,
@@ -35,6 +36,7 @@ from sluiceway.rollouts.events import (
     StepEntered,
     TrafficStopped,
     Waited,
+    WayBackPlanned,
     happening,
 )
 from tests.reports import rollouts
@@ -93,6 +95,14 @@ SIMPLE: list[tuple[Happening, str]] = [
         "The champion was put back: release aaaaaaaaaaaa serves again",
     ),
     (Diagnosed(attribution=None, fault="no rows"), "Diagnosis could not be made: no rows"),
+    (
+        WayBackPlanned(back=("a",), stays=(), release=None, reason="the whole release goes back"),
+        "The way back: the whole release goes back",
+    ),
+    (
+        PartServed(release="c" * 64),
+        "Release cccccccccccc serves: what may stay, without what is bad",
+    ),
     (IncidentOpened(title="it broke", owners=("a",)), "Incident opened for a: it broke"),
     (
         Confirmed(seq=4, revision=7),

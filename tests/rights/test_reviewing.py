@@ -7,9 +7,9 @@ from sluiceway.contracts.values import Contract
 from sluiceway.releases import Member
 from sluiceway.rights import Acknowledgement, announcements, deprecation_statuses
 from sluiceway.rights.announcing import Told
-from sluiceway.rights.reviewing import Expiring, ReviewCode, Serving, review
+from sluiceway.rights.reviewing import ReviewCode, Serving, review
 from sluiceway.system.rights import UNSAID
-from sluiceway.system.values import FeatureVersion, Owner, System
+from sluiceway.system.values import FeatureVersion, Ignore, Owner, System
 
 from .shops import GONE, member, orders
 
@@ -42,16 +42,16 @@ def serving(day: date | None = TODAY, **more: object) -> Serving:
         "contracts": contracts,
         "statuses": (),
         "acknowledgements": (),
-        "seen_edges": {edge.name for edge in SYSTEM.edges},
+        "unseen_edges": {},
         **more,
     }
     return Serving(**given)  # type: ignore[arg-type]
 
 
 def found(
-    served: Serving | None, system: System = SYSTEM, **more: object
+    served: Serving | None, system: System = SYSTEM
 ) -> list[tuple[str, ReviewCode, str, str]]:
-    told = review(system, served, today=TODAY, **more)  # type: ignore[arg-type]
+    told = review(system, served, today=TODAY)
     return [(one.owner, one.code, one.subject, one.detail) for one in told]
 
 
@@ -92,16 +92,22 @@ def test_a_reference_is_stale_by_its_date_and_one_without_a_date_says_so() -> No
 
 
 def test_what_runs_out_is_told_before_and_after() -> None:
-    def ignore(days: int) -> Expiring:
-        return Expiring(
-            owner="desk", subject=f"ignore {days}", expires=TODAY + timedelta(days=days)
+    def ignore(days: int, version: str | None) -> Ignore:
+        return Ignore(
+            producer="fraud",
+            producer_version=version,
+            consumer="cost",
+            consumer_version=None,
+            owner="desk",
+            reason="retrained next week",
+            expires=TODAY + timedelta(days=days),
         )
 
-    told = found(serving(), ignores=[ignore(-1), ignore(0), ignore(14), ignore(15)])
-    assert told == [
-        ("desk", C.EXPIRING, "ignore 0", "expires on 2026-02-01, in 0d"),
-        ("desk", C.EXPIRING, "ignore 14", "expires on 2026-02-15, in 14d"),
-        ("desk", C.EXPIRED, "ignore -1", "expired on 2026-01-31"),
+    ignores = (ignore(-1, "7"), ignore(0, "8"), ignore(14, None), ignore(15, "9"))
+    assert found(serving(), replace(SYSTEM, ignores=ignores)) == [
+        ("desk", C.EXPIRING, "ignore of fraud → cost", "expires on 2026-02-15, in 14d"),
+        ("desk", C.EXPIRING, "ignore of fraud@8 → cost", "expires on 2026-02-01, in 0d"),
+        ("desk", C.EXPIRED, "ignore of fraud@7 → cost", "expired on 2026-01-31"),
     ]
 
 
@@ -130,21 +136,9 @@ def test_a_deprecation_is_listed_for_each_owner_who_has_not_answered() -> None:
 
 
 def test_an_edge_whose_versions_no_replay_has_seen_together_is_listed() -> None:
-    seen = {edge.name for edge in SYSTEM.edges}
-    edges = {"cost.euros → priority", "priority.score → worklist"}
-    assert found(serving(seen_edges=seen - edges)) == [
-        (
-            "desk",
-            C.EDGE_WITHOUT_EVIDENCE,
-            "cost.euros → priority",
-            "no passed replay of cost@2 with priority@2 is known",
-        ),
-        (
-            "desk",
-            C.EDGE_WITHOUT_EVIDENCE,
-            "priority.score → worklist",
-            "no passed replay of priority@2 is known",
-        ),
+    said = "no passed replay of cost@2 with priority@2 is known"
+    assert found(serving(unseen_edges={"cost.euros → priority": said})) == [
+        ("desk", C.EDGE_WITHOUT_EVIDENCE, "cost.euros → priority", said)
     ]
 
 

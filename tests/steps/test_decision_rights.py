@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from sluiceway.adapters.memory_registry import MemoryRegistry
+from sluiceway.contracts.change_kinds import ChangeKind
+from sluiceway.contracts.clearing import Standing
 from sluiceway.contracts.values import Contract, Deprecation
 from sluiceway.errors import BadInput
 from sluiceway.outcomes import Outcome
@@ -300,6 +302,11 @@ def test_a_field_goes_after_its_window_with_everything_in_place(tmp_path: Path) 
     in_place(site)
     codes, rollout = remove(site, "fraud@2", "handling@2")
     assert codes == []
+    (checked,) = told(site, rollout, ContractsChecked)
+    assert isinstance(checked, ContractsChecked)
+    touched = [one for check in checked.checks for one in check.touched]
+    gone = [one.standing for one in touched if one.change.kind is ChangeKind.FIELD_REMOVED]
+    assert gone == [Standing.CLEARED]
     assert site.state(rollout).needed == (), "who agreed is not asked a second time"
     live_days(site, rollout, LATE, 20)
     assert ended(site, rollout).ending is Ending.PROMOTED
@@ -474,14 +481,18 @@ def test_an_edge_has_evidence_from_the_replay_that_saw_both_ends_on(tmp_path: Pa
     site = quick_site(tmp_path)
     system = site.systems.current()
 
-    def unseen() -> list[str]:
-        found = review_site(site, system, now=day(60)).findings
-        return [one.subject for one in found if one.code == "edge_without_evidence"]
+    def unseen(now: int = 60) -> list[str]:
+        found = review_site(site, system, now=day(now)).findings
+        return [one.detail for one in found if one.code == "edge_without_evidence"]
 
-    assert len(unseen()) == 5, "what was adopted was never replayed"
+    assert len(unseen()) == 5, "what was adopted serves, and was never replayed"
+    assert "no passed replay of fraud@1 with cost@1 is known" in unseen()
     same_fraud(site)
     rollout = ask(site, "fraud@2")
     advance(site, rollout, NOW)
     live_days(site, rollout, NOW, 20)
     assert ended(site, rollout).ending is Ending.PROMOTED
     assert unseen() == []
+    assert f"the shadow replay of priority@1 in {rollout} on 2026-02-10 is too long ago" in (
+        unseen(40 + 91)
+    )

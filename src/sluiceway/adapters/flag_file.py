@@ -29,6 +29,8 @@ class BrokenFlagFile(UnreadableRouting):
 class FlagFileRouter:
     """Implements :class:`sluiceway.ports.Router` by replacing one file whole."""
 
+    consistent = True  # one hash of the unit decides for the whole chain
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -73,7 +75,8 @@ class FlagFileRouter:
 class MemoryRouter:
     """Implements :class:`sluiceway.ports.Router` in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, consistent: bool = True) -> None:
+        self.consistent = consistent
         self._table: RoutingTable | None = None
 
     def apply(self, table: RoutingTable) -> None:

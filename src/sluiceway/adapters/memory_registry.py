@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -49,6 +50,7 @@ class MemoryRegistry:
         features: Mapping[str, str] | None = None,
         definitions: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
+        types: Mapping[str, str] | None = None,
         files: bytes | None = None,
     ) -> None:
         """Register a version, or replace what stands under its number.
@@ -56,6 +58,7 @@ class MemoryRegistry:
         Args:
             predictor: What loading gives; None cannot be loaded.
             inputs: Columns of its signature; None for no signature.
+            types: MLflow's type by column.
             files: Stands for the model's files; by default they follow from name and version.
         """
         self._kept.setdefault(model, {})[version] = _Kept(
@@ -66,6 +69,7 @@ class MemoryRegistry:
                 contract=contract,
                 features=dict(features or {}),
                 tags=dict(tags or {}),
+                types=dict(types or {}),
                 definitions=dict(definitions or {}),
             ),
             predictor=predictor,
@@ -190,6 +194,38 @@ def try_in_process(
     return Trial(
         answers=answers if wrong is None else None, seconds=seconds, load_seconds=0.0, fault=wrong
     )
+
+
+@contextmanager
+def meet_in_process(
+    registry: MemoryRegistry,
+    model: str,
+    version: str,
+    artifact_sha256: str,
+    *,
+    load_deadline: timedelta,
+) -> Iterator[Callable[..., Trial]]:
+    """What :func:`sluiceway.adapters.trial.meet` gives, for versions that live in memory.
+
+    Raises:
+        UnknownVersion: There is none.
+        UnloadableVersion: Its files are missing.
+        RegistryUnavailable: The registry did not answer.
+    """
+    registry.artifact_sha256(model, version)
+
+    def ask(columns: Mapping[str, Answers], *, deadline: timedelta) -> Trial:
+        return try_in_process(
+            registry,
+            model,
+            version,
+            artifact_sha256,
+            columns,
+            deadline=deadline,
+            load_deadline=load_deadline,
+        )
+
+    yield ask
 
 
 _NEVER_LOADED = frozenset({TrialCode.FILES_CHANGED, TrialCode.CANNOT_LOAD})

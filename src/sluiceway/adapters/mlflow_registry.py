@@ -100,6 +100,7 @@ class MlflowRegistry:
             contract=_contract(tags, where=f"{model}@{version}: tag {CONTRACT_TAG}"),
             features={name: stamp.version for name, stamp in stamps.items()},
             tags=tags,
+            types={column.name: column.type for column in columns or ()},
             definitions={n: s.definition for n, s in stamps.items() if s.definition is not None},
         )
 

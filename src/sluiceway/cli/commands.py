@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli import running
+from sluiceway.cli.contract_commands import check, contract_app
 from sluiceway.cli.feature_commands import features_app
 from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
+from sluiceway.cli.release_commands import can_promote, plan
 from sluiceway.cli.rendering import (
     radius_json,
     rollout_json,
@@ -42,7 +44,11 @@ app = typer.Typer(
 journal_app = typer.Typer(no_args_is_help=True, help="The record of everything that happened.")
 app.add_typer(journal_app, name="journal")
 app.add_typer(features_app, name="features")
+app.add_typer(contract_app, name="contract")
 app.command()(init)
+app.command("can-promote")(can_promote)
+app.command()(plan)
+app.command()(check)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Rollout = Annotated[str, typer.Argument(help="Id of a rollout, or its beginning, such as r0004.")]

@@ -9,10 +9,12 @@ from rich.markup import escape
 from sluiceway.cli.commands import AsJson, AsOf, app, now_of, who
 from sluiceway.cli.opening import opened, refuse_elsewhere
 from sluiceway.cli.rendering import say, say_json, table
-from sluiceway.rights import DeprecationStatus
+from sluiceway.outcomes import Outcome, worst
+from sluiceway.rights import DeprecationStatus, ReplacementTest
 from sluiceway.settings import Settings
 from sluiceway.steps import ownership
 from sluiceway.steps.reviewing import Review, review_site
+from sluiceway.steps.site import Site
 from sluiceway.system.file import read_system
 
 EdgeName = Annotated[str, typer.Argument(help='An edge: "dep_delay.minutes -> arr_delay".')]
@@ -74,6 +76,10 @@ def deprecations(
         bool,
         typer.Option("--announce", help="Tell every owner of a live edge who was not told yet."),
     ] = False,
+    test: Annotated[
+        str | None,
+        typer.Option("--test", help="MODEL@VERSION of a reader, to be run on the replacements."),
+    ] = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,6 +88,7 @@ def deprecations(
     with opened(Settings()) as site:
         system = site.systems.current()
         told = ownership.announce(site, system, now=now, actor=who()) if announce else ()
+        tests = _tested(site, test, now) if test else ()
         found = ownership.statuses(site, system, now=now)
     if as_json:
         say_json(
@@ -89,19 +96,42 @@ def deprecations(
                 "announced": [
                     {"owner": one.owner, "contact": one.contact, "text": one.text} for one in told
                 ],
+                "tested": [
+                    {"edge": one.edge, "replacement": one.replacement, "outcome": one.outcome}
+                    for one in tests
+                ],
                 "deprecations": [_status_json(one) for one in found],
             }
         )
-        return
+        raise typer.Exit(_code(test, tests))
     for one in told:
         say(f"to {one.owner} ({one.contact}): {one.text}")
+    for ran in tests:
+        say(f"{ran.consumer} on {ran.replacement}, for {ran.edge}: {ran.outcome}")
+    if test and not tests:
+        say(f"{test} declares to read no replacement of what it reads; nothing was tested")
     if not found:
         say("nothing that serves deprecates a field")
-        return
-    table(
-        ("field", "removable from", "days left", "use instead", "read by", "owner", "is"),
-        [_status_cells(one) for one in found],
-    )
+    else:
+        table(
+            ("field", "removable from", "days left", "use instead", "read by", "owner", "is"),
+            [_status_cells(one) for one in found],
+        )
+    raise typer.Exit(_code(test, tests))
+
+
+def _tested(site: Site, name: str, now: datetime) -> tuple[ReplacementTest, ...]:
+    from sluiceway.steps.replacement_tests import run_replacement_tests  # takes Hypothesis along
+
+    return run_replacement_tests(site, name, now=now, actor=who())
+
+
+def _code(test: str | None, tests: tuple[ReplacementTest, ...]) -> int:
+    """A list is a yes; a test says what it came to."""
+    if test is None:
+        return 0
+    outcome = worst(one.outcome for one in tests)
+    return {Outcome.PASSED: 0, Outcome.FAILED: 1}.get(outcome, 3)
 
 
 def _status_json(one: DeprecationStatus) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from sluiceway.gates.canary import judge_canary
 from sluiceway.gates.declared import Gate, Levels, Role
-from sluiceway.gates.replay import judge_replay
+from sluiceway.gates.replay import Sums, judge_replay
 from sluiceway.gates.verdicts import CanaryJudgement, HarmEstimate, Reason, Verdict, combine
 from sluiceway.gates.wording import render
 
@@ -13,6 +13,7 @@ __all__ = [
     "Levels",
     "Reason",
     "Role",
+    "Sums",
     "Verdict",
     "combine",
     "judge_canary",

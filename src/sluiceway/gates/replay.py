@@ -8,14 +8,17 @@ import numpy as np
 from sluiceway.gates.declared import Gate, Levels
 from sluiceway.gates.verdicts import HarmEstimate, Reason, Verdict
 from sluiceway.outcomes import Outcome
-from sluiceway.statistics.jackknife import PairedHarm, are_paired, paired_harm
-from sluiceway.statistics.metrics import BlockSums
+from sluiceway.statistics.jackknife import PairedHarm, are_paired, paired_harm, two_way_harm
+from sluiceway.statistics.metrics import BlockSums, TwoWaySums
+
+Sums = BlockSums | TwoWaySums
+"""One arm's evidence for one gate: two-way where units come back in several blocks."""
 
 
 def judge_replay(
     gate: Gate,
-    baseline: BlockSums,
-    candidate: BlockSums,
+    baseline: Sums,
+    candidate: Sums,
     levels: Levels,
     family_size: int,
     *,
@@ -25,7 +28,8 @@ def judge_replay(
 
     Args:
         gate: What is asked.
-        baseline: The champion's sums.
+        baseline: The champion's sums. Two-way sums are judged by two-way errors, which are never
+            smaller than those by blocks alone; of one unit only there is no error, hence no PASSED.
         candidate: The candidate's sums over the same rows.
         levels: Levels of the plan.
         family_size: Gates of the plan, which share the rollback level (Bonferroni).
@@ -38,7 +42,8 @@ def judge_replay(
     if family_size < 1 or looks < 1:
         raise ValueError(f"family_size {family_size} and looks {looks} must be at least 1")
     alpha, rollback_alpha = levels.alpha / looks, levels.rollback_alpha / (looks * family_size)
-    arms = {"baseline": baseline, "candidate": candidate}
+    ways = (baseline, candidate)
+    arms = {"baseline": _by_block(baseline), "candidate": _by_block(candidate)}
     open_verdict = Verdict(
         gate=gate,
         outcome=Outcome.INCONCLUSIVE,
@@ -72,24 +77,46 @@ def judge_replay(
         if faulty:
             where = faulty[0] if len(faulty) == 1 else "both"
             return error(reason, sum(faults.values()), where)
-    if not are_paired(baseline, candidate) or not np.array_equal(
-        baseline.unlabelled, candidate.unlabelled
-    ):
+    before, after = arms.values()
+    same_rows = _are_paired(*ways) and np.array_equal(before.unlabelled, after.unlabelled)
+    if not same_rows:
         return error(Reason.NOT_PAIRED)
     if open_verdict.rows == 0:
         return open_verdict
 
-    paired = paired_harm(baseline, candidate)
+    if isinstance(baseline, TwoWaySums) and isinstance(candidate, TwoWaySums):
+        paired, two_way = two_way_harm(baseline, candidate), True
+    else:
+        paired, two_way = paired_harm(before, after), False
     if any(math.isnan(one) for one in (paired.baseline, paired.candidate)):
         return replace(open_verdict, reason=Reason.METRIC_UNDEFINED)
     if not all(math.isfinite(one) for one in (paired.harm, paired.baseline, paired.candidate)):
         return error(Reason.NOT_FINITE)
-    return _judge_estimate(open_verdict, paired, levels)
+    return _judge_estimate(open_verdict, paired, levels, two_way=two_way)
 
 
-def _judge_estimate(open_verdict: Verdict, paired: PairedHarm, levels: Levels) -> Verdict:
+def _by_block(sums: Sums) -> BlockSums:
+    return sums.blocks if isinstance(sums, TwoWaySums) else sums
+
+
+def _are_paired(baseline: Sums, candidate: Sums) -> bool:
+    """Whether both arms hold the same rows, of the same units where these are told apart."""
+    if isinstance(baseline, TwoWaySums) and isinstance(candidate, TwoWaySums):
+        return (
+            are_paired(baseline.blocks, candidate.blocks)
+            and are_paired(baseline.units, candidate.units)
+            and are_paired(baseline.cells, candidate.cells)
+        )
+    if isinstance(baseline, TwoWaySums) or isinstance(candidate, TwoWaySums):
+        return False
+    return are_paired(baseline, candidate)
+
+
+def _judge_estimate(
+    open_verdict: Verdict, paired: PairedHarm, levels: Levels, *, two_way: bool
+) -> Verdict:
     """The rungs for a finite harm, from "cannot tell" up."""
-    estimate, rollback_low = _estimate(open_verdict, paired)
+    estimate, rollback_low = _estimate(open_verdict, paired, two_way=two_way)
     verdict = replace(open_verdict, estimate=estimate, rollback_low=rollback_low)
     margin = verdict.gate.margin
 
@@ -113,7 +140,9 @@ def _judge_estimate(open_verdict: Verdict, paired: PairedHarm, levels: Levels) -
     return says(Outcome.INCONCLUSIVE, Reason.MARGIN_NOT_EXCLUDED)
 
 
-def _estimate(verdict: Verdict, paired: PairedHarm) -> tuple[HarmEstimate, float | None]:
+def _estimate(
+    verdict: Verdict, paired: PairedHarm, *, two_way: bool
+) -> tuple[HarmEstimate, float | None]:
     def finite(number: float) -> float | None:
         return number if math.isfinite(number) else None
 
@@ -128,6 +157,7 @@ def _estimate(verdict: Verdict, paired: PairedHarm) -> tuple[HarmEstimate, float
         candidate=paired.candidate,
         rows=paired.rows,
         blocks=paired.blocks,
-        method=f"paired delete-a-{verdict.gate.block} jackknife",
+        method=f"paired delete-a-{verdict.gate.block} jackknife"
+        + (", two-way with units that come back" if two_way else ""),
     )
     return estimate, rollback_low

@@ -1,5 +1,11 @@
 """Planning: what a canary needs before it begins, and what promotions may spend together."""
 
+from sluiceway.planning.block_length import (
+    BlockLength,
+    block_length,
+    in_blocks,
+    render_block_length,
+)
 from sluiceway.planning.detectable import (
     Detectable,
     detectable_in_canary,
@@ -12,16 +18,20 @@ from sluiceway.planning.wording import render_detectable, render_power
 
 __all__ = [
     "GROWS_UP_TO_LOG_E",
+    "BlockLength",
     "CanaryPower",
     "Detectable",
     "Fit",
     "GatePower",
     "RecordedHarms",
     "Schedule",
+    "block_length",
     "detectable_in_canary",
     "detectable_in_replay",
+    "in_blocks",
     "plan_canary",
     "recorded_harms",
+    "render_block_length",
     "render_detectable",
     "render_power",
 ]

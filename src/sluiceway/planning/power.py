@@ -6,13 +6,14 @@ for a harmless candidate". ``docs/planning.md`` has the method, its sources and 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
 import numpy as np
 
 from sluiceway.gates import Gate, Levels, Role
+from sluiceway.planning.block_length import BlockLength, in_blocks, in_longer_blocks
 from sluiceway.planning.detectable import Detectable
 from sluiceway.planning.harms import RecordedHarms, expected_of
 from sluiceway.planning.schedule import Schedule
@@ -95,7 +96,9 @@ class CanaryPower:
         wanted: The wanted probability.
         simulations: Canaries played; fewer where a refusal was clear before.
         seed: Seed of the simulation.
-        recorded_blocks: Blocks of the record it rests on.
+        recorded_blocks: Blocks of the record it rests on, as long as the canary's.
+        blocks: How long a block is, for this plan and its canary, and why; None in journals older
+            than that.
         gates: Each required gate, the one that needs most first.
     """
 
@@ -115,6 +118,7 @@ class CanaryPower:
     seed: int
     recorded_blocks: int
     gates: tuple[GatePower, ...]
+    blocks: BlockLength | None = None
 
     @property
     def fit(self) -> Fit:
@@ -133,6 +137,7 @@ def plan_canary(
     seed: int,
     wanted: float = WANTED,
     simulations: int = SIMULATIONS,
+    blocks: BlockLength | None = None,
 ) -> CanaryPower:
     """Simulate the canary of a harmless candidate, through the judge and states of real ones.
 
@@ -140,11 +145,16 @@ def plan_canary(
         gates: All gates of the plan.
         levels: Levels of the plan.
         recorded: What a shadow replay measured, every unit paired.
-        schedule: The canary's steps and times.
+        schedule: The canary's steps and times, with the declared length of a block.
         seed: Fixes every draw.
         wanted: Probability with which all required gates together must pass.
         simulations: Canaries to play, unless it is refused clearly before.
+        blocks: How long its blocks are to be, where not as declared; all of it is planned in them.
     """
+    if blocks is not None:
+        recorded = in_longer_blocks(recorded, blocks)
+        schedule = replace(schedule, block=blocks.length)
+        gates = [in_blocks(gate, blocks) for gate in gates]
     expected = [expected_of(recorded.of(gate), levels.alpha) for gate in gates]
     units = recorded.usual_units
     canaries = Canaries(gates, expected, levels, schedule, units)
@@ -183,6 +193,7 @@ def plan_canary(
             wanted=wanted,
             seed=seeds[-1],
         ),
+        blocks=blocks,
     )
 
 

@@ -4,6 +4,7 @@ import math
 
 from sluiceway.durations import render_duration
 from sluiceway.gates import Gate
+from sluiceway.planning.block_length import render_block_length
 from sluiceway.planning.detectable import Detectable
 from sluiceway.planning.power import CanaryPower, Fit
 
@@ -14,6 +15,10 @@ def render_power(power: CanaryPower) -> str:
     For example: ``a harmless candidate passes all required gates within 14 days (12,600 units)
     with probability 0.80, and by the deadline of 35d (33 days) with 0.99``.
     """
+    return f"{_needs(power)}{_in_blocks(power)}"
+
+
+def _needs(power: CanaryPower) -> str:
     wanted = f"{power.wanted:.2f}"
     if power.fit is Fit.REFUSED:
         return f"{_refusal(power)}{_tightest(power)}"
@@ -45,6 +50,16 @@ def _refusal(power: CanaryPower) -> str:
         f"wanted and needs more than the {_blocks(power, power.blocks_longest)} "
         f"({power.blocks_longest * power.usual_units:,} units) until then"
     )
+
+
+def _in_blocks(power: CanaryPower) -> str:
+    """Why the blocks counted here are longer than declared, and what that leaves of the record."""
+    if power.blocks is None or not power.blocks.is_longer:
+        return ""
+    said = f"; {render_block_length(power.blocks)}"
+    if power.recorded_blocks < 2:
+        said += f"; the record holds {power.recorded_blocks} such blocks, so nothing can be planned"
+    return said
 
 
 def _tightest(power: CanaryPower) -> str:

@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sluiceway.gates import Gate, Role
+from sluiceway.gates import Gate, Role, Sums
 from sluiceway.replay.evaluate import Answers
+from sluiceway.replay.measure import recurring_units
 from sluiceway.replay.partitions import Column, Floats, Partition
 from sluiceway.slices import Slice, SliceVariable, find_slices, slices_of
 from sluiceway.slices.values import MOST_LEVELS
 from sluiceway.statistics.metrics import AdditiveMetric, BlockSums, metric_named
 from sluiceway.statistics.sliced import Levels, sliced_sums
+from sluiceway.statistics.two_way import TwoWayAccumulator
 
 FINDING_SHARE = 0.4
 """Share of the window's blocks, the first ones, that slices are looked for on."""
@@ -28,8 +30,8 @@ class SliceMeasurement:
     """One guard and both arms' sums of it."""
 
     gate: Gate
-    baseline: BlockSums
-    candidate: BlockSums
+    baseline: Sums
+    candidate: Sums
 
 
 class SliceMeter:
@@ -41,6 +43,7 @@ class SliceMeter:
         automatic: Slices to look for.
         blocks: Blocks of the whole window.
         arms: Names of the baseline's and the candidate's arm.
+        recurring: Raw column that says whom a row is about, for two-way errors; None without.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class SliceMeter:
         automatic: int,
         blocks: int,
         arms: tuple[str, str],
+        recurring: str | None = None,
     ) -> None:
         self._gates = [
             gate
@@ -61,6 +65,8 @@ class SliceMeter:
         self._automatic = automatic
         self._finding_blocks = int(blocks * FINDING_SHARE)
         self._arms = arms
+        self._recurring = recurring
+        self._ways: dict[tuple[str, Slice], tuple[TwoWayAccumulator, TwoWayAccumulator]] = {}
         self._seen = 0
         self._rows: list[_FindingRows] = []
         self._found: dict[str, tuple[Slice, ...]] | None = None
@@ -77,6 +83,7 @@ class SliceMeter:
         self._rows.clear()
         self._found = None
         self._sums.clear()
+        self._ways.clear()
 
     def add(self, part: Partition, answers: Answers) -> None:
         """Measure one partition; they come in order."""
@@ -107,10 +114,11 @@ class SliceMeter:
         return tuple(
             SliceMeasurement(
                 gate=replace(gate, role=Role.GUARD, slice=one, weight=weight),
-                baseline=self._sums[gate.name, one][0],
-                candidate=self._sums[gate.name, one][1],
+                baseline=before,
+                candidate=after,
             )
             for gate, one in kept
+            for before, after in [self._evidence(gate, one)]
         )
 
     def _slices_for(self, gate: Gate, part: Partition, looking: bool) -> list[Slice]:
@@ -144,6 +152,30 @@ class SliceMeter:
                 if known is None
                 else (known[0].merge(pair.baseline), known[1].merge(pair.candidate))
             )
+
+            if self._recurring is not None:
+                self._add_ways(gate, one, part, label, (before, after))
+
+    def _add_ways(
+        self, gate: Gate, one: Slice, part: Partition, label: Floats, arms: tuple[Floats, Floats]
+    ) -> None:
+        metric = metric_named(gate.metric)
+        fresh = TwoWayAccumulator(metric), TwoWayAccumulator(metric)
+        inside = one.holds(part.columns)
+        units = recurring_units(part, self._recurring or "")[inside]
+        given = arms[0][inside] if metric.paired else None
+        for answers, collected in zip(
+            arms, self._ways.setdefault((gate.name, one), fresh), strict=True
+        ):
+            collected.add(
+                label[inside], answers[inside], part.blocks[inside], units, reference=given
+            )
+
+    def _evidence(self, gate: Gate, one: Slice) -> tuple[Sums, Sums]:
+        if self._recurring is None:
+            return self._sums[gate.name, one]
+        before, after = self._ways[gate.name, one]
+        return before.finish(), after.finish()
 
     def _of(self, gate: Gate, part: Partition, answers: Answers) -> tuple[Floats, Floats, Floats]:
         name = f"{gate.model}.{gate.field}"

@@ -179,14 +179,32 @@ def _after_rollback(story: Story) -> list[str]:
         owners = joined(contacts(story, story.state.incident.owners))
         said.append(f"An incident was opened for {owners}.")
     said += _origin_said(story)
+    said += _way_back_said(story)
     diagnosed = story.state.diagnosed
     if diagnosed is not None and diagnosed.fault is not None:
         said.append(f"The origin could not be found out: {diagnosed.fault}.")
     return said
 
 
+def _way_back_said(story: Story) -> list[str]:
+    back = story.state.way_back
+    if back is None:
+        return []
+    said = [f"{back.reason[0].upper()}{back.reason[1:]}."]
+    if not back.stays:
+        return said
+    names = [member.name for member in back.stays]
+    if story.state.part_served is not None:
+        verb = "serves" if len(names) == 1 else "serve"
+        return [*said, f"{joined(names)} {verb} on, as a generation of their own."]
+    return [*said, f"The rest may go by itself: sluiceway rollout {' '.join(names)}"]
+
+
 def _after_rejection(story: Story) -> list[str]:
     ended = story.state.ended
+    if ended is not None and ended.must_go_with:
+        names = " ".join([*story.wanted, *ended.must_go_with])
+        return [f"Propose them as one release: sluiceway rollout {names}"]
     if ended is not None and ended.phase is Phase.CONTRACTS:
         return _after_broken_contract(story)
     return _origin_said(story)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from sluiceway.attribution import Attribution
+from sluiceway.contracts.clearing import touched_sentence
 from sluiceway.gates import Verdict, render
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
@@ -103,10 +104,12 @@ def _contracts(story: Story) -> list[str]:
 
 
 def _checks(checked: ContractsChecked) -> list[str]:
-    return [
-        f"  {_MARKS[one.outcome]} {one.model}@{one.version}: {one.sentence}"
-        for one in checked.checks
-    ]
+    """Each version's check, then how the edges stand that its changes touch."""
+    lines = []
+    for one in checked.checks:
+        lines.append(f"  {_MARKS[one.outcome]} {one.model}@{one.version}: {one.sentence}")
+        lines += [f"      {touched_sentence(edge)}" for edge in one.touched]
+    return lines
 
 
 def _shadow(measured: ShadowMeasured) -> list[str]:

@@ -11,6 +11,7 @@ from sluiceway.attribution.sources import HEARD_AT_MOST
 from sluiceway.durations import render_duration
 from sluiceway.gates import Levels, Verdict, render
 from sluiceway.journal import Event
+from sluiceway.planning import render_block_length
 from sluiceway.reports.advice import headline, what_now
 from sluiceway.reports.attribution_rows import (
     alternatives_said,
@@ -45,6 +46,7 @@ from sluiceway.reports.walk import event_rows, phase_rows
 from sluiceway.rights import waits_for
 from sluiceway.rollouts.endings import Ending, Phase
 from sluiceway.rollouts.events import CanaryPlanned, DeadlineLengthened, ShadowMeasured
+from sluiceway.rollouts.plan import Plan
 from sluiceway.system.values import System
 
 _TONES = {
@@ -242,7 +244,7 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
             f"{limit} of labels missing",
         ),
         ("Rollback", f"{family} over all looks{bonferroni}"),
-        ("Blocks", f"{render_duration(plan.canary.block)}, cut in {plan.timezone}"),
+        ("Blocks", _blocks_said(story, plan)),
         (
             "Shadow",
             f"{render_duration(plan.shadow_window)} up to {moment(plan.shadow_end)} UTC, "
@@ -266,6 +268,12 @@ def _needed(story: Story) -> tuple[tuple[str, str], ...]:
     planned = (CanaryPlanned, DeadlineLengthened)
     said = [f"{sentence(one.what)}." for one in story.told if isinstance(one.what, planned)]
     return (("Canary needs", " ".join(said)),) if said else ()
+
+
+def _blocks_said(story: Story, plan: Plan) -> str:
+    said = f"{render_duration(plan.canary.block)}, cut in {plan.timezone}"
+    blocks = story.state.blocks
+    return said if blocks is None else f"{said}; canary: {render_block_length(blocks)}"
 
 
 @lru_cache(maxsize=1)

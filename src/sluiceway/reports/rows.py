@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sluiceway.contracts.change_kinds import alternatives_in_words
 from sluiceway.contracts.change_kinds import sentence as change_sentence
+from sluiceway.contracts.clearing import Standing, TouchedEdge
 from sluiceway.contracts.promises import Finding
 from sluiceway.contracts.promises import sentence as promise_sentence
 from sluiceway.contracts.versions import version_sentence
 from sluiceway.durations import render_duration
 from sluiceway.gates import Gate, Verdict, render
+from sluiceway.outcomes import Outcome
 from sluiceway.planning.budget import BudgetVerdict, render_budget
 from sluiceway.reports.advice import contacts, relying_owners
 from sluiceway.reports.figures import (
@@ -194,6 +197,19 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TouchedRow:
+    """How one edge stands that a change touches, and who reads it."""
+
+    edge: str
+    change: str
+    relied_on: str
+    standing: str
+    badge: str
+    cleared_by: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractRow:
     """What one candidate came to against its contract."""
 
@@ -205,6 +221,7 @@ class ContractRow:
     versions: tuple[str, ...]
     findings: tuple[FindingRow, ...]
     broken: tuple[tuple[str, str], ...]
+    touched: tuple[TouchedRow, ...]
 
 
 def contract_rows(story: Story) -> tuple[ContractRow, ...]:
@@ -220,7 +237,10 @@ def _contract_row(story: Story, check: ContractCheck) -> ContractRow:
         outcome=check.outcome.value,
         sentence=check.sentence,
         sample=f"{check.rows:,} recorded rows answered in {took}" if check.rows else "",
-        changes=tuple((change_sentence(one), bool(one.breaks)) for one in check.changes),
+        changes=tuple(
+            (change_sentence(one), bool(one.breaks))
+            for one in (*check.changes, *(c for c in check.member_changes if not c.breaks))
+        ),
         versions=(
             *(version_sentence(one) for one in check.version_findings),
             *(removal_sentence(one) for one in check.removals),
@@ -230,6 +250,26 @@ def _contract_row(story: Story, check: ContractCheck) -> ContractRow:
             (edge, ", ".join(contacts(story, relying_owners(story, [edge]))))
             for edge in check.broken_edges
         ),
+        touched=tuple(_touched_row(story, one) for one in check.touched),
+    )
+
+
+_BADGES = {
+    Standing.CLEARED: Outcome.PASSED,
+    Standing.AWAITS: Outcome.INCONCLUSIVE,
+    Standing.BROKEN: Outcome.FAILED,
+}
+
+
+def _touched_row(story: Story, one: TouchedEdge) -> TouchedRow:
+    return TouchedRow(
+        edge=one.edge,
+        change=change_sentence(one.change),
+        relied_on=", ".join(one.relied_on),
+        standing=one.standing.value,
+        badge=_BADGES[one.standing].value,
+        cleared_by=alternatives_in_words(one.change.cleared_by),
+        owner=", ".join(contacts(story, relying_owners(story, [one.edge]))),
     )
 
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from sluiceway.durations import render_duration
 from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
-from sluiceway.planning import Fit, render_power
+from sluiceway.planning import CanaryPower, Fit, render_block_length, render_power
 from sluiceway.reports.figures import count, day, duration, joined, spoken
 from sluiceway.rights import Acknowledgement, waits_for
 from sluiceway.rollouts.events import (
@@ -31,6 +31,7 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    PartServed,
     Planned,
     Promoted,
     ReplacementTested,
@@ -41,6 +42,7 @@ from sluiceway.rollouts.events import (
     StepEntered,
     TrafficStopped,
     Waited,
+    WayBackPlanned,
 )
 from sluiceway.rollouts.reasons import audit_reason
 
@@ -56,6 +58,13 @@ def sentence(happening: Happening) -> str:
     return " ".join(_said(happening).split())
 
 
+def _canary_planned(power: CanaryPower) -> str:
+    said = f"Canary planned, {_FITS[power.fit]}: {render_power(power)}"
+    if power.blocks is None or power.blocks.is_longer:
+        return said  # the numbers of longer blocks say why they are
+    return f"{said}; {render_block_length(power.blocks)}"
+
+
 def _said(happening: Happening) -> str:
     match happening:
         case Requested():
@@ -69,7 +78,7 @@ def _said(happening: Happening) -> str:
         case ShadowMeasured():
             return _shadow_measured(happening)
         case CanaryPlanned():
-            return f"Canary planned, {_FITS[happening.power.fit]}: {render_power(happening.power)}"
+            return _canary_planned(happening.power)
         case DeadlineLengthened():
             before, after = (render_duration(d) for d in (happening.before, happening.after))
             return f"The canary's deadline was moved from {before} to {after} after its first step"
@@ -100,7 +109,10 @@ def _said(happening: Happening) -> str:
 
 _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
-) | (Ended | Adopted | DeprecationAnnounced | Acknowledged | ReplacementTested)
+) | (
+    (WayBackPlanned | PartServed | Ended | Adopted)
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested)
+)
 
 
 def _decided(happening: _Decided) -> str:
@@ -114,6 +126,10 @@ def _decided(happening: _Decided) -> str:
             return f"The champion was put back: release {happening.release[:12]} serves again"
         case Diagnosed():
             return _diagnosed(happening)
+        case WayBackPlanned():
+            return f"The way back: {happening.reason}"
+        case PartServed():
+            return f"Release {happening.release[:12]} serves: what may stay, without what is bad"
         case IncidentOpened():
             return f"Incident opened for {joined(happening.owners)}: {happening.title}"
         case Confirmed():

@@ -78,8 +78,8 @@ class Story:
 
     @property
     def plan(self) -> Plan | None:
-        """The plan, once there is one."""
-        return self.state.plan
+        """The plan, once there is one, in the blocks that its canary was planned with."""
+        return self.state.live_plan
 
     @property
     def wanted(self) -> tuple[str, ...]:

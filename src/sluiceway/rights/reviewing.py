@@ -1,6 +1,6 @@
 """What somebody should look after, owner by owner, before it becomes somebody else's incident."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,7 +12,7 @@ from sluiceway.durations import render_duration
 from sluiceway.releases import Member
 from sluiceway.rights.acknowledging import Acknowledgement, other_end
 from sluiceway.rights.announcing import DeprecationStatus
-from sluiceway.system.values import Edge, System
+from sluiceway.system.values import System
 
 
 class ReviewCode(StrEnum):
@@ -68,30 +68,28 @@ class Serving:
         contracts: The contract that is in force, by model.
         statuses: How far each deprecation is.
         acknowledgements: Everything that owners agreed to.
-        seen_edges: Names of the edges whose two versions were replayed together and passed.
+        unseen_edges: By the name of an edge whose two versions no recent replay has seen together
+            and passed, what there is instead, in words.
     """
 
     members: Mapping[str, Member]
     contracts: Mapping[str, Contract]
     statuses: tuple[DeprecationStatus, ...]
     acknowledgements: tuple[Acknowledgement, ...]
-    seen_edges: Collection[str]
+    unseen_edges: Mapping[str, str]
 
 
-def review(
-    system: System, serving: Serving | None, *, ignores: Iterable[Expiring] = (), today: date
-) -> tuple[ReviewFinding, ...]:
+def review(system: System, serving: Serving | None, *, today: date) -> tuple[ReviewFinding, ...]:
     """Everything that somebody should look after, by owner.
 
     Args:
         serving: None where nothing serves, or where it could not be looked at; what it would tell
             is then not in the answer.
-        ignores: What is left out of answers for a while.
     """
     found = [
         *duplicated_features(system),
         *owners_who_left(system, today),
-        *running_out(system, ignores, today),
+        *running_out(system, _of_ignores(system), today),
     ]
     if serving is not None:
         found += [
@@ -159,6 +157,19 @@ def running_out(
             yield _finding(entry.owner, ReviewCode.EXPIRING, entry.subject, detail)
 
 
+def _of_ignores(system: System) -> Iterator[Expiring]:
+    for one in system.ignores:
+        producer, consumer = (
+            f"{name}@{version}" if version else name
+            for name, version in (
+                (one.producer, one.producer_version),
+                (one.consumer, one.consumer_version),
+            )
+        )
+        subject = f"ignore of {producer} → {consumer}"
+        yield Expiring(owner=one.owner, subject=subject, expires=one.expires)
+
+
 def _of_acknowledgements(serving: Serving) -> Iterator[Expiring]:
     """The newest acknowledgement of each thing, where it has an end."""
     newest: dict[tuple[str, str | None, str | None], Acknowledgement] = {}
@@ -185,19 +196,10 @@ def unacknowledged(statuses: Iterable[DeprecationStatus]) -> Iterator[ReviewFind
 def edges_without_evidence(system: System, serving: Serving) -> Iterator[ReviewFinding]:
     """Edges between serving versions that no replay has seen together."""
     for edge in system.edges:
-        if edge.field is None or edge.name in serving.seen_edges:
-            continue
-        if edge.producer not in serving.members:
-            continue
-        detail = f"no passed replay of {_versions(edge, serving.members)} is known"
-        owner = other_end(system, edge).name
-        yield _finding(owner, ReviewCode.EDGE_WITHOUT_EVIDENCE, edge.name, detail)
-
-
-def _versions(edge: Edge, members: Mapping[str, Member]) -> str:
-    consumer = members.get(edge.consumer)
-    producer = members[edge.producer].name
-    return f"{producer} with {consumer.name}" if consumer else producer
+        detail = serving.unseen_edges.get(edge.name)
+        if detail is not None:
+            owner = other_end(system, edge).name
+            yield _finding(owner, ReviewCode.EDGE_WITHOUT_EVIDENCE, edge.name, detail)
 
 
 def duplicated_features(system: System) -> Iterator[ReviewFinding]:

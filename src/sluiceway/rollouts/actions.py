@@ -155,6 +155,16 @@ class Diagnose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanWayBack:
+    """Work out whether only the origin of the harm has to go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServePart:
+    """Move the champion pointer to what may stay of the release."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIncident:
     """Tell people."""
 
@@ -184,6 +194,8 @@ Action = (
     | RollBack
     | RestoreChampion
     | Diagnose
+    | PlanWayBack
+    | ServePart
     | OpenIncident
     | End
 )
@@ -216,8 +228,9 @@ def next_action(
         if behind is not None:
             return Wait(until=None, reason=f"waits for {behind}", behind=behind)
         return MakePlan()
+    live = state.live_plan or state.plan
     if state.promoted is not None:
-        return _watch(state, state.plan, now)
+        return _watch(state, live, now)
     if state.contracts is None or state.contracts.outcome is not Outcome.PASSED:
         return _contracts(state.contracts, state.contract_attempts)
     if not state.shadows or state.shadows[-1].outcome is not Outcome.PASSED:
@@ -227,7 +240,7 @@ def next_action(
         return unfit
     if state.needed and (state.refused is not None or not state.approved):
         return _approval(state)
-    return _canary(state, state.plan, now)
+    return _canary(state, live, now)
 
 
 def _contracts(checked: ContractsChecked | None, attempts: int) -> Action:
@@ -408,17 +421,34 @@ def _was_watched(state: RolloutState, plan: Plan) -> bool:
 
 
 def _after_rollback(state: RolloutState) -> Action:
+    # The whole release goes first: what harms must not serve while anybody thinks.
     if state.promoted is not None and state.restored is None:
         return RestoreChampion()
     if state.diagnosed is None:
         return Diagnose()
+    if state.way_back is None and _may_go_back_in_part(state):
+        return PlanWayBack()
+    partial = state.way_back is not None and state.way_back.release is not None
+    if partial and state.promoted is not None and state.part_served is None:
+        return ServePart()
     if state.incident is None:
         return OpenIncident()
     assert state.rollback is not None
     found = state.diagnosed.attribution
     origin = found.origin if found else None
     phase = Phase.WATCH if state.promoted is not None else Phase.CANARY
-    return _end(Ending.ROLLED_BACK, phase, state.rollback.code, state.rollback.reason, origin)
+    reason = state.rollback.reason
+    if state.way_back is not None:
+        reason += f". {state.way_back.reason}"
+    return _end(Ending.ROLLED_BACK, phase, state.rollback.code, reason, origin)
+
+
+def _may_go_back_in_part(state: RolloutState) -> bool:
+    """Whether several versions went out together and the harm was traced to some of them."""
+    assert state.diagnosed is not None
+    found = state.diagnosed.attribution
+    several = state.plan is not None and len(state.plan.members) > 1
+    return several and found is not None and found.origin is not None and bool(found.revert)
 
 
 def due_look(state: RolloutState, plan: Plan, now: datetime) -> Look | None:

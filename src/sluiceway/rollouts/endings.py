@@ -34,6 +34,7 @@ class ReasonCode(StrEnum):
     BAD_INPUT = "bad_input"
     ALREADY_CHAMPION = "already_champion"
     NO_CHAMPION = "no_champion"
+    MUST_GO_WITH = "must_go_with"
     CONTRACT_CHANGE_BREAKS_CONSUMERS = "contract_change_breaks_consumers"
     REMOVAL_REFUSED = "removal_refused"
     PROMISE_BROKEN = "promise_broken"

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from sluiceway.attribution import Attribution, Origin
 from sluiceway.canonical import as_json
 from sluiceway.contracts.change_kinds import Change
+from sluiceway.contracts.clearing import TouchedEdge
 from sluiceway.contracts.promises import Finding
 from sluiceway.contracts.versions import VersionFinding
 from sluiceway.features import FeatureAudit
@@ -21,6 +22,7 @@ from sluiceway.journal import Draft, Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.budget import BudgetVerdict
+from sluiceway.releases import Member
 from sluiceway.rights import (
     Acknowledgement,
     Announcement,
@@ -76,6 +78,8 @@ class ContractCheck:
         seconds: Wall time of answering them.
         removals: Why fields that it promises no longer may not go yet.
         agreed_edges: Names of edges that it breaks with their owners' acknowledgement.
+        member_changes: What else changed since the champion's version, which no contract shows.
+        touched: How each edge stands that one of the changes touches; empty in older journals.
     """
 
     model: str
@@ -91,6 +95,8 @@ class ContractCheck:
     sentence: str
     removals: tuple[RemovalFinding, ...] = ()
     agreed_edges: tuple[str, ...] = ()
+    member_changes: tuple[Change, ...] = ()
+    touched: tuple[TouchedEdge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +308,35 @@ class Diagnosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayBackPlanned:
+    """What of a release that failed goes back was worked out: only the origin, where that fits.
+
+    Attributes:
+        back: Models that go back, sorted.
+        stays: The versions that may stay; empty where the whole release goes back.
+        release: Content hash of what is to serve then, on top of the champion of that moment;
+            None where the whole release goes back.
+        reason: In words, with why more goes back than what is bad.
+    """
+
+    back: tuple[str, ...]
+    stays: tuple[Member, ...]
+    release: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartServed:
+    """The champion pointer moved to what may stay of a release, in this event's transaction.
+
+    Attributes:
+        release: Content hash of what serves from here on.
+    """
+
+    release: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentOpened:
     """People are told.
 
@@ -342,13 +377,18 @@ class FeaturesAudited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The rollout is over."""
+    """The rollout is over.
+
+    Attributes:
+        must_go_with: ``model@version`` of what would have to go along; empty where that is not why.
+    """
 
     ending: Ending
     phase: Phase
     code: ReasonCode
     reason: str
     origin: Origin | None = None
+    must_go_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,6 +441,8 @@ Happening = (
     | RollbackDecided
     | ChampionRestored
     | Diagnosed
+    | WayBackPlanned
+    | PartServed
     | IncidentOpened
     | Confirmed
     | Ended

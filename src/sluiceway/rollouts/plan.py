@@ -1,12 +1,12 @@
 """The plan of a rollout: everything that was fixed before the first evidence was looked at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sluiceway.blocks import BlockCalendar
 from sluiceway.gates import Gate, Levels
 from sluiceway.graph import BlastRadius, blast_radius
-from sluiceway.planning import Schedule
+from sluiceway.planning import BlockLength, Schedule, in_blocks
 from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.rights import approvals_needed
@@ -63,6 +63,20 @@ class Plan:
     def calendar(self) -> BlockCalendar:
         """How its evidence is cut into blocks."""
         return BlockCalendar(timezone=self.timezone, length=self.canary.block)
+
+    def in_blocks(self, blocks: BlockLength) -> "Plan":
+        """The plan with live evidence in blocks of the length that its canary was planned with.
+
+        A watch that could not see one of them end lasts one block.
+        """
+        if not blocks.is_longer:
+            return self
+        return replace(
+            self,
+            gates=tuple(in_blocks(gate, blocks) for gate in self.gates),
+            canary=replace(self.canary, block=blocks.length),
+            watch=replace(self.watch, window=max(self.watch.window, blocks.length)),
+        )
 
     @property
     def levels(self) -> Levels:

@@ -64,7 +64,8 @@ def project(
                 wanted["shadow"] = member.version
             if _in_canary(state):
                 wanted["canary"] = member.version
-            if state.promoted is None or state.restored is not None:
+            gone_back = state.restored is not None and state.part_served is None
+            if state.promoted is None or gone_back:
                 continue
             serves = serving.get(member.model) == member.version
             if not serves:  # gone back from by hand, unless a later promotion retires it below

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sluiceway.gates import Gate
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.planning import CanaryPower
+from sluiceway.planning import BlockLength, CanaryPower, in_blocks
 from sluiceway.rights import GivenApproval, NeededApproval, listed_approvals, still_open
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
@@ -27,6 +27,7 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    PartServed,
     Planned,
     Promoted,
     Requested,
@@ -36,6 +37,7 @@ from sluiceway.rollouts.events import (
     StepEntered,
     TrafficStopped,
     Waited,
+    WayBackPlanned,
     happening,
 )
 from sluiceway.rollouts.plan import Plan
@@ -52,6 +54,7 @@ _MOVES_THE_WORLD = (
     Promoted,
     RollbackDecided,
     ChampionRestored,
+    PartServed,
     Ended,
 )
 
@@ -67,6 +70,8 @@ class RolloutState:
         requested_by: Who asked for it.
         given: Every approval that was given.
         power: What the canary needs, simulated from the latest shadow replay.
+        blocks: How long the blocks of live evidence are, from the canary's plan; it does not
+            change once the canary has begun.
         lengthened: The deadline that replaced the plan's, where one did.
         first_step_at: When the candidate first got traffic.
         step_at: When the present step was entered.
@@ -89,6 +94,7 @@ class RolloutState:
     contract_attempts: int = 0
     shadows: tuple[ShadowMeasured, ...] = ()
     power: CanaryPower | None = None
+    blocks: BlockLength | None = None
     lengthened: DeadlineLengthened | None = None
     approval_requested: ApprovalRequested | None = None
     given: tuple[GivenApproval, ...] = ()
@@ -112,6 +118,8 @@ class RolloutState:
     rollback: RollbackDecided | None = None
     restored: ChampionRestored | None = None
     diagnosed: Diagnosed | None = None
+    way_back: WayBackPlanned | None = None
+    part_served: PartServed | None = None
     incident: IncidentOpened | None = None
     ended: Ended | None = None
 
@@ -119,7 +127,15 @@ class RolloutState:
     def slice_gates(self) -> tuple[Gate, ...]:
         """The slices' guards, frozen by the shadow replay that passed."""
         measured = self.shadows[-1] if self.shadows else None
-        return tuple(one.gate for one in measured.slices) if measured else ()
+        gates = tuple(one.gate for one in measured.slices) if measured else ()
+        return tuple(in_blocks(one, self.blocks) for one in gates) if self.blocks else gates
+
+    @property
+    def live_plan(self) -> Plan | None:
+        """The plan with its live evidence in the blocks that its canary was planned with."""
+        if self.plan is None or self.blocks is None:
+            return self.plan
+        return self.plan.in_blocks(self.blocks)
 
     @property
     def needed(self) -> tuple[NeededApproval, ...]:
@@ -197,9 +213,11 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
         case ShadowMeasured():
             # What was planned from an earlier replay does not hold for a new one.
             shadows = (*state.shadows, happened)
-            return replace(state, shadows=shadows, power=None, lengthened=None)
+            blocks = None if state.step is None else state.blocks
+            return replace(state, shadows=shadows, power=None, lengthened=None, blocks=blocks)
         case CanaryPlanned():
-            return replace(state, power=happened.power)
+            blocks = happened.power.blocks if state.step is None else state.blocks
+            return replace(state, power=happened.power, blocks=blocks)
         case DeadlineLengthened():
             return replace(state, lengthened=happened)
         case ApprovalRequested():
@@ -247,6 +265,10 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             return replace(state, restored=happened)
         case Diagnosed():
             return replace(state, diagnosed=happened)
+        case WayBackPlanned():
+            return replace(state, way_back=happened)
+        case PartServed():
+            return replace(state, part_served=happened)
         case IncidentOpened():
             return replace(state, incident=happened)
         case Confirmed():

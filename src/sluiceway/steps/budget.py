@@ -4,17 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sluiceway.gates import Levels, Reason, Verdict, judge_replay
+from sluiceway.gates import Levels, Reason, Sums, Verdict, judge_replay
 from sluiceway.outcomes import Outcome
 from sluiceway.planning.budget import BudgetVerdict, Served, best_generation, judge_budget
 from sluiceway.releases import Release
 from sluiceway.replay.evaluate import Arm
-from sluiceway.rollouts.events import Adopted, ChampionRestored, Promoted, happening
+from sluiceway.rollouts.events import (
+    Adopted,
+    ChampionRestored,
+    PartServed,
+    Promoted,
+    happening,
+)
 from sluiceway.rollouts.plan import Plan
-from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.site import Site
 
-_MOVES_THE_CHAMPION = frozenset({"adopted", "promoted", "champion_restored"})
+_MOVES_THE_CHAMPION = frozenset({"adopted", "promoted", "champion_restored", "part_served"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,7 @@ def served_generations(site: Site) -> tuple[Served, ...]:
         if event.kind not in _MOVES_THE_CHAMPION:
             continue
         moved = happening(event)
-        assert isinstance(moved, Adopted | Promoted | ChampionRestored)
+        assert isinstance(moved, Adopted | Promoted | ChampionRestored | PartServed)
         generation, taken_back = numbers[moved.release], isinstance(moved, ChampionRestored)
         if serving is not None and serving != generation:
             found[serving] = replace(found[serving], until=event.at, rolled_back=taken_back)
@@ -68,7 +73,9 @@ def served_generations(site: Site) -> tuple[Served, ...]:
         else:
             # What is taken back on top of another rollout's promotion is a release of its own.
             sign = -1 if taken_back else 1
-            harms = {} if isinstance(moved, Adopted) else _harms(site, event.rollout_id, sign)
+            # A part was not measured by itself: it counts as what it stands on.
+            unmeasured = isinstance(moved, Adopted | PartServed)
+            harms = {} if unmeasured else _harms(site, event.rollout_id, sign)
             found[generation] = Served(
                 generation=generation, against=serving, harms=harms, until=None
             )
@@ -89,8 +96,8 @@ def _harms(site: Site, rollout_id: str, sign: int) -> dict[str, float]:
 def judge_budgets(
     budgets: Budgets,
     verdicts: Sequence[Verdict],
-    sums: Mapping[str, Mapping[str, BlockSums]],
-    candidate: Mapping[str, BlockSums],
+    sums: Mapping[str, Mapping[str, Sums]],
+    candidate: Mapping[str, Sums],
     levels: Levels,
     *,
     looks: int,

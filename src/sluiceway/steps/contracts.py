@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sluiceway.contracts.changes import BrokenEdge, broken_edges, diff
+from sluiceway.contracts.changes import broken_edges, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
 from sluiceway.contracts.versions import check_version
@@ -34,6 +34,7 @@ from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
+from sluiceway.steps.contract_edges import is_cleared, with_edges
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.owners_word import OwnersWord, owners_word
 from sluiceway.steps.promotion import end_if_changed
@@ -116,7 +117,7 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
         unanswered = f"a version that feeds the candidate cannot be asked: {error}"
         tried, refused = {}, None
     faults = refused.faults if refused else ()
-    return tuple(
+    checks = tuple(
         _check(
             system,
             plan,
@@ -130,6 +131,7 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
         )
         for member in plan.members
     )
+    return with_edges(checks, site, system, plan, contracts, champion=champion)
 
 
 def _unchecked(member: Member, fault: str) -> ContractCheck:
@@ -255,7 +257,7 @@ def _check(
         for one in touched
         if not said.takes_away(one.change)
         and not said.clears(one, system)
-        and not _moves_along(one, plan, contracts)
+        and not is_cleared(one, system, plan, contracts)
     ]
     trial = tried.trial if tried else None
     findings: tuple[Finding, ...] = ()
@@ -303,29 +305,6 @@ def _why_unanswered(trial: Trial | None, fault: str | None) -> str | None:
 def _unanswered_outcome(trial: Trial | None) -> Outcome:
     """A version that was asked and failed has FAILED; one that could not be asked is unknown."""
     return Outcome.ERROR if trial is None else Outcome.FAILED
-
-
-def _moves_along(
-    broken: BrokenEdge, plan: Plan, contracts: Mapping[tuple[str, str], Contract]
-) -> bool:
-    """Whether the edge's consumer moves in the same release and demands the new promise.
-
-    Its demand must name the unit: a consumer that does not say what it was built for cannot be
-    known to fit.
-    """
-    edge = broken.edge
-    versions = {member.model: member.version for member in plan.members}
-    if edge.field is None or not {edge.producer, edge.consumer} <= versions.keys():
-        return False
-    consumer = contracts[edge.consumer, versions[edge.consumer]]
-    producer = contracts[edge.producer, versions[edge.producer]]
-    demand = next((d for d in consumer.inputs if d.name == edge.column), None)
-    promised = next((f for f in producer.output if f.name == edge.field), None)
-    if demand is None or promised is None or demand.unit != promised.unit:
-        return False
-    low_fits = demand.low is None or (promised.low is not None and promised.low >= demand.low)
-    high_fits = demand.high is None or (promised.high is not None and promised.high <= demand.high)
-    return low_fits and high_fits
 
 
 def _relying(system: System, model: str, findings: tuple[Finding, ...]) -> tuple[str, ...]:

@@ -66,8 +66,8 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         JournalConflict: Somebody else looked; read again.
     """
     state = site.state_for(rollout_id, Look(first=first, last=last), now=now)
-    assert state.plan is not None
-    plan = state.plan
+    plan = state.live_plan
+    assert plan is not None
     states = dict(state.look.states) if state.look else {}
     before = state.look.watermark if state.look else None
     gates = (*plan.gates, *state.slice_gates)
@@ -317,7 +317,8 @@ def _arrived(
         parts += [
             pd.DataFrame(
                 {
-                    "block": part.blocks,
+                    # Of the plan's own calendar: the record's blocks may be shorter.
+                    "block": plan.calendar.names(pd.DatetimeIndex(part.event_time, tz="UTC")),
                     **part.labels,
                     **{_mask(one): one.holds(part.columns) for one in slices},
                 },

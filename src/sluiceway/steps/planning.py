@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sluiceway.errors import BadInput, Fault
+from sluiceway.planning import block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
 from sluiceway.rollouts.actions import MakePlan, PlanCanary
@@ -10,6 +11,7 @@ from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import CanaryPlanned, Ended, Planned
 from sluiceway.rollouts.plan import make_plan
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.companions import along_of
 from sluiceway.steps.members import changed_features, member_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -43,6 +45,16 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         what = f"{', '.join(m.name for m in members)} {verb} champion already"
         _refuse(site, rollout_id, state, ReasonCode.ALREADY_CHAMPION, what, now)
         return
+    if along := along_of(site, system, champion.release, members, now=now):
+        ended = Ended(
+            ending=Ending.REJECTED,
+            phase=Phase.PLAN,
+            code=ReasonCode.MUST_GO_WITH,
+            reason=along.sentence,
+            must_go_with=along.companions,
+        )
+        site.tell(rollout_id, ended, after=state.seq, now=now)
+        return
     plan = make_plan(
         system,
         rollout_id=rollout_id,
@@ -56,7 +68,7 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
 
 
 def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
-    """Simulate the canary from what shadow measured, and write down what it needs.
+    """Fix the length of its blocks and simulate the canary, from what shadow measured.
 
     Raises:
         JournalConflict: The rollout has moved on since; decide again.
@@ -65,7 +77,10 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
     plan, recorded = state.plan, state.shadows[-1].harms
     assert plan is not None
     assert recorded is not None
-    power = simulate_canary(plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed)
+    blocks = block_length(plan.gates, recorded, plan.canary.block, level=plan.alpha)
+    power = simulate_canary(
+        plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
+    )
     site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
 
 

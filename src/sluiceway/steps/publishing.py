@@ -99,7 +99,7 @@ def generation_after(site: Site, state: RolloutState) -> int | None:
     """The generation that served when the rollout had done its part; None before a plan."""
     if state.promoted is None:
         return state.plan.baseline if state.plan else None
-    served = state.restored or state.promoted
+    served = state.part_served or state.restored or state.promoted
     generations = site.journal.generations(site.environment)
     return next((g for g, known in generations.items() if known == served.release), None)
 

@@ -108,6 +108,7 @@ def measured_by(
     profiled: Collection[str] = (),
     into: list[BlockProfile] | None = None,
     slices: SliceMeter | None = None,
+    recurring: str | None = None,
 ) -> Measurement:
     """Measure every gate for every arm.
 
@@ -115,7 +116,18 @@ def measured_by(
     """
     recorded = RecordedAnswers.of(chains.site, chains.system, chains.plan, window)
     try:
-        return replayed(chains, arms, window, world, recorded, words, profiled, into, slices=slices)
+        return replayed(
+            chains,
+            arms,
+            window,
+            world,
+            recorded,
+            words,
+            profiled,
+            into,
+            slices=slices,
+            recurring=recurring,
+        )
     except NotRecorded:
         pass
     except FaultyAnswers as error:
@@ -126,7 +138,18 @@ def measured_by(
     if slices is not None:
         slices.clear()
     nothing = RecordedAnswers.none()
-    return replayed(chains, arms, window, world, nothing, words, profiled, into, slices=slices)
+    return replayed(
+        chains,
+        arms,
+        window,
+        world,
+        nothing,
+        words,
+        profiled,
+        into,
+        slices=slices,
+        recurring=recurring,
+    )
 
 
 def replayed(
@@ -140,6 +163,7 @@ def replayed(
     into: list[BlockProfile] | None,
     given: Callable[[Partition], Partition] | None = None,
     slices: SliceMeter | None = None,
+    recurring: str | None = None,
 ) -> Measurement:
     """Measure every gate for every arm, with the recorded answers given.
 
@@ -148,6 +172,7 @@ def replayed(
         profiled: Raw columns to profile, into the list `into`.
         given: Makes of each partition the one that is answered.
         slices: Measures the slices of what is answered.
+        recurring: Raw column that says whom a row is about, for two-way errors.
     """
     site, system, plan = chains.site, chains.system, chains.plan
     evaluator = Evaluator(
@@ -177,14 +202,23 @@ def replayed(
         world=world,
         needs=evaluator.needs(
             labels={g.label for g in plan.gates if g.label},
-            columns={*profiled, *(slices.columns if slices else ())},
+            columns={
+                *profiled,
+                *(slices.columns if slices else ()),
+                *([recurring] if recurring else ()),
+            },
         ),
         as_of=chains.now,
     )
     if given is not None:
         parts = map(given, parts)
     return measure_all(
-        plan.gates, evaluator, parts, on_partition=watch, recorded_of=recorded.of_units
+        plan.gates,
+        evaluator,
+        parts,
+        on_partition=watch,
+        recorded_of=recorded.of_units,
+        recurring=recurring,
     )
 
 

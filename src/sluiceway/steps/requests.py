@@ -19,6 +19,7 @@ from sluiceway.rollouts.events import (
     Ended,
     Happening,
     Held,
+    PartServed,
     Promoted,
     Requested,
     Resumed,
@@ -302,7 +303,7 @@ def _replaced_by(site: Site, champion: Champion) -> int | None:
         if event.kind not in _MOVES_THE_CHAMPION:
             continue
         moved = happening(event)
-        assert isinstance(moved, Adopted | Promoted | ChampionRestored)
+        assert isinstance(moved, Adopted | Promoted | ChampionRestored | PartServed)
         if isinstance(moved, ChampionRestored):
             undone = (
                 place
@@ -317,7 +318,7 @@ def _replaced_by(site: Site, champion: Champion) -> int | None:
     return next((number for number in found if number != champion.generation), None)
 
 
-_MOVES_THE_CHAMPION = frozenset({"adopted", "promoted", "champion_restored"})
+_MOVES_THE_CHAMPION = frozenset({"adopted", "promoted", "champion_restored", "part_served"})
 
 
 def _make_way(site: Site, rollout_id: str, why: str, *, now: datetime, actor: str) -> None:

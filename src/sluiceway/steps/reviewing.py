@@ -1,16 +1,20 @@
 """Gathering what a review looks at, and saying what it could not look at."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sluiceway.errors import SluicewayError
-from sluiceway.outcomes import Outcome
 from sluiceway.releases import Release
+from sluiceway.releasing import EvidenceKind, Support, SupportCode
+from sluiceway.releasing.evidence import support
 from sluiceway.rights.reviewing import ReviewFinding, Serving, review
 from sluiceway.steps import ownership
+from sluiceway.steps.known import facts_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
+
+_JUDGED = frozenset({EvidenceKind.SHADOW_REPLAY, EvidenceKind.COUNTERFACTUAL, EvidenceKind.CANARY})
+"""Evidence in which consumers' own results were judged against what served before."""
 
 WITHOUT_CHAMPION = "stale contracts, deprecations and edges without evidence: nothing serves yet"
 
@@ -53,22 +57,39 @@ def _serving(site: Site, system: System, *, now: datetime) -> Serving:
         contracts=contracts,
         statuses=ownership.statuses(site, system, now=now),
         acknowledgements=known.acknowledgements,
-        seen_edges=frozenset(_seen_edges(site, system, release)),
+        unseen_edges=_unseen_edges(site, system, release, now),
     )
 
 
-def _seen_edges(site: Site, system: System, release: Release) -> Iterable[str]:
-    """Edges whose serving versions stood together in a release whose replay passed."""
-    for rollout_id in site.journal.rollouts(site.environment):
-        state = site.state(rollout_id)
-        if state.plan is None or not state.shadows:
+def _unseen_edges(site: Site, system: System, release: Release, now: datetime) -> dict[str, str]:
+    """Edges whose serving versions no recent replay has seen together; serving is no replay."""
+    facts = facts_of(site, system, (), now=now)
+    unseen: dict[str, str] = {}
+    for edge in system.edges:
+        ends = [
+            release.members[name]
+            for name in (edge.producer, edge.consumer)
+            if name in release.members
+        ]
+        if edge.field is None or not ends:
             continue
-        if state.shadows[-1].outcome is not Outcome.PASSED:
-            continue
-        replayed = site.candidate_release(state.plan).members
-        for edge in system.edges:
-            judged = edge.consumer if edge.consumer in system.models else edge.producer
-            ends = [name for name in (edge.producer, edge.consumer) if name in system.models]
-            same = all(replayed.get(name) == release.members.get(name) for name in ends)
-            if edge.field is not None and judged in state.plan.radius.models and same:
-                yield edge.name
+        found = support(
+            facts.newest_first,
+            {member.model: facts.content(member) for member in ends},
+            frozenset(member.model for member in ends),
+            asked=ends[-1].model,
+            kinds=_JUDGED,
+            now=now,
+            max_age=system.policies.evidence_max_age,
+        )
+        if found.code is not SupportCode.FRESH:
+            unseen[edge.name] = _evidence_said(found, " with ".join(one.name for one in ends))
+    return unseen
+
+
+def _evidence_said(found: Support, names: str) -> str:
+    if found.record is None:
+        return f"no passed replay of {names} is known"
+    how, on = found.record.kind.value.replace("_", " "), found.record.at.date()
+    past = "failed" if found.code is SupportCode.FAILED else "is too long ago"
+    return f"the {how} of {names} in {found.record.rollout_id} on {on} {past}"

@@ -1,7 +1,7 @@
 """Replaying recorded traffic through both chains, and finding where harm comes from."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -33,6 +33,7 @@ from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
 from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.budget import budgets_of, judge_budgets
+from sluiceway.steps.known import facts_of, fits_without
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.recorded import RecordedAnswers
 from sluiceway.steps.replayed import (
@@ -79,12 +80,18 @@ def replay_shadow(
             automatic=chains.system.policies.automatic_slices,
             blocks=(window.end - window.start) // chains.plan.calendar.length,
             arms=(BASELINE, CANDIDATE),
+            recurring=chains.system.policies.recurring_units,
         )
         measured = _shadow_measured(chains, window, tuple(budgets.arms.values()), meter)
         rows, sums = measured.rows, measured.sums
         verdicts, slices = _verdicts(chains, measured, meter.finish())
         budget = judge_budgets(
-            budgets, verdicts, sums, sums[CANDIDATE], chains.levels, looks=SHADOW_LOOKS
+            budgets,
+            verdicts,
+            measured.evidence,
+            measured.evidence[CANDIDATE],
+            chains.levels,
+            looks=SHADOW_LOOKS,
         )
         spent = [replace(one.against_best, outcome=one.outcome) for one in budget]
         outcome = combine([*verdicts, *slices, *spent])
@@ -127,7 +134,7 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
     """
     state = site.state_for(rollout_id, Diagnose(), now=now)
     chains = Chains.of(site, rollout_id, now)
-    calendar = chains.plan.calendar
+    calendar = (state.live_plan or chains.plan).calendar
     attribution, fault = None, None
     if state.look is None or state.look.watermark is None or state.first_step_at is None:
         fault = "no block of live evidence has been looked at"
@@ -151,14 +158,24 @@ def _shadow_measured(
         Arm(name=BASELINE, release=chains.baseline),
         Arm(name=CANDIDATE, release=chains.candidate),
     )
+
+    def measured(arms: Sequence[Arm]) -> Measurement:
+        return measured_by(
+            chains,
+            arms,
+            window,
+            "recorded",
+            words="shadow replay",
+            slices=meter,
+            recurring=chains.system.policies.recurring_units,
+        )
+
     if best:
         try:
-            return measured_by(
-                chains, (*both, *best), window, "recorded", words="shadow replay", slices=meter
-            )
+            return measured((*both, *best))
         except (FaultyAnswers, UnknownVersion, UnloadableVersion):
             meter.clear()  # whoever is at fault, both chains alone will tell
-    return measured_by(chains, both, window, "recorded", words="shadow replay", slices=meter)
+    return measured(both)
 
 
 def _verdicts(
@@ -166,7 +183,7 @@ def _verdicts(
 ) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
     """Verdicts of the plan's gates and of the slices; each half has half of the rollback level."""
     gates = [
-        (gate, measured.sums[BASELINE][gate.name], measured.sums[CANDIDATE][gate.name])
+        (gate, measured.evidence[BASELINE][gate.name], measured.evidence[CANDIDATE][gate.name])
         for gate in chains.plan.gates
     ]
     parts = [(one.gate, one.baseline, one.candidate) for one in slices]
@@ -208,7 +225,20 @@ def _attributed(chains: Chains, window: Window, verdicts: Sequence[Verdict]) -> 
         test.arms,
         lambda arms: measured_by(chains, arms, window, "recorded", words="freeze test"),
     )
-    return attribute(chains.system, test, verdicts, measured.sums, alpha=chains.plan.alpha)
+    return attribute(
+        chains.system,
+        test,
+        verdicts,
+        measured.sums,
+        alpha=chains.plan.alpha,
+        compatible=_compatible(chains),
+    )
+
+
+def _compatible(chains: Chains) -> Callable[[tuple[str, ...]], bool]:
+    """Whether the contracts allow what would be left after taking changes back."""
+    facts = facts_of(chains.site, chains.system, chains.candidate.members.values(), now=chains.now)
+    return fits_without(facts, chains.baseline, chains.candidate)
 
 
 def _live_attribution(chains: Chains, window: Window, verdicts: Sequence[Verdict]) -> Attribution:
@@ -231,6 +261,7 @@ def _live_attribution(chains: Chains, window: Window, verdicts: Sequence[Verdict
         sums,
         alpha=chains.plan.alpha,
         suspect_sources=suspects,
+        compatible=_compatible(chains),
     )
     by_source = found.origin is not None and found.origin.kind == NodeKind.SOURCE.value
     if not found.harmed or by_source or not suspects:

@@ -1,6 +1,7 @@
 """Everything a step may touch, as typed parts; :mod:`sluiceway.wiring` puts it together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,6 +64,22 @@ class TryVersion(Protocol):
         """Load the version, let it answer the rows, and end it at its deadline."""
 
 
+class Ask(Protocol):
+    """A version in a process of its own, to be asked as often as one likes."""
+
+    def __call__(self, columns: Mapping[str, np.ndarray], *, deadline: timedelta) -> Trial:
+        """Let it answer the rows; where it dies over them, the next question starts it again."""
+
+
+class MeetVersion(Protocol):
+    """Starting to talk with a version."""
+
+    def __call__(
+        self, model: str, version: str, artifact_sha256: str
+    ) -> AbstractContextManager[Ask]:
+        """A process that loads the version at the first question and ends with the block."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Systems:
     """The system file as it is now, and as each rollout began with.
@@ -99,6 +116,7 @@ class Site:
     predictions: PredictionLog
     evidence: Evidence
     try_version: TryVersion
+    meet: MeetVersion
     folder: Callable[[str], Path]
     progress: Progress
 

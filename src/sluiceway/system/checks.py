@@ -268,6 +268,10 @@ def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
     policies = parts.policies
     if policies is None:
         return
+    if policies.recurring_units is not None:
+        _is_known_before(parts, policies.recurring_units, "policies.recurring_units", tell)
+        if policies.independent_units:
+            tell("policies.independent_units", "cannot be true of rows whose units come back")
     weights = [step.weight for step in policies.canary.steps]
     if weights != sorted(set(weights)):
         tell("policies.canary.steps", f"the weights do not grow: {weights}")

@@ -4,6 +4,7 @@ import graphlib
 import hashlib
 import zoneinfo
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
+from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import FileParts, contradictions
 from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
@@ -45,7 +47,7 @@ from sluiceway.yaml_file import AnyShape, left_to_do, parse_shape, read_yaml
 
 _SECTIONS = ("owners", "sources", "features", "models", "consumers", "slices")
 _TEXTS = ("system", "timezone", "unit")
-_OPTIONAL = ("description", "consumers", "features", "slices")
+_OPTIONAL = ("description", "consumers", "features", "slices", "ignores")
 
 
 def read_system(path: Path) -> System:
@@ -60,9 +62,11 @@ def read_system(path: Path) -> System:
     faults: list[Fault] = []
     parts = _parse(content, path, faults)
     faults.extend(contradictions(parts, where=path.name))
+    ignores = read_ignores(content.get("ignores"), parts, where=path.name, faults=faults)
     if faults or parts.policies is None:
         raise BadInput(faults)
-    return _build(content, parts, parts.policies, digest=_digest(path, parts.models))
+    system = _build(content, parts, parts.policies, digest=_digest(path, parts.models))
+    return replace(system, ignores=ignores)
 
 
 def _undone(content: Mapping[str, Any], path: Path) -> list[Fault]:
@@ -86,7 +90,7 @@ def _undone(content: Mapping[str, Any], path: Path) -> list[Fault]:
 
 def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileParts:
     name = path.name
-    known = (*_TEXTS, *_SECTIONS, "policies", "description")
+    known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores")
     missing = [key for key in known if key not in content and key not in _OPTIONAL]
     unknown = [key for key in content if key not in known]
     no_text = [k for k in _TEXTS if k in content and not (content[k] and _is_text(content[k]))]
@@ -320,7 +324,9 @@ def _policies(shape: PoliciesShape) -> Policies:
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals.always),
         independent_units=shape.independent_units,
+        recurring_units=shape.recurring_units,
         budget_window=shape.budget_window,
+        evidence_max_age=shape.evidence_max_age,
         feature_parity=shape.feature_parity,
         rights=_rights(shape),
     )

@@ -21,6 +21,9 @@ from sluiceway.yaml_file import Shape
 
 Range = tuple[FiniteFloat | None, FiniteFloat | None]
 
+_MEMBER = r"^[^@\s]+(@[^@\s]+)?$"
+"""A name, or a name and a version: ``dep_delay@2``."""
+
 
 class OwnerShape(Shape):
     """Who answers for something."""
@@ -138,6 +141,16 @@ class SliceShape(Shape):
     edges: list[FiniteFloat] = []
 
 
+class IgnoreShape(Shape):
+    """A misfit of two versions that somebody answers for until a day."""
+
+    producer: str = Field(pattern=_MEMBER)
+    consumer: str = Field(pattern=_MEMBER)
+    owner: str
+    reason: str = Field(min_length=10)
+    expires: date
+
+
 class ShadowShape(Shape):
     """How much history a shadow replay covers."""
 
@@ -223,8 +236,10 @@ class PoliciesShape(Shape):
     canary: CanaryShape
     watch: WatchShape
     independent_units: bool = False
+    recurring_units: str | None = None
     approvals: Annotated[ApprovalsShape, BeforeValidator(_listed)] = ListedApprovals()
     deprecation: DeprecationPolicyShape = DeprecationPolicyShape()
     review: ReviewShape = ReviewShape()
     budget_window: Duration = timedelta(days=90)
+    evidence_max_age: PositiveDuration = timedelta(days=90)
     feature_parity: float = Field(default=0.01, ge=0, lt=1)

@@ -266,6 +266,28 @@ class WatchPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ignore:
+    """What is known against two versions on one edge is left out of the answer, for a while.
+
+    Attributes:
+        producer: Name of a model.
+        producer_version: The version it is about; None for every version.
+        consumer: Name of a model or an outside consumer that reads it.
+        consumer_version: The version it is about; None for every version.
+        owner: Who answers for it.
+        expires: The last day on which it counts, in the system's timezone.
+    """
+
+    producer: str
+    producer_version: str | None
+    consumer: str
+    consumer_version: str | None
+    owner: str
+    reason: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """What it takes to go live.
 
@@ -275,12 +297,15 @@ class Policies:
         automatic_slices: How many slices that nobody declared a shadow replay may find and guard.
         independent_units: Whether somebody declares that units are independent of each other, so
             that live evidence may count them instead of blocks.
+        recurring_units: ``source.column`` that says whom a row is about, where one comes back on
+            other rows and days; None where each row is of another.
         approvals: Owners and roles who must approve whatever it is before live traffic is touched.
         rights: Who else must approve what, and what else people decide.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
         feature_parity: Largest tolerated share of units, 0 to 1, to which a feature was served
             otherwise than the record says.
+        evidence_max_age: How long versions that were seen to go together may be taken to.
     """
 
     alpha: float
@@ -291,8 +316,10 @@ class Policies:
     watch: WatchPolicy
     approvals: tuple[str, ...]
     independent_units: bool = False
+    recurring_units: str | None = None
     budget_window: timedelta = timedelta(days=90)
     feature_parity: float = 0.01
+    evidence_max_age: timedelta = timedelta(days=90)
     rights: RightsPolicy = UNSAID
 
 
@@ -306,6 +333,7 @@ class System:
         models: By name, in an order where producers come before their consumers.
         contract_files: The contracts' files, relative to the system file.
         digest: SHA-256 of the file and of every contract it names: what a rollout was planned with.
+        ignores: What is left out of the answer whether versions go together.
     """
 
     name: str
@@ -321,6 +349,7 @@ class System:
     policies: Policies
     contract_files: tuple[str, ...]
     digest: str
+    ignores: tuple[Ignore, ...] = ()
 
     @property
     def edges(self) -> tuple[Edge, ...]:

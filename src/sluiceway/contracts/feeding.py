@@ -1,0 +1,142 @@
+"""The consumer's side: a consumer is fed everything its producer promises it may get."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from hypothesis import strategies as st
+
+from sluiceway.contracts.cases import CaseCode, CaseResult, CounterExample, Why
+from sluiceway.contracts.questioning import GivenUp, Questioner
+from sluiceway.contracts.regions import (
+    NEVER_SEEN,
+    Column,
+    Region,
+    Row,
+    Scalar,
+    drawn,
+    ends,
+    interior,
+    just_inside,
+    rows_of,
+)
+from sluiceway.contracts.trying import given_up, spread
+from sluiceway.contracts.values import InputDemand, OutputField
+from sluiceway.outcomes import Outcome
+
+BACKGROUNDS: Final = 32
+"""Recorded rows whose other inputs are kept while the fed one goes through its region."""
+_STEPS: Final = 15
+"""Values of a grid between the ends of the region."""
+
+
+def fed_cases(
+    consumer: Questioner,
+    *,
+    edge: str,
+    column: str,
+    field: OutputField,
+    region: Region,
+    recorded: Mapping[str, Column] | None,
+) -> Iterator[CaseResult]:
+    """Everything that can be tried on one edge.
+
+    Args:
+        consumer: The version that reads the field.
+        edge: Name of the edge.
+        column: The consumer's name for the input.
+        field: What the producer promises.
+        region: The same as a region, with its fallback.
+        recorded: The consumer's recorded rows; None where there are none.
+    """
+    demand = next((d for d in consumer.contract.inputs if d.name == column), None)
+    yield _fits(consumer, edge, field, demand)
+    if field.embedding is not None:
+        said = f"{column} is a vector; no values are made up for one"
+        example = CounterExample(why=Why.NOT_TRIED, said=said)
+        yield consumer.result(CaseCode.DRAWN, 0, [example], edge=edge, outcome=Outcome.INCONCLUSIVE)
+        return
+    if not region.bounded and region.dtype != "string":
+        said = f"{column} is promised without a range, so its region has no ends to be tried"
+        example = CounterExample(why=Why.NOT_TRIED, said=said)
+        yield consumer.result(CaseCode.ENDS, 0, [example], edge=edge, outcome=Outcome.INCONCLUSIVE)
+    backgrounds: list[Row] = [consumer.typical]
+    if recorded is not None:
+        rows = max((len(values) for values in recorded.values()), default=0)
+        backgrounds += rows_of(recorded, spread(rows, BACKGROUNDS))
+    try:
+        for code, values in _values(region).items():
+            rows_fed = [{**row, column: value} for row in backgrounds for value in values]
+            broken = [example for _, example in consumer.broken_rows(rows_fed)]
+            yield consumer.result(code, len(rows_fed), broken, edge=edge)
+        places = st.integers(0, len(backgrounds) - 1)
+        fed = st.builds(
+            lambda place, value: {**backgrounds[place], column: value}, places, drawn(region)
+        )
+        asked, example_found = consumer.drawn(fed)
+        found = [example_found] if example_found else ()
+        yield consumer.result(CaseCode.DRAWN, asked, found, edge=edge)
+    except GivenUp:
+        yield given_up(consumer, edge)
+
+
+def _values(region: Region) -> dict[CaseCode, Sequence[Scalar]]:
+    """The values to be fed, by case; cases without a value are left out."""
+    cases: dict[CaseCode, Sequence[Scalar]] = {
+        CaseCode.ENDS: ends(region),
+        CaseCode.INSIDE: just_inside(region),
+        CaseCode.INTERIOR: interior(region, steps=_STEPS),
+        CaseCode.NULLS: (None,) if region.nullable else (),
+        CaseCode.CATEGORIES: region.categories or (),
+        CaseCode.NEW_CATEGORY: (NEVER_SEEN,)
+        if region.dtype == "string" and not region.categories
+        else (),
+        CaseCode.FALLBACK: () if region.fallback is None else (region.fallback,),
+    }
+    return {code: values for code, values in cases.items() if values}
+
+
+def _fits(
+    consumer: Questioner, edge: str, field: OutputField, demand: InputDemand | None
+) -> CaseResult:
+    """What is promised against what is demanded, as both are written."""
+    said = [] if demand is None else list(_unmet(field, demand))
+    examples = [CounterExample(why=Why.DEMAND_NOT_MET, said=one) for one in said]
+    return consumer.result(CaseCode.FITS, 0, examples, edge=edge)
+
+
+_WIDTH: Final = ("boolean", "long", "double")
+"""Numeric types, each with the values of those before it."""
+
+
+def _holds(demanded: str, promised: str) -> bool:
+    """Whether a type has every value of another."""
+    if demanded in _WIDTH and promised in _WIDTH:
+        return _WIDTH.index(promised) <= _WIDTH.index(demanded)
+    return demanded == promised
+
+
+def _unmet(field: OutputField, demand: InputDemand) -> Iterator[str]:
+    name = demand.name
+    if demand.unit is not None and demand.unit != field.unit:
+        yield f"{name} is demanded in {demand.unit} and promised in {field.unit}"
+    if demand.dtype is not None and not _holds(demand.dtype, field.dtype):
+        yield f"{name} is demanded as {demand.dtype} and promised as {field.dtype}"
+    if demand.low is not None and (field.low is None or field.low < demand.low):
+        least = "any" if field.low is None else f"{field.low:g}"
+        yield f"{name} is demanded from {demand.low:g} on and promised from {least} on"
+    if demand.high is not None and (field.high is None or field.high > demand.high):
+        most = "any" if field.high is None else f"{field.high:g}"
+        yield f"{name} is demanded up to {demand.high:g} and promised up to {most}"
+    if field.nullable and not demand.nullable:
+        yield f"{name} must not be missing, and is promised to be at times"
+    if demand.categories is not None:
+        strange = [c for c in field.categories or () if c not in demand.categories]
+        if field.categories is None and field.dtype == "string":
+            yield f"{name} may be any text, {len(demand.categories)} categories are demanded"
+        elif strange:
+            yield f"{name} may be {', '.join(strange)}, which the demand does not list"
+    if demand.semantics is not None and demand.semantics != field.semantics:
+        means = field.semantics or "nothing that is said"
+        yield f"{name} is demanded to mean {demand.semantics} and means {means}"
+    if demand.embedding is not None and demand.embedding != field.embedding:
+        yield f"{name} is demanded as another vector than is promised"

@@ -1,0 +1,227 @@
+"""Everything that answers rest on, and what it says of one edge and two versions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from sluiceway.contracts.values import Contract
+from sluiceway.graph import reachable
+from sluiceway.outcomes import Outcome
+from sluiceway.releases import Member, Release
+from sluiceway.releasing.evidence import (
+    JUDGED,
+    EvidenceKind,
+    EvidenceRecord,
+    FailedSet,
+    Support,
+    content_of,
+    failed_sets,
+    support,
+)
+from sluiceway.releasing.fitting import Fit, FitCode, fit, fit_of_feature
+from sluiceway.system.values import Edge, Ignore, Reliance, System
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of an environment's versions.
+
+    Attributes:
+        champion: What serves.
+        contracts: Contract by content hash, of every version that is asked about or took part in
+            a record.
+        records: All evidence, in any order.
+        now: The time (UTC).
+        kinds: The kinds of passed evidence that show how versions behave together.
+    """
+
+    system: System
+    champion: Release
+    contracts: Mapping[str, Contract]
+    records: Sequence[EvidenceRecord]
+    now: datetime
+    kinds: frozenset[EvidenceKind] = JUDGED
+
+    @cached_property
+    def newest_first(self) -> tuple[EvidenceRecord, ...]:
+        """All evidence, the latest first."""
+        return tuple(sorted(self.records, key=lambda record: -record.position))
+
+    @cached_property
+    def today(self) -> date:
+        """The day in the system's timezone."""
+        return self.now.astimezone(ZoneInfo(self.system.timezone)).date()
+
+    @cached_property
+    def failed(self) -> tuple[FailedSet, ...]:
+        """What failed together and has not passed since."""
+        return failed_sets(self.newest_first)
+
+    @cached_property
+    def model_edges(self) -> tuple[Edge, ...]:
+        """Edges between two models."""
+        return tuple(
+            edge
+            for edge in self.system.edges
+            if edge.field is not None and edge.consumer in self.system.models
+        )
+
+    @cached_property
+    def outside_edges(self) -> tuple[Edge, ...]:
+        """Edges from a model to an outside consumer."""
+        return tuple(
+            edge
+            for edge in self.system.edges
+            if edge.field is not None and edge.consumer in self.system.consumers
+        )
+
+    def feeders(self, model: str) -> frozenset[str]:
+        """The model and every model upstream of it: what its answers rest on."""
+        if model not in self._feeders:
+            found = reachable(self._feeding, [model])
+            self._feeders[model] = frozenset(found)
+        return self._feeders[model]
+
+    def readers(self, models: Iterable[str]) -> frozenset[str]:
+        """These models and every model downstream of one of them."""
+        return frozenset(reachable(self._reading, models))
+
+    def fit(self, edge: Edge, producer: Member, consumer: Member | None) -> Fit:
+        """What the contracts say of two versions on an edge.
+
+        Args:
+            consumer: None for an outside consumer; it is held against what serves now.
+        """
+        promised = self.contracts.get(producer.contract_hash)
+        reader = self.contracts.get(consumer.contract_hash) if consumer else None
+        if promised is None or (consumer is not None and reader is None):
+            lacking = producer if promised is None else consumer
+            assert lacking is not None
+            said = f"the contract of {lacking.name} is not known here"
+            return Fit(code=FitCode.CONTRACT_UNKNOWN, said=(said,))
+        tested = self._tested(edge, consumer)
+        key = (edge.name, producer.contract_hash, reader and consumer.contract_hash, tested)  # type: ignore[union-attr]
+        if key not in self._fits:
+            known = [self.contracts[one] for one in sorted(tested) if one in self.contracts]
+            self._fits[key] = fit(edge, promised, reader, known)
+        return self._fits[key]
+
+    def fit_of_features(self, member: Member) -> tuple[tuple[Edge, Fit], ...]:
+        """What the contracts say of a version and the declared features it reads."""
+        contract = self.contracts.get(member.contract_hash)
+        if contract is None:
+            return ()
+        return tuple(
+            (edge, fit_of_feature(edge, self.system.features[edge.producer], contract))
+            for edge in self.system.models[member.model].inputs
+            if edge.field is None
+        )
+
+    def support(self, release: Release, models: frozenset[str], *, asked: str) -> Support:
+        """The evidence for the release's versions of these models together."""
+        contents = {m: self.content(release.members[m]) for m in models if m in release.members}
+        return support(
+            self.newest_first,
+            contents,
+            models,
+            asked=asked,
+            kinds=self.kinds,
+            now=self.now,
+            max_age=self.system.policies.evidence_max_age,
+        )
+
+    def pair_support(self, edge: Edge, producer: Member, consumer: Member) -> Support:
+        """The evidence for two versions on an edge, whatever fed them.
+
+        A contract test is enough where nothing is relied on that it does not look at.
+        """
+        contents = {m.model: self.content(m) for m in (producer, consumer)}
+        tested = Reliance.BEHAVIOURAL not in edge.relies_on
+        return support(
+            self.newest_first,
+            contents,
+            frozenset(contents),
+            asked=consumer.model,
+            kinds=self.kinds | {EvidenceKind.CONTRACT_TEST} if tested else self.kinds,
+            now=self.now,
+            max_age=self.system.policies.evidence_max_age,
+        )
+
+    def ignores_on(
+        self, edge: Edge, producer: Member, consumer: Member | None
+    ) -> tuple[Ignore | None, Ignore | None]:
+        """The ignore that counts on an edge today, and one that has expired."""
+        fitting = [
+            one
+            for one in self.system.ignores
+            if (one.producer, one.consumer) == (edge.producer, edge.consumer)
+            and one.producer_version in (None, producer.version)
+            and one.consumer_version in (None, consumer.version if consumer else None)
+        ]
+        counts = [one for one in fitting if self.today <= one.expires]
+        expired = [one for one in fitting if self.today > one.expires]
+        return (
+            max(counts, key=lambda one: one.expires, default=None),
+            max(expired, key=lambda one: one.expires, default=None),
+        )
+
+    def content(self, member: Member) -> str:
+        """The member's content hash, worked out once."""
+        key = (
+            member.model,
+            member.contract_hash,
+            member.artifact_sha256,
+            tuple(sorted(member.features.items())),
+            tuple(sorted(member.definitions.items())),
+        )
+        if key not in self._contents:
+            self._contents[key] = content_of(member)
+        return self._contents[key]
+
+    def _tested(self, edge: Edge, consumer: Member | None) -> frozenset[str]:
+        """Hashes of the producer's contracts that the consumer is known to live with."""
+        if consumer is None:
+            serving = self.champion.members.get(edge.producer)
+            return frozenset([serving.contract_hash] if serving else [])
+        return self._tested_with.get((self.content(consumer), edge.producer), frozenset())
+
+    @cached_property
+    def _tested_with(self) -> dict[tuple[str, str], frozenset[str]]:
+        found: dict[tuple[str, str], set[str]] = {}
+        readers = {(edge.consumer, edge.producer) for edge in self.model_edges}
+        for record in self.records:
+            if record.outcome is not Outcome.PASSED or record.kind not in self.kinds:
+                continue
+            for consumer, producer in readers:
+                if consumer in record.contents and producer in record.contracts:
+                    key = (record.contents[consumer], producer)
+                    found.setdefault(key, set()).add(record.contracts[producer])
+        return {key: frozenset(hashes) for key, hashes in found.items()}
+
+    @cached_property
+    def _feeding(self) -> dict[str, list[str]]:
+        feeding: dict[str, list[str]] = {}
+        for edge in self.model_edges:
+            feeding.setdefault(edge.consumer, []).append(edge.producer)
+        return feeding
+
+    @cached_property
+    def _reading(self) -> dict[str, list[str]]:
+        reading: dict[str, list[str]] = {}
+        for edge in self.model_edges:
+            reading.setdefault(edge.producer, []).append(edge.consumer)
+        return reading
+
+    @cached_property
+    def _feeders(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def _fits(self) -> dict[object, Fit]:
+        return {}
+
+    @cached_property
+    def _contents(self) -> dict[object, str]:
+        return {}
