@@ -459,6 +459,34 @@ def test_a_report_is_one_page(living: Sluiceway, lived: Lived) -> None:
     assert lived.canary in read_self_contained(page)
 
 
+def test_consumers_are_told_with_version_and_training(living: Sluiceway, lived: Lived) -> None:
+    value = living("consumers", "fraud", "--json").value
+    cost = next(one for one in value["declared"] if one["consumer"] == "cost")
+    assert cost["environment"] == "production"
+    assert (cost["version"], cost["serves"], cost["trained_on"]) == ("1", "1", None)
+    assert value["looked_at"]["versions"] > 4
+    assert value["looked_at"]["faults"] == []
+    shown = living("consumers", "fraud")
+    assert shown.code == 0
+    assert "not recorded" in shown.out
+    assert "versions of 4 registered models" in shown.out
+
+
+def test_a_registry_that_is_away_cannot_tell(
+    living: Sluiceway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICEWAY_TRACKING_URI", "http://127.0.0.1:9")
+    said = living("consumers", "fraud")
+    assert said.code == 3
+    assert "not looked at: the registry was not searched" in said.out
+
+
+def test_the_page_says_what_serves(living: Sluiceway, tmp_path: Path) -> None:
+    page = tmp_path / "graph.html"
+    assert living("graph", "--html", str(page)).code == 0
+    assert "generation 1 in production" in read_self_contained(page)
+
+
 def test_a_hold_holds_until_it_is_resumed(living: Sluiceway, lived: Lived) -> None:
     assert living("resume", lived.canary).code == 2, "it is not held"
     said = living("hold", lived.canary, "--reason", "the desk is on holiday")

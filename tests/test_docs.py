@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 RUNNER = CliRunner()
 
-READS_ONLY = {"validate", "graph", "impact", "contract diff", "check"}
+READS_ONLY = {"validate", "graph", "impact", "consumers", "contract diff", "check"}
 """Commands that are run as they are shown, in the repository; of others only the help is asked."""
 
 

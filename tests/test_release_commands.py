@@ -1,5 +1,6 @@
 """`sluiceway can-promote` and `sluiceway plan`: what may go live, and what that would come to."""
 
+import ctypes
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from sluiceway.cli import release_commands
 from sluiceway.cli.commands import app
+from sluiceway.cli.quieting import strays_to_stderr
 from sluiceway.errors import BadInput
 from sluiceway.steps.site import Site
 from tests.driver import LIVE, Wild, add, memory_site
@@ -195,3 +197,14 @@ def test_what_serves_needs_no_plan_and_where_nothing_does_there_is_none(
     assert str(empty.exception) == (
         "test: test has no champion; adopt what serves first: sluiceway adopt …"
     )
+
+
+def test_what_a_library_prints_by_itself_is_no_part_of_an_answer(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    library = ctypes.CDLL(None)
+    with strays_to_stderr():
+        library.puts(b"solving")
+    print("the answer")
+    out, err = capfd.readouterr()
+    assert (out, err) == ("the answer\n", "solving\n")

@@ -1,13 +1,16 @@
 """A system file is parsed once and refused whole."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput
 from sluiceway.system.file import read_system
-from sluiceway.system.values import NodeKind
+from sluiceway.system.values import DriftWatch, NodeKind, System
+from tests.driver import variant
 
 ORDERS = Path(__file__).parent / "orders"
 
@@ -64,7 +67,6 @@ def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
         ("timezone: UTC", "timezone: Mars", "timezone: Mars is no IANA timezone"),
         ("risk: high", "risk: enormous", "models.fraud.risk: input should be 'low', 'medium'"),
         ("    unit: days\n", "    unit: hours\n", ".unit: is hours, handling.days is in days"),
-        ("inputs: [amount, hour, signal]", "inputs: [amount, priority.score]", "closes a cycle"),
         ("reads: [orders.hour]", "reads: [order.hour]", "order is no source (there are: orders"),
         ("reads: [orders.hour]", "reads: [outcomes.days]", "holds labels, known only afterwards"),
         ("loader: python:", "loader: ftp:", "sources.orders.loader: string should match pattern"),
@@ -200,6 +202,110 @@ def test_a_flat_list_of_approvals_allows_ones_own_and_rules_do_not(tmp_path: Pat
     assert rights("list", "[risk]") == (("risk",), True)
     assert rights("rules", "{always: [risk]}") == (("risk",), False)
     assert rights("own", "{always: [risk], own: allow}") == (("risk",), True)
+
+
+READS = "inputs: [amount, hour, signal]"
+"""What fraud reads."""
+READS_LATER = "inputs: [amount, hour, signal, {reads: priority.score, delayed: 1d}]"
+WORKLIST = "relies_on: [numeric, behavioural], operating_threshold: 12"
+
+
+def test_a_cycle_is_told_all_round_and_how_to_say_that_an_answer_is_an_earlier_one(
+    tmp_path: Path,
+) -> None:
+    assert faults(tmp_path, (READS, "inputs: [amount, hour, priority.score]")) == [
+        "system.yaml: models.fraud.inputs[2]: closes a cycle: fraud → handling → priority → fraud; "
+        "where fraud reads what priority answered earlier, it must say so: "
+        "{reads: priority.score, delayed: 1d}"
+    ]
+
+
+def test_a_model_that_reads_itself_and_a_cycle_apart_are_both_told(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        (READS, "inputs: [amount, fraud.probability]"),
+        ("- distance\n", "- distance\n      - priority.score\n"),
+    )
+    assert [fault.split(";")[0] for fault in found] == [
+        "system.yaml: models.fraud.inputs[1]: closes a cycle: fraud → fraud",
+        "system.yaml: models.handling.inputs[1]: closes a cycle: handling → priority → handling",
+    ]
+
+
+def edited(tmp_path: Path, *edits: tuple[str, str]) -> System:
+    """The orders system after replacing text in its file."""
+    folder = tmp_path / "orders"
+    shutil.copytree(ORDERS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (folder / "system.yaml").read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / "system.yaml").write_text(text)
+    return read_system(folder / "system.yaml")
+
+
+def test_a_model_may_read_what_its_own_consumer_answered_earlier(tmp_path: Path) -> None:
+    system = edited(tmp_path, (READS, READS_LATER))
+    assert next(iter(system.models)) == "fraud"
+    assert system.models["fraud"].inputs[-1].delayed == timedelta(days=1)
+    assert system.models["fraud"].inputs[-1].column == "priority.score"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            READS,
+            "inputs: [hour, signal, {reads: amount, delayed: 1d}]",
+            "models.fraud.inputs[2].delayed: amount is a feature; only models give answers that "
+            "can be read later",
+        ),
+        (
+            READS,
+            "inputs: [hour, signal, {reads: amount, needs: {freshness: 1d}}]",
+            "models.fraud.inputs[2].needs.freshness: amount is a feature; contracts promise times "
+            "of models' answers",
+        ),
+        (READS, READS_LATER.replace("1d", "0d"), "fraud.inputs[3].delayed: is no time at all"),
+        (
+            READS,
+            READS_LATER.replace("1d}", "1d, needs: {latency_p99: 1s}}"),
+            "models.fraud.inputs[3].needs.latency_p99: an earlier answer is there already",
+        ),
+        (
+            WORKLIST,
+            f"{WORKLIST}, needs: {{latency_p99: 300ms}}",
+            "consumers.worklist.reads[0].needs: latency_p99 300ms is not kept: the answer may take "
+            "1m: fraud 20s (its deadline: it promises no p99) + handling 20s (its deadline: it "
+            "promises no p99) + priority 20s (its deadline: it promises no p99) "
+            "(priority.score → worklist)",
+        ),
+        (
+            "    description: The desk's list of orders.",
+            "    needs: {freshness: 2h}",
+            "consumers.worklist.needs: freshness 2h cannot be known to be kept: no freshness is "
+            "promised by cost, fraud, handling and 1 more (priority.score → worklist)",
+        ),
+        ("reads: priority.score, ", "needs: {age: 1h}, reads: priority.score, ", "is not known"),
+    ],
+)
+def test_a_fault_of_time_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    found = faults(tmp_path, (old, new))
+    assert len(found) == 1
+    assert told in found[0]
+
+
+def test_what_a_consumer_needs_holds_for_each_edge_that_does_not_say_otherwise(
+    tmp_path: Path,
+) -> None:
+    system = edited(
+        tmp_path,
+        ("    description: The desk's list of orders.", "    needs: {latency_p99: 1h}"),
+        (WORKLIST, f"{WORKLIST}, needs: {{latency_p99: 1m}}"),
+        ("    reads:\n", "    reads:\n      - fraud.probability\n"),
+    )
+    needs = [edge.needs.latency_p99 for edge in system.consumers["worklist"].reads]
+    assert needs == [timedelta(hours=1), timedelta(minutes=1)]
 
 
 COST = "expected_cost(miss=5, false_alarm=1)"
@@ -347,3 +453,32 @@ def test_readers_that_act_at_different_thresholds_are_not_guessed_about(tmp_path
         "system.yaml: models.fraud.metrics[0].metric: at which threshold? readers act at 0.3 and "
         "0.6; say it in the name, like threshold=0.3"
     ]
+
+
+def test_drift_has_defaults_and_is_off_only_where_that_is_spelled_out(tmp_path: Path) -> None:
+    assert read_system(ORDERS / "system.yaml").policies.drift == DriftWatch()
+    (tmp_path / "off").mkdir()
+    off = variant(tmp_path / "off", ("  approvals: []", "  approvals: []\n  drift: off"))
+    assert read_system(off).policies.drift is None
+    (tmp_path / "own").mkdir()
+    said = "{alpha: 0.1, floor: 0.08, psi_limit: 0.2, history: 60d, replays: 1}"
+    own = f"  approvals: []\n  drift: {said}"
+    found = read_system(variant(tmp_path / "own", ("  approvals: []", own))).policies.drift
+    policy = DriftPolicy(alpha=0.1, floor=0.08, psi_limit=0.2)
+    assert found == DriftWatch(policy=policy, replays=1, history=timedelta(days=60))
+
+
+@pytest.mark.parametrize("slip", ["", "false", "no", "[]", "0"])
+def test_a_slip_does_not_turn_drift_off(tmp_path: Path, slip: str) -> None:
+    (found,) = faults(tmp_path, ("  approvals: []", f"  approvals: []\n  drift: {slip}"))
+    said = "is neither off nor a mapping; leave drift out for its defaults"
+    assert found.startswith(f"system.yaml: policies.drift: {said}")
+
+
+def test_every_fault_of_the_drift_policy_is_told(tmp_path: Path) -> None:
+    bad = "drift: {alpha: 0.7, floor: -1, replays: 1.5, psi_limit: .inf, limit: 3}"
+    found = faults(tmp_path, ("  approvals: []", f"  approvals: []\n  {bad}"))
+    named = {one.split(": ")[1] for one in found}
+    assert named == {
+        f"policies.drift.{name}" for name in ("alpha", "floor", "replays", "psi_limit", "limit")
+    }

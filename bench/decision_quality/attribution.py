@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.broken_sources import SourceCase, broken_rows, source_case
-from bench.harmful_changes import INTERACTIONS, Case, Names, change_case
-from bench.random_chains import draw_rows, release_of, system_of
+from bench.chains.broken_sources import SourceCase, broken_rows, source_case
+from bench.chains.harmful_changes import INTERACTIONS, Case, Names, change_case
+from bench.chains.random_chains import draw_rows, release_of, system_of
 from bench.rows import Measured, Row, in_processes, rate
 from sluiceway.attribution import SourceArm, attribute, find_source
 from sluiceway.gates import Levels, judge_replay

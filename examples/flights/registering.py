@@ -1,6 +1,6 @@
 """Fitted versions of the flights models into an MLflow registry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version as installed
@@ -13,7 +13,7 @@ from mlflow.models import infer_signature
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from examples.flights.training import Fitted
-from sluiceway.stamping import feature_tag
+from sluiceway.stamping import feature_tag, trained_on_tag
 from sluiceway.system.file import read_system
 from sluiceway.system.values import System
 
@@ -36,7 +36,7 @@ def log_models(
 
     Args:
         registry_uri: Tracking and registry store, such as ``sqlite:///registry.db``.
-        versions: What to register, in this order.
+        versions: What to register, in this order; whatever one was trained on before it.
         artifacts: Where the experiment's artifacts go, if the experiment is made here.
         release_name: Written to each version's tag ``sluiceway.release_name``, if given.
         experiment: The experiment that holds the training runs.
@@ -56,7 +56,23 @@ def log_models(
         if model not in known:
             client.create_registered_model(model)
     with _logging_to(registry_uri):
-        return {one.name: _log(client, experiment_id, one, release_name) for one in versions}
+        registered: dict[str, str] = {}
+        for one in versions:
+            tags = _tags(one, registered, release_name)
+            registered[one.name] = _log(client, experiment_id, one, tags)
+        return registered
+
+
+def _tags(
+    fitted: Fitted, registered: Mapping[str, str], release_name: str | None
+) -> dict[str, str]:
+    tags = feature_tag(_system(), fitted.model, fitted.feature_versions)
+    if fitted.trained_on:
+        fed_by = {model: registered[name] for model, name in fitted.trained_on.items()}
+        tags |= trained_on_tag(fed_by)
+    if release_name is not None:
+        tags["sluiceway.release_name"] = release_name
+    return tags
 
 
 @cache
@@ -74,10 +90,7 @@ def _logging_to(uri: str) -> Iterator[None]:
         mlflow.set_tracking_uri(before)
 
 
-def _log(client: MlflowClient, experiment_id: str, fitted: Fitted, release_name: str | None) -> str:
-    tags = feature_tag(_system(), fitted.model, fitted.feature_versions)
-    if release_name is not None:
-        tags["sluiceway.release_name"] = release_name
+def _log(client: MlflowClient, experiment_id: str, fitted: Fitted, tags: dict[str, str]) -> str:
     settings = fitted.estimator.get_params()
     with mlflow.start_run(experiment_id=experiment_id, run_name=fitted.name):
         mlflow.log_params({key: settings[key] for key in _SETTINGS})

@@ -69,6 +69,7 @@ class Fitted:
         estimator: The scikit-learn estimator; it takes the frame that `model`'s inputs name.
         example: A few rows of its inputs, for the signature.
         feature_versions: The features it reads in another version than the current one.
+        trained_on: By model, the name of the fitted version whose answers it was fitted on.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Fitted:
     estimator: Estimator
     example: pd.DataFrame
     feature_versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    trained_on: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def answers(self, inputs: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Answer rows: shape (n,) for a regressor, (n, 2) probabilities for the classifier."""
@@ -162,7 +164,8 @@ def _fit_downstream(
     seen = answer_chain((dep_delay, air_time), late.inputs)
     target = late.outcomes["arr_delay"]
     settings = {"max_iter": 80, "learning_rate": 0.1}
-    arr_delay = _fit(f"arr_delay{suffix}", _trees(**settings), seen, target)
+    fed = {one.model: one.name for one in (dep_delay, air_time)}
+    arr_delay = _fit(f"arr_delay{suffix}", _trees(**settings), seen, target, trained_on=fed)
 
     columns = list(arr_delay.example.columns)
     fold = pd.factorize(late.day)[0] % FOLDS
@@ -176,7 +179,9 @@ def _fit_downstream(
         max_iter=40, learning_rate=0.1, early_stopping=False, random_state=0
     )
     late45 = late.outcomes["late45"].astype(int)
-    return arr_delay, _fit(f"missed_connection{suffix}", classifier, seen, late45)
+    # Cross-fitted answers are those of this version, to flights that it has not seen.
+    fed = {arr_delay.model: arr_delay.name}
+    return arr_delay, _fit(f"missed_connection{suffix}", classifier, seen, late45, trained_on=fed)
 
 
 def _fit(
@@ -186,6 +191,7 @@ def _fit(
     target: "pd.Series[float]",
     *,
     feature_versions: Mapping[str, str] = MappingProxyType({}),
+    trained_on: Mapping[str, str] = MappingProxyType({}),
 ) -> Fitted:
     """Fit the model whose name the version's name begins with."""
     inputs = model_inputs()
@@ -198,6 +204,7 @@ def _fit(
         estimator=estimator,
         example=seen[columns].head(100),
         feature_versions=feature_versions,
+        trained_on=trained_on,
     )
 
 

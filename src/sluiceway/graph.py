@@ -1,10 +1,12 @@
 """Who is affected: walks over the declared graph."""
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sluiceway.system.values import Edge, System
+import numpy as np
+
+from sluiceway.digraph import Digraph, Mask
+from sluiceway.system.values import Edge, Feature, NodeKind, System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +14,7 @@ class BlastRadius:
     """All transitive consumers of what changed, and what changed itself.
 
     Attributes:
-        changed: Names of the nodes that changed.
+        changed: Names of the nodes that changed, or ``node.field`` where only that field did.
         models: Affected models, changed ones included, producers before consumers.
         consumers: Affected outside consumers, sorted.
         edges: Edges along which the change can travel.
@@ -26,45 +28,139 @@ class BlastRadius:
     owners: tuple[str, ...]
 
 
+class SystemGraph:
+    """A system's nodes and edges in compact arrays, for as many walks as one likes.
+
+    Edges that read an earlier answer (:attr:`Edge.delayed`) are walked like all others: the change
+    arrives later, but it does arrive.
+    """
+
+    def __init__(self, system: System) -> None:
+        """Number what is declared: sources, features, models (producers first), consumers."""
+        self.system = system
+        kinds = (system.sources, system.features, system.models, system.consumers)
+        self._names = np.array([name for nodes in kinds for name in nodes], dtype=object)
+        self._number = {name: place for place, name in enumerate(self._names)}
+        owners = [node.owner for nodes in kinds for node in nodes.values()]
+        known = {name: place for place, name in enumerate(dict.fromkeys(owners))}
+        self._owners = np.array(list(known), dtype=object)
+        self._owner = np.array([known[owner] for owner in owners], dtype=np.int32)
+        before_models = len(system.sources) + len(system.features)
+        before_consumers = before_models + len(system.models)
+        self._models = slice(before_models, before_consumers)
+        self._consumers = slice(before_consumers, len(self._names))
+        self._edges = np.empty(len(system.edges), dtype=object)
+        self._edges[:] = system.edges
+        number = self._number
+        reads = [
+            (number[source], number[feature.name])
+            for feature in system.features.values()
+            for source in _sources(feature)
+        ]
+        tails = [number[edge.producer] for edge in self._edges] + [tail for tail, _ in reads]
+        heads = [number[edge.consumer] for edge in self._edges] + [head for _, head in reads]
+        self._arrows = Digraph(len(self._names), tails, heads)
+
+    def blast_radius(self, changed: Iterable[str]) -> BlastRadius:
+        """Find everything that a change of these sources, features, models or fields can reach.
+
+        Args:
+            changed: Names of nodes, or ``node.field`` for a model's output field or a source's
+                column. Of a field, only what reads that field starts the walk; the model itself
+                counts as affected, for its answer is another.
+
+        Raises:
+            KeyError: A name is no node of the system, or the node has no such field.
+        """
+        changed = tuple(dict.fromkeys(changed))
+        whole, part = _parted(self.system, changed)
+        first = [e for field in part for e in self._reading(*field)]
+        starts = [self._number[name] for name in whole]
+        starts += [self._number[reader] for _, reader in first]
+        reached = self._arrows.reached(starts)
+        travelled = self._arrows.leaving(reached)[: len(self._edges)]
+        travelled[[place for place, _ in first if place is not None]] = True
+        reached[[self._number[name] for name, _ in part]] = True
+        return self._radius(changed, reached, travelled)
+
+    def upstream(self, names: Iterable[str]) -> tuple[str, ...]:
+        """These models and every model that feeds them, producers first.
+
+        Raises:
+            KeyError: A name is no node of the system.
+        """
+        found = self._arrows.reversed.reached(self._number[name] for name in names)
+        return tuple(self._names[self._models][found[self._models]].tolist())
+
+    def _radius(self, changed: tuple[str, ...], reached: Mask, travelled: Mask) -> BlastRadius:
+        affected = reached.copy()
+        affected[: self._models.start] = False
+        owned = np.bincount(self._owner[affected], minlength=self._owners.size) > 0
+        return BlastRadius(
+            changed=changed,
+            models=tuple(self._names[self._models][reached[self._models]].tolist()),
+            consumers=tuple(
+                sorted(self._names[self._consumers][reached[self._consumers]].tolist())
+            ),
+            edges=tuple(self._edges[travelled].tolist()),
+            owners=tuple(sorted(self._owners[owned].tolist())),
+        )
+
+    def _reading(self, node: str, field: str) -> list[tuple[int | None, str]]:
+        """What reads a field: the edge's place, if it is one, and the name of who reads."""
+        if node in self.system.sources:
+            return [(None, f.name) for f in _reading_column(self.system, f"{node}.{field}")]
+        return [
+            (place, edge.consumer)
+            for place, edge in enumerate(self._edges)
+            if edge.producer == node and edge.field == field
+        ]
+
+
 def blast_radius(system: System, changed: Iterable[str]) -> BlastRadius:
-    """Find everything that a change of these sources, features or models can reach.
+    """Find everything that a change can reach; see :meth:`SystemGraph.blast_radius`.
+
+    Raises:
+        KeyError: A name is no node of the system, or the node has no such field.
+    """
+    return SystemGraph(system).blast_radius(changed)
+
+
+def upstream(system: System, names: Iterable[str]) -> tuple[str, ...]:
+    """These models and every model that feeds them; see :meth:`SystemGraph.upstream`.
 
     Raises:
         KeyError: A name is no node of the system.
     """
-    changed = tuple(dict.fromkeys(changed))
-    for name in changed:
-        system.kind(name)
-    reached = reachable(_readers(system), changed)
-    models = tuple(name for name in system.models if name in reached)
-    consumers = tuple(sorted(name for name in system.consumers if name in reached))
-    return BlastRadius(
-        changed=changed,
-        models=models,
-        consumers=consumers,
-        edges=tuple(edge for edge in system.edges if edge.producer in reached),
-        owners=tuple(sorted({system.owner_of(name).name for name in (*models, *consumers)})),
-    )
+    return SystemGraph(system).upstream(names)
 
 
-def reachable(readers: Mapping[str, Iterable[str]], start: Iterable[str]) -> set[str]:
-    """Breadth-first: every node that can be reached, the start included."""
-    reached = set(start)
-    queue = deque(reached)
-    while queue:
-        for reader in readers.get(queue.popleft(), ()):
-            if reader not in reached:
-                reached.add(reader)
-                queue.append(reader)
-    return reached
+def _parted(system: System, names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Whole nodes, and nodes of which one field changed."""
+    whole: list[str] = []
+    part: list[tuple[str, str]] = []
+    for name in names:
+        node, dot, field = name.partition(".")
+        kind = system.kind(node)
+        if not dot:
+            whole.append(node)
+        elif kind is NodeKind.SOURCE or (
+            kind is NodeKind.MODEL
+            and any(one.name == field for one in system.models[node].contract.output)
+        ):
+            part.append((node, field))
+        else:
+            raise KeyError(name)
+    return whole, part
 
 
-def _readers(system: System) -> dict[str, list[str]]:
-    readers: dict[str, list[str]] = {}
-    for edge in system.edges:
-        readers.setdefault(edge.producer, []).append(edge.consumer)
-    for feature in system.features.values():
-        for version in feature.versions.values():
-            for source in version.sources:
-                readers.setdefault(source, []).append(feature.name)
-    return readers
+def _sources(feature: Feature) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(s for v in feature.versions.values() for s in v.sources))
+
+
+def _reading_column(system: System, column: str) -> list[Feature]:
+    return [
+        feature
+        for feature in system.features.values()
+        if any(column in version.reads for version in feature.versions.values())
+    ]

@@ -15,6 +15,7 @@ import pandas as pd
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import SluicewayError
 from sluiceway.journal import Champion, Draft, Event
+from sluiceway.lineage import Callers, RegistryLineage
 from sluiceway.releases import Release
 from sluiceway.routing import RoutingTable
 
@@ -49,6 +50,7 @@ class RegisteredVersion:
         features: Version of the features it reads, where it says; others are the current ones.
         definitions: First digits of the hash of the definitions it was trained with, by feature;
             where it says nothing, nothing is known.
+        trained_on: Version of each model whose answers it was trained on, where it says.
         tags: All its tags.
     """
 
@@ -60,6 +62,7 @@ class RegisteredVersion:
     tags: Mapping[str, str]
     types: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
+    trained_on: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnknownVersion(SluicewayError):
@@ -115,6 +118,13 @@ class Registry(Protocol):
 
     def latest_version(self, model: str) -> str | None:
         """The newest version's number, or None where the model has none."""
+
+    def lineage(self) -> RegistryLineage:
+        """All that the registry shows of who reads whom, of its own systems and of others.
+
+        Raises:
+            RegistryUnavailable: The registry did not answer.
+        """
 
 
 class Journal(Protocol):
@@ -186,6 +196,9 @@ class Journal(Protocol):
     def head(self, environment: str) -> str:
         """Hash of the newest event; the genesis hash where there is none."""
 
+    def environments(self) -> tuple[str, ...]:
+        """Names of all environments that have a champion, sorted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -233,6 +246,12 @@ class PredictionLog(Protocol):
 
     def read(self, window: Window) -> pd.DataFrame:
         """All rows whose event time lies in the window."""
+
+    def callers(self, window: Window) -> Callers:
+        """Who asked for what in the window, by the rows' ``consumer`` and ``asked``.
+
+        Rows that nobody received (``path`` is not ``primary``) do not count.
+        """
 
 
 class TrialFault(Protocol):

@@ -2,8 +2,9 @@
 
 Used where models are registered::
 
-    tags = feature_tag(read_system(Path("system.yaml")), "dep_delay")
-    client.create_model_version("dep_delay", source, tags=tags)
+    tags = feature_tag(read_system(Path("system.yaml")), "arr_delay")
+    tags |= trained_on_tag({"dep_delay": "2"})
+    client.create_model_version("arr_delay", source, tags=tags)
 """
 
 import json
@@ -13,6 +14,7 @@ from sluiceway.adapters.feature_code import definitions_of
 from sluiceway.adapters.mlflow_registry import FEATURES_TAG
 from sluiceway.errors import BadInput, Fault
 from sluiceway.features import write_stamps
+from sluiceway.lineage import TRAINED_ON_TAG
 from sluiceway.system.values import System
 
 
@@ -47,3 +49,15 @@ def feature_tag(
     if faults:
         raise BadInput(faults)
     return {FEATURES_TAG: json.dumps(write_stamps(chosen, definitions_of(system)))}
+
+
+def trained_on_tag(versions: Mapping[str, str]) -> dict[str, str]:
+    """The tag that says on which versions' answers a model version was trained.
+
+    Args:
+        versions: Registered version by the model that it reads.
+
+    Returns:
+        One MLflow tag, name and text.
+    """
+    return {TRAINED_ON_TAG: json.dumps(dict(sorted(versions.items())))}

@@ -302,3 +302,11 @@ def _at_once(calls: Mapping[str, Callable[[], object]]) -> dict[str, object]:
     with ThreadPoolExecutor(len(calls)) as threads:
         begun = {name: threads.submit(called, call) for name, call in calls.items()}
         return {name: one.result() for name, one in begun.items()}
+
+
+def test_every_environment_with_a_champion_is_named(journal: Journal) -> None:
+    assert journal.environments() == ()
+    for environment in ("staging", "production"):
+        journal.move_champion(environment, release("1"), "adoption", [draft()], after=0, revision=0)
+    journal.append("trial", "r0001", [draft()], after=0)
+    assert journal.environments() == ("production", "staging")

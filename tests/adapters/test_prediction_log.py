@@ -238,3 +238,26 @@ def test_readers_see_all_of_a_batch_or_nothing_of_it(tmp_path: Path) -> None:
     writer.join()
     assert not failures
     assert sizes <= {0, 20}
+
+
+def test_who_asked_is_counted_by_model_and_consumer(log: PredictionLog) -> None:
+    asked = {"consumer": ["app", "app", None, "web"], "asked": ["m", "m", "m", "m"]}
+    log.write("b-1", rows(0, 1, 2, 3, **asked, path=["primary", "primary", "primary", "mirror"]))
+    log.write("b-2", rows(4, 5, consumer=["app", "web"], asked=["n", "m"]))
+    found = log.callers(hours(0, 24))
+    assert [(c.model, c.consumer, c.rows) for c in found.callers] == [
+        ("m", "app", 2),
+        ("m", "web", 1),
+        ("n", "app", 1),
+    ]
+    assert found.callers[0].last == START + timedelta(hours=1)
+    # Nobody received the mirrored answer, and one answer's row does not say who did.
+    assert (found.rows, found.unnamed) == (5, 1)
+    assert log.callers(hours(4, 5)).rows == 1
+
+
+def test_a_log_that_never_says_who_asked_has_only_unnamed_rows(log: PredictionLog) -> None:
+    log.write("b-1", rows(0, 1))
+    found = log.callers(hours(0, 24))
+    assert (found.callers, found.rows, found.unnamed) == ((), 2, 2)
+    assert log.callers(hours(5, 6)).rows == 0

@@ -22,7 +22,7 @@ from sluiceway.journal import check_chain
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.routing import RoutingTable
 from sluiceway.steps import requests
-from sluiceway.steps.publishing import PLAN, REPORT
+from sluiceway.steps.publishing import PLAN, PROFILES, REPORT
 from tests.adapters.mlflow_worlds import QUIET
 from tests.end_to_end.pages import read_self_contained
 from tests.end_to_end.prefect_server import PrefectServer, flows_through
@@ -201,7 +201,11 @@ def test_mlflow_has_one_run_a_rollout_with_its_evidence(story: Story) -> None:
         assert name in joint.data.metrics, sorted(joint.data.metrics)
     assert joint.data.tags["sluiceway.ending"] == "promoted"
     assert joint.data.params["members"] == "cost@2, fraud@2"
-    assert {file.path for file in client.list_artifacts(joint.info.run_id)} == {REPORT, PLAN}
+    assert {file.path for file in client.list_artifacts(joint.info.run_id)} == {
+        REPORT,
+        PLAN,
+        PROFILES,
+    }
     assert len(client.get_run(joint.info.run_id).inputs.model_inputs) == 2
     assert runs[story.cascade].data.tags["sluiceway.ending"] == "rejected"
 

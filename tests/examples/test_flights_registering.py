@@ -14,6 +14,7 @@ from examples.flights.registering import log_models
 from examples.flights.training import FEED_2, Fitted
 from sluiceway.adapters.feature_code import definitions_of
 from sluiceway.features import changed_definitions, read_stamps
+from sluiceway.lineage import trained_on
 from sluiceway.system.file import read_system
 from tests.adapters.mlflow_worlds import logging_to
 
@@ -38,6 +39,7 @@ def test_versions_are_registered_complete_with_their_feature_versions(tmp_path: 
         model="missed_connection",
         estimator=HistGradientBoostingClassifier(max_iter=2).fit(ROWS, LATE),
         example=ROWS,
+        trained_on={"dep_delay": "dep_delay_feed_2"},
     )
     registry = f"sqlite:///{tmp_path / 'registry.db'}"
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
@@ -55,7 +57,13 @@ def test_versions_are_registered_complete_with_their_feature_versions(tmp_path: 
     assert stamped.keys() == read
     assert changed_definitions(stamped, definitions_of(system)) == ()
     other = client.get_model_version("missed_connection", "1").tags
-    assert set(other) == {"sluiceway.features", "sluiceway.release_name"}
+    assert set(other) == {
+        "sluiceway.features",
+        "sluiceway.release_name",
+        "sluiceway.trained_on",
+    }
+    assert trained_on(other) == {"dep_delay": "1"}
+    assert "sluiceway.trained_on" not in on_feed_2
     assert other["sluiceway.release_name"] == "both"
     with logging_to(registry):
         served = mlflow.pyfunc.load_model("models:/missed_connection/1").predict(ROWS)

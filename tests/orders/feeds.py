@@ -26,6 +26,24 @@ def stuck_later(window: Window) -> pd.DataFrame:
     return rows.assign(signal=rows["signal"].where(rows["placed_at"] < STOPS, -3.0))
 
 
+DRIFTS = day(40)
+"""From here on orders go farther, or cost more, than ever before."""
+
+
+def farther(window: Window) -> pd.DataFrame:
+    """Orders that go 700 km farther from a day on; no model is the worse for it."""
+    rows = orders(window)
+    late = rows["placed_at"] >= DRIFTS
+    return rows.assign(distance=rows["distance"].mask(late, rows["distance"] + 700))
+
+
+def dearer(window: Window) -> pd.DataFrame:
+    """Orders that cost more from a day on: each at least 400 EUR."""
+    rows = orders(window)
+    late = rows["placed_at"] >= DRIFTS
+    return rows.assign(amount=rows["amount"].mask(late, 400 + rows["amount"] / 2))
+
+
 def numbered(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows with whole numbers for units."""
     digits = rows["order_id"].str.replace("-", "", regex=False)

@@ -40,7 +40,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from tests.reports import rollouts
-from tests.rollouts.happenings import DAY, audited, powered
+from tests.rollouts.happenings import DAY, audited, drifted, powered
 
 NOW = datetime(2013, 9, 1, tzinfo=UTC)
 GONE = Deprecation(
@@ -80,6 +80,11 @@ SIMPLE: list[tuple[Happening, str]] = [
         audited(Outcome.INCONCLUSIVE),
         "Features audited, inconclusive: 1 feature reading, 0 of them by value; distance: eta@2 "
         "does not say which definition it was trained with; stamp it",
+    ),
+    (
+        drifted("2026-03-12"),
+        "Shadow evidence stale: drift in wind KS D 0.500 > 0.250, over 10 days up to 2026-03-12 "
+        "against 20 of shadow's",
     ),
     (AbortRequested(reason="wrong file"), "A stop was asked for: wrong file"),
     (

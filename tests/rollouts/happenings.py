@@ -1,8 +1,18 @@
 """Small true-to-type happenings, a plan to go with them, and a journal that is a list."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from sluiceway.drift import (
+    Aspect,
+    Distance,
+    DriftFinding,
+    DriftPolicy,
+    DriftReason,
+    DriftReport,
+    Method,
+    Side,
+)
 from sluiceway.features import (
     AuditedFeature,
     FeatureAudit,
@@ -20,6 +30,7 @@ from sluiceway.rollouts.events import (
     CanaryPlanned,
     ContractCheck,
     ContractsChecked,
+    DriftFound,
     FeaturesAudited,
     Happening,
     Looked,
@@ -28,11 +39,12 @@ from sluiceway.rollouts.events import (
     ShadowMeasured,
     draft,
 )
+from sluiceway.rollouts.inputs import KeptProfile
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.projection import Projection, project
 from sluiceway.rollouts.state import RolloutState, fold
 from sluiceway.statistics.sequential import SequentialHarm
-from sluiceway.system.values import CanaryPolicy, CanaryStep, WatchPolicy
+from sluiceway.system.values import CanaryPolicy, CanaryStep, DriftWatch, WatchPolicy
 
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -96,6 +108,7 @@ def plan(*, approvals: tuple[str, ...] = (), steps: int = 2) -> Plan:
         ),
         watch=WatchPolicy(window=2 * DAY),
         approvals=approvals,
+        drift=DriftWatch(replays=1),
     )
 
 
@@ -214,6 +227,33 @@ def looked(
         champion_units=9,
         fault=fault,
     )
+
+
+def drifted(watermark: str) -> DriftFound:
+    """One input that has drifted, up to a block."""
+    kept = KeptProfile(digest="e" * 64, start=START, end=START + DAY, blocks=20, rows=200)
+    side = Side(rows=200, blocks=20)
+    finding = DriftFinding(
+        column="wind",
+        aspect=Aspect.VALUES,
+        outcome=Outcome.FAILED,
+        reason=DriftReason.BEYOND_THRESHOLD,
+        reference=side,
+        current=side,
+        distance_kind=Distance.KS,
+        distance=0.5,
+        threshold=0.25,
+    )
+    report = DriftReport(
+        findings=(finding,),
+        method=Method.BLOCKS,
+        policy=DriftPolicy(),
+        block="day",
+        reference_blocks=("2026-02-01", "2026-02-20"),
+        current_blocks=("2026-03-02", watermark),
+    )
+    live = replace(kept, blocks=10)
+    return DriftFound(watermark=watermark, reference=kept, live=(live,), report=report)
 
 
 def audited(outcome: Outcome) -> FeaturesAudited:

@@ -1,12 +1,14 @@
 """The table of what an outcome leads to, row by row."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
 
+from sluiceway.gates import Reason, Role, render
 from sluiceway.outcomes import Outcome, worst
+from sluiceway.planning import Fit
 from sluiceway.rollouts.actions import (
     AuditFeatures,
     CheckContracts,
@@ -20,17 +22,30 @@ from sluiceway.rollouts.actions import (
     next_action,
 )
 from sluiceway.rollouts.endings import Ending, ReasonCode
-from sluiceway.rollouts.events import Confirmed, Promoted, StepEntered, TrafficStopped
+from sluiceway.rollouts.events import (
+    Confirmed,
+    DeadlineLengthened,
+    Promoted,
+    StepEntered,
+    TrafficStopped,
+)
+from sluiceway.slices import Condition, Slice
 from tests.rollouts.happenings import (
     DAY,
+    HARMS,
     REQUESTED,
+    REQUIRED,
     START,
     Told,
     audited,
     contracts,
+    drifted,
     looked,
     planned,
+    powered,
     shadow,
+    verdict,
+    verdicts,
 )
 
 PASSED, INCONCLUSIVE, ERROR, FAILED = Outcome
@@ -170,3 +185,86 @@ def test_a_mismatch_that_lasts_to_the_deadline_is_why_it_ended() -> None:
     action = after(*CANARY, STEP, last, audited(FAILED), now=LATE)
     assert isinstance(action, End)
     assert action.ended.code is ReasonCode.FEATURES_MISMATCH
+
+
+DRIFT = drifted("2026-03-03")
+AFTER = datetime(2026, 3, 4, tzinfo=UTC)
+REPLAY = (AFTER - 20 * DAY, AFTER)
+LONGER = (AFTER - 30 * DAY, AFTER)
+
+
+def promotable():  # type: ignore[no-untyped-def]
+    """A look after which, but for drift, features are audited and then it is promoted."""
+    last = look_of(PASSED)
+    states = {name: replace(state, n=1) for name, state in last.states.items()}
+    return replace(last, states=states)
+
+
+@pytest.mark.parametrize(
+    ("told", "leads_to"),
+    [
+        ([], REPLAY),
+        ([(PASSED, REPLAY)], AuditFeatures),
+        ([(FAILED, REPLAY)], RollBack),
+        ([(ERROR, REPLAY)], REPLAY),
+        ([(ERROR, REPLAY), (ERROR, REPLAY)], Ending.ERRORED),
+        ([(ERROR, REPLAY), (PASSED, REPLAY)], AuditFeatures),
+        ([(INCONCLUSIVE, REPLAY)], LONGER),
+        ([(INCONCLUSIVE, REPLAY), (INCONCLUSIVE, LONGER)], Wait),
+        ([(INCONCLUSIVE, REPLAY), (PASSED, LONGER)], AuditFeatures),
+        ([(INCONCLUSIVE, REPLAY), (FAILED, LONGER)], RollBack),
+        ([(PASSED, REPLAY), DRIFT], Wait),
+    ],
+)
+def test_drift_replays_shadow_whose_fresh_verdict_counts(told, leads_to) -> None:  # type: ignore[no-untyped-def]
+    """The plan allows one replay because of drift: at the second drift it holds."""
+    happened = [one if one is DRIFT else shadow(one[0], *one[1]) for one in told]
+    action = after(*CANARY, STEP, promotable(), DRIFT, *happened, now=START + 3 * DAY)
+    found = (action.start, action.end) if isinstance(action, ReplayShadow) else ending(action)
+    assert found == leads_to
+
+
+@pytest.mark.parametrize("outcome", [FAILED, ERROR])
+def test_live_evidence_against_the_candidate_comes_before_drift(outcome) -> None:  # type: ignore[no-untyped-def]
+    action = after(*CANARY, STEP, look_of(outcome), DRIFT, now=SOON)
+    assert isinstance(action, RollBack if outcome is FAILED else StopTraffic)
+
+
+def test_a_canary_that_drift_holds_ends_at_its_deadline_and_says_why() -> None:
+    last = looked((PASSED, PASSED, PASSED), "2026-03-25")
+    passed = shadow(PASSED, *REPLAY)
+    action = after(*CANARY, STEP, DRIFT, passed, DRIFT, last, now=LATE)
+    assert isinstance(action, End)
+    assert (action.ended.ending, action.ended.code) == (Ending.EXPIRED, ReasonCode.SHADOW_STALE)
+    assert action.ended.reason.startswith(
+        "shadow evidence stale: drift in wind KS D 0.500 > 0.250, over 10 days up to 2026-03-03 "
+        "against 20 of shadow's; the 1 replay that the policy allows because of drift are spent"
+    )
+
+
+def test_drift_makes_what_shadow_said_inconclusive_with_its_reason() -> None:
+    told = Told()
+    passed = replace(shadow(PASSED, *WINDOW), verdicts=verdicts((PASSED, PASSED, INCONCLUSIVE)))
+    for one in (REQUESTED, planned(steps=1), contracts(PASSED), passed, STEP, DRIFT):
+        told.add(one, START)
+    stale = told.state.shadows[-1]
+    assert {v.outcome for v in stale.verdicts} == {INCONCLUSIVE}
+    assert {v.reason for v in stale.verdicts} == {Reason.SHADOW_STALE}
+    assert render(stale.verdicts[0]).startswith("up.mae: shadow evidence stale: drift in wind")
+
+
+def test_a_replay_in_the_canary_keeps_its_deadline_and_its_slices() -> None:
+    told = Told()
+    moved = DeadlineLengthened(before=20 * DAY, after=27 * DAY, reason="needs 25 days")
+    one = Slice(variable="c", conditions=(Condition(column="s.c", equals="a"),))
+    guard = verdict(replace(REQUIRED[0], role=Role.GUARD, slice=one), PASSED)
+    first = replace(shadow(PASSED, *WINDOW, HARMS), slices=(guard,))
+    again = shadow(PASSED, *REPLAY, HARMS)
+    for happened in (
+        REQUESTED, planned(steps=1), contracts(PASSED), first, powered(Fit.LENGTHENED), moved,
+        STEP, DRIFT, again,
+    ):  # fmt: skip
+        told.add(happened, START)
+    state = told.state
+    assert state.lengthened == moved
+    assert [gate.name for gate in state.slice_gates] == [guard.gate.name]

@@ -28,6 +28,7 @@ from sluiceway.rollouts.events import (
     ContractsChecked,
     DeadlineLengthened,
     Diagnosed,
+    DriftFound,
     Ended,
     Held,
     IncidentOpened,
@@ -52,6 +53,7 @@ from .happenings import (
     START,
     Told,
     contracts,
+    drifted,
     looked,
     planned,
     powered,
@@ -86,6 +88,7 @@ happenings = st.one_of(
         blocks,
         st.sampled_from([None, "unreadable"]),
     ),
+    st.builds(drifted, st.sampled_from(["2026-03-02", "2026-03-05"])),
     st.just(Held(reason="freeze")),
     st.just(Resumed(reason="go on")),
     st.just(AbortRequested(reason="enough")),
@@ -152,6 +155,7 @@ def test_no_sequence_of_events_confuses_the_core(beginning, rest, later) -> None
         assert not isinstance(action, Promote)
     if isinstance(action, Promote):
         assert not told.of(Promoted, ApprovalRefused)
+        assert not isinstance(told.of(ShadowMeasured, DriftFound)[-1][1], DriftFound)
         for kind in (ContractsChecked, ShadowMeasured, Looked):
             assert told.of(kind)[-1][1].outcome is Outcome.PASSED  # type: ignore[union-attr]
         assert not state.plan.approvals or told.of(Approved)  # type: ignore[union-attr]

@@ -45,6 +45,7 @@ from sluiceway.rollouts.events import (
     ContractsChecked,
     DeadlineLengthened,
     Diagnosed,
+    DriftFound,
     Ended,
     FeaturesAudited,
     Happening,
@@ -71,6 +72,7 @@ from .happenings import (
     Told,
     audited,
     contracts,
+    drifted,
     looked,
     plan,
     planned,
@@ -174,6 +176,7 @@ class World:
     def may_promote(self) -> None:
         """Everything that promotion rests on, read from the raw events."""
         told, fixed = self.told, plan(approvals=self.approvals, steps=self.steps)
+        assert not isinstance(told.of(ShadowMeasured, DriftFound)[-1][1], DriftFound), "stale"
         assert not told.of(Promoted, AbortRequested, RollbackDecided, Ended, ApprovalRefused)
         for kind in (ContractsChecked, ShadowMeasured, Looked):
             latest = told.of(kind)[-1][1]
@@ -258,6 +261,10 @@ class World:
         watermark = before if unreadable else action.last
         log_e = self.chance.choice((-1.0, -0.1, 0.0, 0.1))
         self.write(looked(outcomes, watermark, fault, log_e))
+        shadows = self.told.of(ShadowMeasured, DriftFound)
+        fresh = isinstance(shadows[-1][1], ShadowMeasured) and state.promoted is None
+        if not unreadable and fresh and self.chance.randint(0, 9) == 0:
+            self.write(drifted(action.last))
 
     def wait(self, action: Wait) -> None:
         if action.until is None:
@@ -301,6 +308,7 @@ def test_every_world_ends_in_a_named_ending_and_promotes_only_on_proof(
     assert len(told.of(Ended)) == 1
     assert len(told.of(Promoted)) <= 1
     assert len(told.of(Planned)) <= 1
+    assert len(told.of(DriftFound)) <= 2, "one replay is allowed, and held at the second drift"
     assert len(told.of(Diagnosed)) == len(told.of(RollbackDecided))
     assert told.state.ended is not None
     unwatched = told.state.ended.code is ReasonCode.WATCH_UNMEASURABLE

@@ -361,6 +361,21 @@ def test_a_test_of_another_version_is_no_test_of_this_one(tmp_path: Path) -> Non
     assert codes == [RemovalCode.REPLACEMENT_UNTESTED]
 
 
+def test_a_field_that_somebody_undeclared_may_read_is_not_a_yes(tmp_path: Path) -> None:
+    site = deprecated_site(tmp_path)
+    in_place(site)
+    add(site, "elsewhere", "4", Line({"fraud.safe": 1.0}))
+    add(site, "unconcerned", "1", Line({"fraud.probability": 1.0}))
+    codes, rollout = remove(site, "fraud@2", "handling@2")
+    assert codes == [RemovalCode.READERS_UNKNOWN]
+    over = ended(site, rollout)
+    assert over.ending is Ending.INCONCLUSIVE
+    assert (
+        "fraud.safe cannot be removed: elsewhere (version 4) may read it and has no declared edge: "
+        "signature" in over.reason
+    )
+
+
 def test_a_field_that_was_never_deprecated_is_refused(tmp_path: Path) -> None:
     site = two_fields_site(tmp_path)
     adopt_live(site, NOW)

@@ -82,6 +82,10 @@ class MemoryJournal:
         """See :class:`sluiceway.ports.Journal`."""
         return tuple(e for e in self._chains.get(environment, ()) if e.rollout_id == rollout_id)
 
+    def environments(self) -> tuple[str, ...]:
+        """See :class:`sluiceway.ports.Journal`."""
+        return tuple(sorted(self._champions))
+
     def rollouts(self, environment: str) -> tuple[str, ...]:
         """See :class:`sluiceway.ports.Journal`."""
         return tuple(dict.fromkeys(e.rollout_id for e in self._chains.get(environment, ())))

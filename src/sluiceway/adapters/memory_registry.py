@@ -11,6 +11,15 @@ import numpy as np
 
 from sluiceway.adapters.trial import Answers, Trial, TrialCode, TrialFault, shape_fault
 from sluiceway.contracts.values import Contract
+from sluiceway.errors import BadInput, Fault
+from sluiceway.lineage import (
+    TRAINED_ON_TAG,
+    Reading,
+    RegistryLineage,
+    readings_of_columns,
+    readings_of_tags,
+    trained_on,
+)
 from sluiceway.ports import (
     Predictor,
     RegisteredVersion,
@@ -85,7 +94,12 @@ class MemoryRegistry:
         kept = self._found(model, version)
         if kept.files is None:
             raise UnloadableVersion(f"{model}@{version}: its files are missing")
-        return kept.registered
+        try:
+            versions = trained_on(kept.registered.tags)
+        except ValueError as error:
+            where = f"{model}@{version}: tag {TRAINED_ON_TAG}"
+            raise BadInput([Fault(where=where, what=str(error))]) from error
+        return replace(kept.registered, trained_on=versions)
 
     def artifact_sha256(self, model: str, version: str) -> str:
         """Digest of the bytes that stand for its files."""
@@ -133,6 +147,34 @@ class MemoryRegistry:
         """The newest version's number, or None where the model has none."""
         self._answer()
         return max(self._kept.get(model, {}), key=int, default=None)
+
+    def lineage(self) -> RegistryLineage:
+        """What tags and signatures show of who reads whom; there are no runs here."""
+        self._answer()
+        readings: list[Reading] = []
+        unreadable: list[str] = []
+        opened = 0
+        for model, versions in sorted(self._kept.items()):
+            wanted = {self.latest_version(model), *self._aliases.get(model, {}).values()}
+            for version, kept in sorted(versions.items(), key=lambda one: int(one[0])):
+                found, faults = readings_of_tags(model, version, kept.registered.tags)
+                readings += found
+                unreadable += faults
+                if version not in wanted:
+                    continue
+                opened += 1
+                if kept.files is None:
+                    unreadable.append(f"{model}@{version}: its files are missing")
+                else:
+                    columns = kept.registered.inputs or ()
+                    readings += readings_of_columns(model, version, columns, self._kept)
+        return RegistryLineage(
+            readings=tuple(readings),
+            models=len(self._kept),
+            versions=sum(map(len, self._kept.values())),
+            opened=opened,
+            unreadable=tuple(unreadable),
+        )
 
     def _answer(self) -> None:
         if not self.available:

@@ -17,6 +17,7 @@ from mlflow.tracking import MlflowClient
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from sluiceway.adapters.mlflow_lineage import lineage_of
 from sluiceway.adapters.model_files import (
     MODEL_FILE,
     ModelFilesError,
@@ -28,6 +29,7 @@ from sluiceway.adoption import DraftedModel
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.features import Stamp, read_stamps
+from sluiceway.lineage import TRAINED_ON_TAG, RegistryLineage, trained_on
 from sluiceway.ports import (
     Predictor,
     RegisteredVersion,
@@ -102,6 +104,7 @@ class MlflowRegistry:
             tags=tags,
             types={column.name: column.type for column in columns or ()},
             definitions={n: s.definition for n, s in stamps.items() if s.definition is not None},
+            trained_on=_trained_on(tags, where=f"{model}@{version}: tag {TRAINED_ON_TAG}"),
         )
 
     def models(self) -> tuple[str, ...]:
@@ -236,6 +239,21 @@ class MlflowRegistry:
             )
         return str(found[0].version) if found else None
 
+    def lineage(self) -> RegistryLineage:
+        """All that tags, signatures and inputs of runs show of who reads whom.
+
+        Raises:
+            RegistryUnavailable: The registry did not answer.
+        """
+
+        def columns_of(model: str, version: str) -> tuple[str, ...] | None:
+            with self._fetched(model, version, only=MODEL_FILE) as folder, _files(model, version):
+                columns = describe(folder).inputs
+            return None if columns is None else tuple(column.name for column in columns)
+
+        with mlflow_errors(f"registry {shown_uri(self._registry_uri)}"):
+            return lineage_of(self._client, columns_of)
+
     def _found(self, model: str, version: str) -> ModelVersion:
         if not (version.isascii() and version.isdigit()):
             raise UnknownVersion(f"{model}@{version}: MLflow numbers versions, like {model}@1")
@@ -308,6 +326,13 @@ def _files(model: str, version: str) -> Iterator[None]:
         yield
     except ModelFilesError as error:
         raise UnloadableVersion(f"{model}@{version}: {error}") from error
+
+
+def _trained_on(tags: Mapping[str, str], *, where: str) -> Mapping[str, str]:
+    try:
+        return trained_on(tags)
+    except ValueError as error:
+        raise BadInput([Fault(where=where, what=str(error))]) from error
 
 
 def _contract(tags: Mapping[str, str], *, where: str) -> Contract | None:

@@ -217,7 +217,7 @@ def import_odcs(text: str, *, where: str, schema: str | None = None) -> Imported
     """
     document = read_odcs(text, where=where)
     answers = _chosen(document, schema, where=where)
-    fields, notes = [], list(_without_counterpart(document, answers))
+    fields, notes = [], sorted(_without_counterpart(document, answers))
     for place, one in enumerate(answers.properties or []):
         try:
             fields.append(_field(one, place))
@@ -369,7 +369,7 @@ def _value_of(properties: list[CustomProperty] | None) -> Mapping[str, Any]:
 
 
 def _whole(value: float, dtype: str) -> float | int:
-    return int(value) if dtype == "long" else value
+    return int(value) if dtype == "long" and float(value).is_integer() else value
 
 
 def _url(contact: str) -> str:

@@ -15,10 +15,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sluiceway.errors import BadInput, Fault, SluicewayError
+from sluiceway.lineage import Caller, Callers
 from sluiceway.ports import Window
 
 EVENT_TIME: Final = "event_time"
 """The column that places a row in time; it must have a timezone."""
+CONSUMER: Final = "consumer"
+"""The column that names who asked; it may be missing, and so may each value."""
+ASKED: Final = "asked"
+"""The column that names the model whose answer the consumer received; missing where that is."""
+PATH: Final = "path"
+"""The column that tells what a consumer received (``primary``) from what it did not."""
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
 _SEPARATOR: Final = "+"
@@ -92,12 +99,26 @@ class ParquetPredictionLog:
                 return _in_window(self._batches(window), window)
         raise DamagedLog(f"{self._folder}: its files vanish while they are read")
 
-    def _batches(self, window: Window) -> dict[str, pa.Table]:
+    def callers(self, window: Window) -> Callers:
+        """Who asked for what in the window; only the columns that say so are read.
+
+        Raises:
+            DamagedLog: A finished file cannot be read.
+        """
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                return _callers(self._batches(window, columns=_OF_CALLERS), window)
+        raise DamagedLog(f"{self._folder}: its files vanish while they are read")
+
+    def _batches(
+        self, window: Window, columns: tuple[str, ...] | None = None
+    ) -> dict[str, pa.Table]:
         batches = {}
         for place in self._files(window):
             name = place.name.rpartition(_SEPARATOR)[0]
             try:
-                batches[name] = pq.read_table(place, partitioning=None)
+                wanted = columns and [n for n in pq.read_schema(place).names if n in columns]
+                batches[name] = pq.read_table(place, partitioning=None, columns=wanted)
             except FileNotFoundError:
                 raise
             except (OSError, pa.ArrowException) as error:
@@ -137,6 +158,31 @@ class MemoryPredictionLog:
     def read(self, window: Window) -> pd.DataFrame:
         """All rows whose event time lies in the window, by event time."""
         return _in_window(self._batches, window)
+
+    def callers(self, window: Window) -> Callers:
+        """Who asked for what in the window."""
+        return _callers(self._batches, window)
+
+
+_OF_CALLERS: Final = (EVENT_TIME, PATH, CONSUMER, ASKED)
+
+
+def _callers(batches: Mapping[str, pa.Table], window: Window) -> Callers:
+    rows = _in_window(batches, window)
+    if PATH in rows:
+        rows = rows[rows[PATH].isna() | (rows[PATH] == "primary")]
+    if not {CONSUMER, ASKED} <= set(rows.columns):
+        return Callers(callers=(), rows=len(rows), unnamed=len(rows))
+    named = rows.dropna(subset=[CONSUMER, ASKED])
+    grouped = named.groupby([ASKED, CONSUMER], sort=True)[EVENT_TIME].agg(["size", "max"])
+    return Callers(
+        callers=tuple(
+            Caller(consumer=consumer, model=model, rows=int(size), last=last.to_pydatetime())
+            for (model, consumer), size, last in grouped.itertuples(name=None)
+        ),
+        rows=len(rows),
+        unnamed=len(rows) - len(named),
+    )
 
 
 def _as_table(batch_id: str, rows: pd.DataFrame) -> pa.Table:

@@ -135,6 +135,12 @@ class SqlJournal:
         with self._reading() as connection:
             return tuple(_event(row) for row in connection.execute(query).mappings())
 
+    def environments(self) -> tuple[str, ...]:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = select(CHAMPION.c.environment).order_by(CHAMPION.c.environment)
+        with self._reading() as connection:
+            return tuple(connection.execute(query).scalars())
+
     def rollouts(self, environment: str) -> tuple[str, ...]:
         """See :class:`sluiceway.ports.Journal`."""
         query = (

@@ -9,24 +9,20 @@ from typing import Annotated
 
 import typer
 
-from sluiceway.cli import running
+from sluiceway.cli import running, standard_commands  # noqa: F401 - contract export, import
 from sluiceway.cli.contract_commands import check, contract_app
 from sluiceway.cli.feature_commands import features_app
+from sluiceway.cli.graph_commands import consumers, graph, impact
 from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
 from sluiceway.cli.release_commands import can_promote, plan
 from sluiceway.cli.rendering import (
-    radius_json,
     rollout_json,
     say,
-    say_graph,
     say_json,
-    say_radius,
     say_status,
-    system_json,
 )
-from sluiceway.errors import BadInput, Fault
-from sluiceway.graph import blast_radius
+from sluiceway.errors import BadInput
 from sluiceway.journal import check_chain
 from sluiceway.rights import NeededApproval, waits_for
 from sluiceway.rollouts.endings import Ending, ReasonCode
@@ -49,6 +45,8 @@ app.command()(init)
 app.command("can-promote")(can_promote)
 app.command()(plan)
 app.command()(check)
+for command in (graph, impact, consumers):
+    app.command()(command)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Rollout = Annotated[str, typer.Argument(help="Id of a rollout, or its beginning, such as r0004.")]
@@ -81,7 +79,7 @@ def settings_from_options(
 def validate(as_json: AsJson = False) -> None:
     """Check the system file and its contracts; all faults are told together."""
     try:
-        system = read_system(Settings().system)
+        system = read_system(Settings().system, today=datetime.now(UTC).date())
     except BadInput as error:
         if as_json:
             faults = [{"where": fault.where, "what": fault.what} for fault in error.faults]
@@ -92,36 +90,6 @@ def validate(as_json: AsJson = False) -> None:
         return
     counted = f"{len(system.models)} models, {len(system.edges)} edges"
     say(f"{Settings().system}: {system.name} is valid: {counted}, digest {system.digest[:12]}")
-
-
-@app.command()
-def graph(as_json: AsJson = False) -> None:
-    """Show who reads whom."""
-    system = read_system(Settings().system)
-    if as_json:
-        say_json(system_json(system))
-    else:
-        say_graph(system)
-
-
-@app.command()
-def impact(
-    node: Annotated[str, typer.Argument(help="A source, feature, model or consumer.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show everybody whom a change of this node can reach."""
-    system = read_system(Settings().system)
-    try:
-        radius = blast_radius(system, [node])
-    except KeyError as error:
-        nodes = (*system.sources, *system.features, *system.models, *system.consumers)
-        have = ", ".join(nodes)
-        what = f"is not in {system.name} (there are: {have})"
-        raise BadInput([Fault(where=node, what=what)]) from error
-    if as_json:
-        say_json(radius_json(radius))
-    else:
-        say_radius(radius, system)
 
 
 @app.command()

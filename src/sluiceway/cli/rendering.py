@@ -11,12 +11,15 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from sluiceway.durations import render_duration
 from sluiceway.graph import BlastRadius
 from sluiceway.journal import Champion
 from sluiceway.rights import why_sentence
 from sluiceway.rollouts.endings import Ending
+from sluiceway.rollouts.reasons import drift_reason
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.system.values import System
+from sluiceway.system.timing import TimeNeed
+from sluiceway.system.values import Edge, System
 
 CONSOLE = Console(highlight=False)
 
@@ -82,6 +85,15 @@ def system_json(system: System) -> dict[str, Any]:
                 "field": edge.field,
                 "consumer": edge.consumer,
                 "relies_on": [reliance.value for reliance in edge.relies_on],
+                "delayed": render_duration(edge.delayed) if edge.delayed else None,
+                "needs": {
+                    need: render_duration(time)
+                    for need, time in (
+                        (TimeNeed.LATENCY_P99, edge.needs.latency_p99),
+                        (TimeNeed.FRESHNESS, edge.needs.freshness),
+                    )
+                    if time is not None
+                },
             }
             for edge in system.edges
         ],
@@ -93,12 +105,18 @@ def say_graph(system: System) -> None:
     root = Tree(f"[bold]{system.name}[/bold]")
     readers: dict[str, list[str]] = {}
     for edge in system.edges:
-        relies = ", ".join(edge.relies_on)
+        relies = ", ".join([*edge.relies_on, *_in_time(edge)])
         readers.setdefault(edge.producer, []).append(f"{edge.consumer} ({relies})")
     for name, model in system.models.items():
         node = root.add(f"[cyan]{name}[/cyan] {model.contract.version} · {model.owner}")
         features = [edge.producer for edge in model.inputs if edge.field is None]
-        models = [edge.column for edge in model.inputs if edge.field is not None]
+        models = [
+            f"{edge.column} {render_duration(edge.delayed)} earlier"
+            if edge.delayed
+            else edge.column
+            for edge in model.inputs
+            if edge.field is not None
+        ]
         if models:
             node.add(f"reads {', '.join(models)}")
         if features:
@@ -106,6 +124,16 @@ def say_graph(system: System) -> None:
         for reader in readers.get(name, []):
             node.add(f"→ {reader}")
     CONSOLE.print(root)
+
+
+def _in_time(edge: Edge) -> list[str]:
+    """What an edge says of time: how much earlier it reads, and what it needs."""
+    said = [f"{render_duration(edge.delayed)} earlier"] if edge.delayed else []
+    if edge.needs.latency_p99:
+        said.append(f"needs p99 {render_duration(edge.needs.latency_p99)}")
+    if edge.needs.freshness:
+        said.append(f"needs freshness {render_duration(edge.needs.freshness)}")
+    return said
 
 
 def radius_json(radius: BlastRadius) -> dict[str, Any]:
@@ -148,6 +176,14 @@ def rollout_json(rollout_id: str, state: RolloutState) -> dict[str, Any]:
         "looks": state.looks,
         "held": state.held is not None,
         "waits_for_approval_of": _approvals_json(state),
+        "drift": None
+        if state.drift is None
+        else {
+            "columns": list(state.drift.report.columns),
+            "watermark": state.drift.watermark,
+            "shadow_stale": not state.trusts_shadow,
+            "reason": drift_reason(state.drift),
+        },
         "waits_behind": state.waits_behind,
     }
 
@@ -186,6 +222,10 @@ def say_status(champion: Champion | None, rollouts: Mapping[str, RolloutState]) 
         if state.held:
             now += ", held"
         waits = f"waits for {state.waits_behind}" if state.waits_behind else ""
+        if state.drift is not None and not state.trusts_shadow:
+            waits = f"shadow evidence stale: {drift_reason(state.drift)}"
+        elif state.drift is not None:
+            waits = f"shadow was replayed and passed after {drift_reason(state.drift)}"
         detail = ended.reason if ended else waits
         rows.append((rollout_id, f"[{style}]{now}[/{style}]" if style else now, _short(detail)))
     table(("rollout", "is", "because"), rows)

@@ -18,8 +18,15 @@ from sluiceway.drift.profiles import (
     WindowProfile,
 )
 from sluiceway.drift.profiling import profile_window
+from sluiceway.drift.sharing import (
+    compared_sizes,
+    history_windows,
+    is_due,
+    next_size,
+    shared,
+)
 from sluiceway.drift.storing import as_json, from_json
-from sluiceway.drift.wording import render
+from sluiceway.drift.wording import render, render_short
 
 __all__ = [
     "Aspect",
@@ -35,8 +42,14 @@ __all__ = [
     "Side",
     "WindowProfile",
     "as_json",
+    "compared_sizes",
     "drift_report",
     "from_json",
+    "history_windows",
+    "is_due",
+    "next_size",
     "profile_window",
     "render",
+    "render_short",
+    "shared",
 ]

@@ -21,6 +21,17 @@ def render(finding: DriftFinding, report: DriftReport) -> str:
     return f"{finding.name}: {_claim(finding, report)} ({_sample(finding, report)})"
 
 
+def render_short(finding: DriftFinding) -> str:
+    """Column, distance and threshold alone: ``temperature KS D 0.334 > 0.214``."""
+    if finding.distance is None or finding.distance_kind is None:
+        return f"{finding.name} {finding.reason.value.replace('_', ' ')}"
+    said = f"{finding.name} {_DISTANCES[finding.distance_kind]} {_number(finding.distance)}"
+    if finding.threshold is None:
+        return said
+    beyond = finding.reason is DriftReason.BEYOND_THRESHOLD
+    return f"{said} {'>' if beyond else 'of'} {_number(finding.threshold)}"
+
+
 def _claim(finding: DriftFinding, report: DriftReport) -> str:
     if finding.distance is None or finding.distance_kind is None:
         return _trouble(finding, report)

@@ -3,7 +3,14 @@
 from sluiceway.gates.canary import judge_canary
 from sluiceway.gates.declared import Gate, Levels, Role
 from sluiceway.gates.replay import Sums, judge_replay
-from sluiceway.gates.verdicts import CanaryJudgement, HarmEstimate, Reason, Verdict, combine
+from sluiceway.gates.verdicts import (
+    CanaryJudgement,
+    HarmEstimate,
+    Reason,
+    Verdict,
+    combine,
+    made_stale,
+)
 from sluiceway.gates.wording import render
 
 __all__ = [
@@ -18,5 +25,6 @@ __all__ = [
     "combine",
     "judge_canary",
     "judge_replay",
+    "made_stale",
     "render",
 ]

@@ -1,7 +1,7 @@
 """What a gate says: an outcome, the typed reason, and every number the reason rests on."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sluiceway.gates.declared import Gate, Levels, Role
@@ -27,6 +27,8 @@ class Reason(StrEnum):
     """INCONCLUSIVE: too large a share of rows has no label."""
     METRIC_UNDEFINED = "metric_undefined"
     """INCONCLUSIVE: the metric or its error cannot be computed (one class, for example)."""
+    SHADOW_STALE = "shadow_stale"
+    """INCONCLUSIVE: the inputs have drifted away from those that it was judged on."""
     LABELS_OUT_OF_DOMAIN = "labels_out_of_domain"
     """ERROR: labels are not what the metric needs."""
     ANSWERS_OUT_OF_DOMAIN = "answers_out_of_domain"
@@ -98,6 +100,7 @@ class Verdict:
         unmeasured: Blocks seen that had nothing to measure (canary).
         blocks_needed: Fewest blocks for PASSED.
         faulty_arm: ``baseline``, ``candidate`` or ``both``; None without fault.
+        drifted: Inputs that have drifted since it was judged.
     """
 
     gate: Gate
@@ -117,6 +120,7 @@ class Verdict:
     unmeasured: int = 0
     blocks_needed: int = 0
     faulty_arm: str | None = None
+    drifted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +140,23 @@ class CanaryJudgement:
     crossed: bool
     blamed: tuple[str, ...]
     levels: Levels
+
+
+def made_stale(verdicts: Iterable[Verdict], drifted: tuple[str, ...]) -> tuple[Verdict, ...]:
+    """What is left of verdicts whose inputs have drifted: nothing can be told from them any more.
+
+    FAILED and ERROR stay: stale evidence is no excuse.
+
+    Args:
+        drifted: Names of the inputs.
+    """
+    left = (Outcome.PASSED, Outcome.INCONCLUSIVE)
+    return tuple(
+        replace(one, outcome=Outcome.INCONCLUSIVE, reason=Reason.SHADOW_STALE, drifted=drifted)
+        if one.outcome in left
+        else one
+        for one in verdicts
+    )
 
 
 def combine(verdicts: Iterable[Verdict]) -> Outcome:

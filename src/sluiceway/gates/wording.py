@@ -65,6 +65,8 @@ def _trouble(verdict: Verdict) -> str:
             return f"{verdict.unlabelled:,} of {seen:,} rows have no label"
         case Reason.METRIC_UNDEFINED:
             return f"{verdict.gate.metric} or its error is undefined here (one class only?)"
+        case Reason.SHADOW_STALE:
+            return f"shadow evidence stale: drift in {', '.join(verdict.drifted)}"
         case Reason.LABELS_OUT_OF_DOMAIN:
             return f"labels of {faulty} are not what {verdict.gate.metric} needs"
         case Reason.ANSWERS_OUT_OF_DOMAIN:

@@ -1,7 +1,7 @@
 """Which versions may go live together, in which order, and what the smallest safe way back is."""
 
 from sluiceway.releasing.answers import Answer, together
-from sluiceway.releasing.choosing import Choice, NotSolved, Pick, Problem, choose, fits_together
+from sluiceway.releasing.choosing import NotSolved, choose
 from sluiceway.releasing.conflicts import Rule, RuleKind, conflict
 from sluiceway.releasing.evidence import (
     EvidenceKind,
@@ -14,6 +14,7 @@ from sluiceway.releasing.evidence import (
 from sluiceway.releasing.facts import Facts
 from sluiceway.releasing.fitting import Fit, FitCode, fit
 from sluiceway.releasing.ordering import Step, StepRole, mixing_steps, smallest_steps
+from sluiceway.releasing.problems import Choice, Pick, Problem, fits_together
 from sluiceway.releasing.promoting import (
     Mixture,
     PromotionAnswer,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sluiceway.releasing.choosing import Pick, Problem, choose
+from sluiceway.releasing.choosing import is_possible
+from sluiceway.releasing.problems import Pick, Problem
 
 
 class RuleKind(StrEnum):
@@ -46,7 +47,7 @@ def conflict(problem: Problem) -> tuple[Rule, ...]:
     rules = _rules(small)
 
     def possible(some: Sequence[Rule]) -> bool:
-        return choose(_keeping(small, some)) is not None
+        return is_possible(_keeping(small, some))
 
     return tuple(
         sorted(_smallest((), rules, possible), key=lambda rule: list(RuleKind).index(rule.kind))
@@ -67,7 +68,7 @@ def _around_the_conflict(problem: Problem) -> Problem | None:
 
     A part of a possible problem is possible, so a part that is not holds a whole conflict.
     """
-    if choose(problem) is not None:
+    if is_possible(problem):
         return None
     near: dict[str, set[str]] = {}
     for one, other in problem.unfit:
@@ -79,7 +80,7 @@ def _around_the_conflict(problem: Problem) -> Problem | None:
     region = set(problem.wanted) | {model for model, _ in problem.forbidden}
     while region:
         part = problem.within(region)
-        if choose(part) is None:
+        if not is_possible(part):
             return part
         grown = region.union(*(near.get(model, set()) for model in region))
         if grown == region:

@@ -7,7 +7,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sluiceway.contracts.values import Contract
-from sluiceway.graph import reachable
+from sluiceway.graph import SystemGraph
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.evidence import (
@@ -80,13 +80,12 @@ class Facts:
     def feeders(self, model: str) -> frozenset[str]:
         """The model and every model upstream of it: what its answers rest on."""
         if model not in self._feeders:
-            found = reachable(self._feeding, [model])
-            self._feeders[model] = frozenset(found)
+            self._feeders[model] = frozenset(self._graph.upstream([model]))
         return self._feeders[model]
 
     def readers(self, models: Iterable[str]) -> frozenset[str]:
         """These models and every model downstream of one of them."""
-        return frozenset(reachable(self._reading, models))
+        return frozenset(self._graph.blast_radius(models).models)
 
     def fit(self, edge: Edge, producer: Member, consumer: Member | None) -> Fit:
         """What the contracts say of two versions on an edge.
@@ -201,18 +200,8 @@ class Facts:
         return {key: frozenset(hashes) for key, hashes in found.items()}
 
     @cached_property
-    def _feeding(self) -> dict[str, list[str]]:
-        feeding: dict[str, list[str]] = {}
-        for edge in self.model_edges:
-            feeding.setdefault(edge.consumer, []).append(edge.producer)
-        return feeding
-
-    @cached_property
-    def _reading(self) -> dict[str, list[str]]:
-        reading: dict[str, list[str]] = {}
-        for edge in self.model_edges:
-            reading.setdefault(edge.producer, []).append(edge.consumer)
-        return reading
+    def _graph(self) -> SystemGraph:
+        return SystemGraph(self.system)
 
     @cached_property
     def _feeders(self) -> dict[str, frozenset[str]]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from sluiceway.releasing.choosing import Choice, Pick, Problem, choose, fits_together
+from sluiceway.releasing.choosing import choose
+from sluiceway.releasing.problems import Choice, Pick, Problem, fits_together
 
 MOST_STEPS = 6
 """With more releases than this nobody should be asked to follow a plan."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.answers import Answer
-from sluiceway.releasing.choosing import Choice, Pick, Problem, choose, moves
+from sluiceway.releasing.choosing import choose
 from sluiceway.releasing.conflicts import Rule, broken_rules, conflict
 from sluiceway.releasing.evidence import SupportCode
 from sluiceway.releasing.facts import Facts
+from sluiceway.releasing.problems import Choice, Pick, Problem, moves
 from sluiceway.system.values import Edge
 
 Shelf = Mapping[str, Sequence[Member]]

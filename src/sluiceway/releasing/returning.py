@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sluiceway.releases import Member, Release
-from sluiceway.releasing.choosing import Pick, Problem, choose
+from sluiceway.releasing.choosing import choose
 from sluiceway.releasing.conflicts import Rule, RuleKind, conflict
 from sluiceway.releasing.evidence import TRACED, SupportCode
 from sluiceway.releasing.facts import Facts
+from sluiceway.releasing.problems import Pick, Problem
 from sluiceway.releasing.proposing import release_problem
 
 MOST_TRIES = 64

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sluiceway.releasing.choosing import Pick
 from sluiceway.releasing.conflicts import Rule, RuleKind
 from sluiceway.releasing.evidence import EvidenceKind, EvidenceRecord
 from sluiceway.releasing.ordering import Step, StepRole
+from sluiceway.releasing.problems import Pick
 from sluiceway.releasing.promoting import Mixture, Reason, ReasonCode
 from sluiceway.releasing.proposing import Proposal
 from sluiceway.releasing.returning import WayBack
@@ -13,6 +13,9 @@ from sluiceway.system.values import Ignore
 
 Why = Mapping[tuple[Pick, Pick], str]
 """Why a producer's version and a consumer's version do not fit, in words."""
+
+MOST_RULES = 12
+"""Rules of a conflict that are told; a longer chain nobody reads."""
 
 _SEEN = {
     EvidenceKind.CONTRACT_TEST: "passed a contract test",
@@ -161,8 +164,10 @@ def rule_sentence(rule: Rule, why: Why) -> str:
 
 
 def conflict_sentence(rules: Iterable[Rule], why: Why) -> str:
-    """A conflict in words: everything that cannot hold at once."""
-    return "; ".join(rule_sentence(rule, why) for rule in rules)
+    """A conflict in words: everything that cannot hold at once, the first of many."""
+    told = [rule_sentence(rule, why) for rule in rules]
+    more = len(told) - MOST_RULES
+    return "; ".join([*told[:MOST_RULES], *([f"and {more} more"] if more > 0 else [])])
 
 
 def proposal_sentence(proposal: Proposal, why: Why) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluiceway.contracts.values import Contract
+from sluiceway.durations import render_duration
 from sluiceway.ports import Predictor
 from sluiceway.releases import Release
 from sluiceway.replay.faults import (
@@ -19,6 +20,7 @@ from sluiceway.replay.faults import (
     AnswerFaultCode,
     FaultyAnswers,
     HistoryFault,
+    HistoryFaultCode,
     UnusableHistory,
 )
 from sluiceway.replay.features import FeatureQuality, Transformation, feature_values
@@ -127,6 +129,7 @@ class Evaluator:
         Raises:
             ValueError: Arms, baseline, models or frozen edges do not fit the system or each other.
             FaultyAnswers: A model reads a column that the system file does not give it.
+            UnusableHistory: A model that is asked reads earlier answers.
         """
         self.arms = {arm.name: arm for arm in arms}
         self.baseline = baseline
@@ -135,6 +138,7 @@ class Evaluator:
         wanted = set(system.models) if only is None else set(only)
         self._check(arms, wanted)
         self._recorded, self.scored = _sources_of_answers(system, wanted, set(recorded_fields))
+        _refuse_earlier_answers(system, self.scored)
         self._calls = BoundedCalls()
         self._steps: list[_Step] = []
         self._fields: dict[str, dict[str, _Slot]] = {
@@ -317,6 +321,26 @@ class Evaluator:
             for name, arm in self.arms.items()
             if (member := arm.release.members.get(version[0])) and member.version == version[1]
         )
+
+
+def _refuse_earlier_answers(system: System, scored: Collection[str]) -> None:
+    """Refuse what no row holds: rows are answered one by one, each request by itself."""
+    faults = [
+        HistoryFault(
+            code=HistoryFaultCode.EARLIER_ANSWERS,
+            source=edge.producer,
+            column=edge.field,
+            count=0,
+            example="",
+            what=f"{edge.consumer} reads what {edge.producer} answered "
+            f"{render_duration(edge.delayed)} earlier, which a replay cannot give it",
+        )
+        for name in scored
+        for edge in system.models[name].inputs
+        if edge.delayed is not None
+    ]
+    if faults:
+        raise UnusableHistory(faults)
 
 
 def _sources_of_answers(

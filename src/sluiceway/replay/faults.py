@@ -37,6 +37,8 @@ class HistoryFaultCode(StrEnum):
     """A label known before its event, or there without a time at which it was known."""
     FAULTY_TRANSFORMATION = "faulty_transformation"
     """A transformation is missing, raised, or gave something of the wrong shape."""
+    EARLIER_ANSWERS = "earlier_answers"
+    """A model reads what another answered earlier; rows are replayed one request at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,10 @@ class HistoryFault:
     """One thing wrong with the recorded rows.
 
     Attributes:
-        source: Name of the source, or of the feature where a feature's values are wrong.
-        column: Column of the source, or version of the feature; None where the whole is meant.
+        source: Name of the source, or of the feature where a feature's values are wrong, or of the
+            model whose earlier answers are not there.
+        column: Column of the source, version of the feature or field of the model; None where the
+            whole is meant.
         count: Rows concerned; 0 where it is not a matter of rows.
         example: One value or unit concerned, as text; empty where there is none.
         what: What is wrong and what would be right, in words.

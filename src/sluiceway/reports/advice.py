@@ -21,6 +21,7 @@ from sluiceway.reports.story import Story, failing, in_margins
 from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ContractCheck
+from sluiceway.rollouts.reasons import drift_reason
 
 _HARM = {
     ReasonCode.HARM_IN_SHADOW: "On recorded traffic",
@@ -55,6 +56,9 @@ def _running(story: Story) -> str:
         return f"Waits behind {story.state.waits_behind}. Nothing live was touched."
     if story.state.phase is Phase.CANARY:
         weight = story.state.weight
+        if (drift := story.state.drift) is not None and not story.state.trusts_shadow:
+            held = f"the candidate answers {weight} % of the units and no more"
+            return f"In canary, held: {held}. Shadow evidence stale: {drift_reason(drift)}."
         return f"In canary: the candidate answers {weight} % of the units. Nothing is decided yet."
     if story.state.phase is Phase.WATCH:
         return "Promoted, and watched: the previous generation still answers a sample beside it."
@@ -63,7 +67,9 @@ def _running(story: Story) -> str:
 
 def _deciding(story: Story) -> Sequence[Verdict]:
     ended = story.state.ended
-    shadow = ended is not None and ended.phase is Phase.SHADOW
+    shadow = ended is not None and (
+        ended.phase is Phase.SHADOW or ended.code is ReasonCode.HARM_IN_SHADOW
+    )
     return story.verdicts.get(Phase.SHADOW if shadow else Phase.CANARY, ())
 
 

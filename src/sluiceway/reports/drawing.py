@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 
 from sluiceway.outcomes import Outcome
@@ -104,6 +105,26 @@ class Sheet:
         self.axes.set_xlim(0, width)
         self.axes.set_ylim(height, 0)
         self.axes.axis("off")
+        self._mark: str | None = None
+
+    @contextmanager
+    def marked(self, mark: str) -> Iterator[None]:
+        """Mark all that is added meanwhile; the SVG has it as ``data-mark``.
+
+        Args:
+            mark: Letters and digits.
+        """
+        self._mark, before = mark, self._mark
+        try:
+            yield
+        finally:
+            self._mark = before
+
+    def add(self, patch: Patch) -> None:
+        """Add a shape."""
+        if self._mark is not None:
+            patch.set_gid(f"{_MARKED}{self._mark}")
+        self.axes.add_patch(patch)
 
     def write(
         self,
@@ -118,7 +139,7 @@ class Sheet:
         layer: float = 5,
     ) -> None:
         """Write one line, centred on `y`; never read as mathematics."""
-        self.axes.text(
+        written = self.axes.text(
             x,
             y,
             text,
@@ -130,6 +151,8 @@ class Sheet:
             parse_math=False,
             zorder=layer,
         )
+        if self._mark is not None:
+            written.set_gid(f"{_MARKED}{self._mark}")
 
     def rule(self, xs: tuple[float, float], ys: tuple[float, float], **style: Any) -> None:
         """Draw a straight line."""
@@ -154,6 +177,16 @@ def svg(figure: Figure, name: str, title: str) -> str:
     return _inlined(written.getvalue(), name, title)
 
 
+def svg_file(figure: Figure) -> str:
+    """Write a figure as an SVG file of its own, in light colours, for any program to open."""
+    figure.patch.set_facecolor(PAPER)
+    written = io.StringIO()
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(written, metadata={"Date": None})
+    return written.getvalue()
+
+
+_MARKED: Final = "mark."
 _FONT = re.compile(r"font-family: [^;\"]*")
 
 
@@ -165,6 +198,7 @@ def _inlined(text: str, name: str, title: str) -> str:
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
     # Groups are numbered within an axes only; ids that something refers to are hashes.
     referred = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    text = re.sub(rf' id="{_MARKED}(\w+)"', r' data-mark="\1"', text)
     text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in referred else "", text)
     text = re.sub(r'( id=")([^"]+")', rf"\g<1>{name}-\2", text)
     text = re.sub(r'((?:href="|url\()#)', rf"\g<1>{name}-", text)

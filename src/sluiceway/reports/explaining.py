@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from sluiceway.attribution import Attribution
 from sluiceway.contracts.clearing import touched_sentence
+from sluiceway.drift import render as render_drift
 from sluiceway.gates import Verdict, render
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
@@ -20,6 +21,7 @@ from sluiceway.rollouts.events import (
     CanaryPlanned,
     ContractsChecked,
     DeadlineLengthened,
+    DriftFound,
     ShadowMeasured,
 )
 from sluiceway.system.values import System
@@ -136,6 +138,7 @@ def _planned(story: Story) -> list[str]:
 
 def _canary(story: Story) -> list[str]:
     lines = [f"  {moment(at)} UTC  {sentence(step)}" for at, step in story.steps]
+    lines += _drift(story)
     if story.looks:
         _, last = story.looks[-1]
         lines.append(f"  {count(len(story.looks), 'look')}; the last: {sentence(last)}")
@@ -145,6 +148,17 @@ def _canary(story: Story) -> list[str]:
     if story.state.diagnosed is not None:
         lines += _traced(story.state.diagnosed.attribution)
     return ["Canary", *lines] if lines else []
+
+
+def _drift(story: Story) -> list[str]:
+    """Every drift of the inputs, with what it was found by."""
+    lines = []
+    for one in story.told:
+        if isinstance(one.what, DriftFound):
+            lines.append(f"  {moment(one.event.at)} UTC  {sentence(one.what)}")
+            report = one.what.report
+            lines += [f"    {render_drift(found, report)}" for found in report.drifted]
+    return lines
 
 
 def _gates(verdicts: Iterable[Verdict]) -> list[str]:

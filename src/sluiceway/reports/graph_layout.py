@@ -5,7 +5,8 @@ are ordered by barycentres, and heights are the closest ones to the neighbours' 
 distance (isotonic regression).
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -92,16 +93,16 @@ def lay_out(
 
 def _slots(
     boxes: Mapping[str, Box], edges: Sequence[tuple[str, str]]
-) -> tuple[dict[_Slot, set[_Slot]], dict[tuple[str, str], list[_Slot]]]:
-    links: dict[_Slot, set[_Slot]] = {}
+) -> tuple[dict[_Slot, dict[_Slot, None]], dict[tuple[str, str], list[_Slot]]]:
+    links: dict[_Slot, dict[_Slot, None]] = {}  # an ordered set, so that equal graphs look equal
     paths: dict[tuple[str, str], list[_Slot]] = {}
     for producer, consumer in edges:
         first, last = boxes[producer].layer, boxes[consumer].layer
         path = [(producer, layer) for layer in range(first, last)] + [(consumer, last)]
         paths[producer, consumer] = path
         for left, right in pairwise(path):
-            links.setdefault(left, set()).add(right)
-            links.setdefault(right, set()).add(left)
+            links.setdefault(left, {})[right] = None
+            links.setdefault(right, {})[left] = None
     return links, paths
 
 
@@ -118,7 +119,7 @@ def _layers(
     return layers
 
 
-def _order(layers: dict[int, list[_Slot]], links: Mapping[_Slot, set[_Slot]]) -> None:
+def _order(layers: dict[int, list[_Slot]], links: Mapping[_Slot, Collection[_Slot]]) -> None:
     """Sort each layer by where its neighbours are; keep the order with the fewest crossings."""
     best, fewest = {n: list(slots) for n, slots in layers.items()}, _crossings(layers, links)
     for sweep in range(_SWEEPS):
@@ -139,25 +140,29 @@ def _order(layers: dict[int, list[_Slot]], links: Mapping[_Slot, set[_Slot]]) ->
     layers.update(best)
 
 
-def _crossings(layers: Mapping[int, Sequence[_Slot]], links: Mapping[_Slot, set[_Slot]]) -> int:
+def _crossings(
+    layers: Mapping[int, Sequence[_Slot]], links: Mapping[_Slot, Collection[_Slot]]
+) -> int:
     place = {slot: i for slots in layers.values() for i, slot in enumerate(slots)}
     count = 0
     for slots in layers.values():
-        pairs = [
+        pairs = sorted(
             (place[slot], place[right])
             for slot in slots
             for right in links.get(slot, ())
             if right[1] > slot[1]
-        ]
-        count += sum(
-            (a[0] - b[0]) * (a[1] - b[1]) < 0 for i, a in enumerate(pairs) for b in pairs[:i]
         )
+        # Two cross where the one that starts further up ends further down.
+        ends: list[int] = []
+        for _, end in pairs:
+            count += len(ends) - bisect_right(ends, end)
+            insort(ends, end)
     return count
 
 
 def _heights(
     layers: Mapping[int, Sequence[_Slot]],
-    links: Mapping[_Slot, set[_Slot]],
+    links: Mapping[_Slot, Collection[_Slot]],
     heights: Mapping[_Slot, float],
     gap: float,
 ) -> dict[_Slot, float]:
@@ -169,7 +174,7 @@ def _heights(
             slots = layers[layer]
             wanted = []
             for slot in slots:
-                near = links.get(slot, set())
+                near = links.get(slot, ())
                 wanted.append(sum(ys[n] for n in near) / len(near) if near else ys[slot])
             ys.update(zip(slots, _spread(wanted, slots, heights, gap), strict=True))
     return ys

@@ -1,15 +1,16 @@
 """What of the declared graph a report shows: which nodes, in which column, what the edges carry."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluiceway.attribution import Attribution, EdgeHarm, GateHarm
+from sluiceway.durations import render_duration
 from sluiceway.gates import Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.reports.figures import count, metric_name, places_for, signed, with_unit
 from sluiceway.reports.story import Story
 from sluiceway.rollouts.endings import Phase
-from sluiceway.system.values import Edge, NodeKind, Reliance
+from sluiceway.system.values import Edge, NodeKind, Reliance, System
 
 MOST_FEATURES = 8
 """With more features than this, those of the same sources become one node."""
@@ -49,6 +50,8 @@ class GraphEdge:
         affected: Whether the change can travel along it.
         carries: Whether harm does travel along it.
         harm: How much, in words; empty where that is not known.
+        later: How much earlier the answer was given that is read, such as ``1d``; empty where it is
+            the answer to the same request.
     """
 
     producer: str
@@ -57,6 +60,7 @@ class GraphEdge:
     affected: bool
     carries: bool
     harm: str = ""
+    later: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ def shown_graph(story: Story) -> ShownGraph:
     system = story.system
     models = _models(story)
     features = _features(story, models)
-    groups = _groups(features)
+    groups = grouped(features)
     nodes = [*_source_nodes(story, features), *_feature_nodes(story, groups)]
     nodes += _model_nodes(story, models)
     edges = _source_edges(story, features, groups)
@@ -115,8 +119,8 @@ def _features(story: Story, models: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _groups(features: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The features of each node, by the node's name."""
+def grouped(features: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The features of each node, by the node's name; of each feature its sources are given."""
     if len(features) <= MOST_FEATURES:
         return {f"feature:{name}": (name,) for name in features}
     by_sources: dict[tuple[str, ...], list[str]] = {}
@@ -176,10 +180,7 @@ def _model_nodes(story: Story, models: list[str]) -> list[GraphNode]:
     affected = {*plan.radius.models, *plan.radius.consumers} if plan else set(story.changed)
     versions = {member.model: member.version for member in story.members}
     harms = _harms(story)
-    depth: dict[str, int] = {}
-    for name in models:
-        before = [depth.get(e.producer, 1) for e in system.models[name].inputs]
-        depth[name] = 1 + max(before, default=1)
+    depth = depths(system, models)
     last = 1 + max(depth.values(), default=1)
     nodes = [
         GraphNode(
@@ -279,27 +280,49 @@ def _declared_edges(
     group_of = {name: group for group, names in groups.items() for name in names}
     radius = {edge.name for edge in story.plan.radius.edges} if story.plan else set()
     carrying = set(story.attribution.edges) if story.attribution else set()
-    merged: dict[tuple[str, str], list[Edge]] = {}
-    for edge in story.system.edges:
-        producer = group_of.get(edge.producer) if edge.field is None else edge.producer
-        if producer in shown and edge.consumer in shown:
-            merged.setdefault((producer, edge.consumer), []).append(edge)
     drawn = []
-    for (producer, consumer), edges in merged.items():
-        of_model = edges[0].field is not None
-        relies = {one for edge in edges for one in edge.relies_on} if of_model else set()
+    for (producer, consumer, later), edges in merged_edges(story.system, shown, group_of).items():
         names = {edge.name for edge in edges}
         drawn.append(
             GraphEdge(
                 producer=producer,
                 consumer=consumer,
-                relies_on=tuple(one for one in Reliance if one in relies),
+                relies_on=relied_on(edges),
                 affected=bool(names & radius),
                 carries=bool(names & carrying),
                 harm=edge_harm(story.attribution, sorted(names & carrying)),
+                later=later,
             )
         )
     return drawn
+
+
+def merged_edges(
+    system: System, shown: Collection[str], group_of: Mapping[str, str]
+) -> dict[tuple[str, str, str], list[Edge]]:
+    """Edges that are one arrow: by the names of its ends, and how much earlier it reads."""
+    merged: dict[tuple[str, str, str], list[Edge]] = {}
+    for edge in system.edges:
+        producer = group_of.get(edge.producer) if edge.field is None else edge.producer
+        if producer is not None and producer in shown and edge.consumer in shown:
+            later = "" if edge.delayed is None else render_duration(edge.delayed)
+            merged.setdefault((producer, edge.consumer, later), []).append(edge)
+    return merged
+
+
+def relied_on(edges: Sequence[Edge]) -> tuple[Reliance, ...]:
+    """What an arrow's reader relies on; nothing is shown of features."""
+    found = {one for edge in edges if edge.field is not None for one in edge.relies_on}
+    return tuple(one for one in Reliance if one in found)
+
+
+def depths(system: System, models: Sequence[str]) -> dict[str, int]:
+    """Column of each model: one right of the last that it reads, features being in column 1."""
+    depth: dict[str, int] = {}
+    for name in models:
+        reads = [edge for edge in system.models[name].inputs if edge.delayed is None]
+        depth[name] = 1 + max((depth.get(edge.producer, 1) for edge in reads), default=1)
+    return depth
 
 
 def edge_harm(found: Attribution | None, names: list[str]) -> str:

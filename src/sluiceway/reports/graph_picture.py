@@ -30,6 +30,8 @@ from sluiceway.system.values import NodeKind, Reliance
 _TOP, _BOTTOM, _SIDE = 40.0, 46.0, 6.0
 _SIZES = (9.5, 7.5, 7.5, 7.5)
 _LINE = 12.0
+_LATER = 44.0
+"""How deep below its ends an arrow goes that reads an earlier answer, in points."""
 _LETTERS = {
     Reliance.COLUMNAR: "C",
     Reliance.NUMERIC: "N",
@@ -46,16 +48,35 @@ _HEADINGS = {
 
 def draw_graph(story: Story) -> str:
     """Draw who feeds whom, what changes, what it reaches and where harm travels, as inline SVG."""
-    graph = shown_graph(story)
-    boxes = [_box(node) for node in graph.nodes]
-    edges = [(edge.producer, edge.consumer) for edge in graph.edges]
-    layout = lay_out(boxes, edges, width=WIDTH - 2 * _SIDE, gap=20.0)
     with drawn_quietly():
-        sheet = Sheet(WIDTH, layout.height + _TOP + _BOTTOM)
-        picture = _Picture(sheet=sheet, layout=layout, boxes={box.name: box for box in boxes})
-        picture.draw(graph)
-        _legend(sheet, graph)
+        sheet = draw_sheet(shown_graph(story))
         return sheet.svg("graph", f"Dependency graph of {story.system.name}")
+
+
+def draw_sheet(graph: ShownGraph, *, least_gap: float | None = None, plain: bool = False) -> Sheet:
+    """Draw a graph; everything of node or edge number 3 is marked ``n3`` or ``e3``.
+
+    Args:
+        least_gap: Least distance between columns, in points, for which the sheet grows wider; None
+            keeps its width.
+        plain: Whether nothing changes, so that the legend need not tell what does.
+    """
+    boxes = [_box(node) for node in graph.nodes]
+    edges = [(edge.producer, edge.consumer) for edge in graph.edges if not edge.later]
+    width = WIDTH
+    if least_gap is not None:
+        widest: dict[int, float] = {}
+        for box in boxes:
+            widest[box.layer] = max(widest.get(box.layer, 0.0), box.width)
+        gaps = least_gap * max(max(widest, default=0), 0)
+        width = max(WIDTH, sum(widest.values()) + gaps + 2 * _SIDE)
+    layout = lay_out(boxes, edges, width=width - 2 * _SIDE, gap=20.0)
+    below = _LATER if any(edge.later for edge in graph.edges) else 0.0
+    sheet = Sheet(width, layout.height + below + _TOP + _BOTTOM)
+    picture = _Picture(sheet=sheet, layout=layout, boxes={box.name: box for box in boxes})
+    picture.draw(graph)
+    _legend(sheet, graph, plain=plain)
+    return sheet
 
 
 def _shown_lines(node: GraphNode) -> tuple[str, ...]:
@@ -93,12 +114,18 @@ class _Picture:
             half = box.width / 2 + 2, box.height / 2 + 2
             self.taken.append((x - half[0], y - half[1], x + half[0], y + half[1]))
         self._headings(graph)
+        marks = {id(edge): f"e{place}" for place, edge in enumerate(graph.edges)}
         order = sorted(graph.edges, key=lambda e: (e.carries, e.affected))
-        curves = [(edge, self._edge(edge, graph)) for edge in order]
-        for node in graph.nodes:
-            self._node(node)
+        curves = []
+        for edge in order:
+            with self.sheet.marked(marks[id(edge)]):
+                curves.append((edge, self._later(edge) if edge.later else self._edge(edge, graph)))
+        for place, node in enumerate(graph.nodes):
+            with self.sheet.marked(f"n{place}"):
+                self._node(node)
         for edge, curve in reversed(curves):
-            self._label(edge, curve)
+            with self.sheet.marked(marks[id(edge)]):
+                self._label(edge, curve)
 
     def centre(self, name: str) -> Point:
         x, y = self.layout.centres[name]
@@ -121,7 +148,7 @@ class _Picture:
         small = PAPER if node.changed else MUTED
         border = BAD if node.harm or node.origin else ACCENT if node.affected else LINE
         rounding = 9 if node.kind is NodeKind.FEATURE else 4 if node.kind is NodeKind.MODEL else 0.1
-        self.sheet.axes.add_patch(
+        self.sheet.add(
             FancyBboxPatch(
                 (x - box.width / 2, y - box.height / 2),
                 box.width,
@@ -153,7 +180,7 @@ class _Picture:
             self._pill(x, y - box.height / 2 - 6, node.origin, fill=BAD, ink=PAPER, size=7.0)
 
     def _harm_strip(self, x: float, y: float, box: Box) -> None:
-        self.sheet.axes.add_patch(
+        self.sheet.add(
             FancyBboxPatch(
                 (x - box.width / 2 + 5, y - 6),
                 box.width - 10,
@@ -167,7 +194,7 @@ class _Picture:
 
     def _pill(self, x: float, y: float, text: str, *, fill: str, ink: str, size: float) -> None:
         wide = text_width(text, size, bold=True) + 10
-        self.sheet.axes.add_patch(
+        self.sheet.add(
             FancyBboxPatch(
                 (x - wide / 2, y - 6.5),
                 wide,
@@ -186,7 +213,7 @@ class _Picture:
         points = self._points(edge, graph)
         path = _curve(points)
         colour = BAD if edge.carries else ACCENT if edge.affected else FAINT
-        self.sheet.axes.add_patch(
+        self.sheet.add(
             FancyArrowPatch(
                 path=path,
                 arrowstyle="-|>,head_length=4,head_width=2.2",
@@ -198,6 +225,27 @@ class _Picture:
             )
         )
         return _along(points)
+
+    def _later(self, edge: GraphEdge) -> list[Point]:
+        """A dashed way below everything between the two: not in this request, but later."""
+        (x0, y0), (x1, y1) = self.centre(edge.producer), self.centre(edge.consumer)
+        away = 12.0 if edge.producer == edge.consumer else 0.0
+        start = (x0 + away, y0 + self.boxes[edge.producer].height / 2)
+        end = (x1 - away, y1 + self.boxes[edge.consumer].height / 2 + 1)
+        deep = max(start[1], end[1]) + _LATER
+        controls = [start, (start[0], deep), (end[0], deep), end]
+        self.sheet.add(
+            FancyArrowPatch(
+                path=Path(controls, [Path.MOVETO, *[Path.CURVE4] * 3]),
+                arrowstyle="-|>,head_length=4,head_width=2.2",
+                color=ACCENT if edge.affected else FAINT,
+                lw=1.3 if edge.affected else 0.8,
+                linestyle=(0, (4, 3)),
+                fill=False,
+                zorder=2,
+            )
+        )
+        return [_on_curve(controls, (place + 0.5) / 24) for place in range(24)]
 
     def _points(self, edge: GraphEdge, graph: ShownGraph) -> list[Point]:
         start, end = self.boxes[edge.producer], self.boxes[edge.consumer]
@@ -212,7 +260,7 @@ class _Picture:
     def _port(self, edge: GraphEdge, graph: ShownGraph) -> float:
         """Where the arrow meets its consumer: arrows arrive in the order they come from."""
         consumer = self.boxes[edge.consumer]
-        arriving = [e for e in graph.edges if e.consumer == edge.consumer]
+        arriving = [e for e in graph.edges if e.consumer == edge.consumer and not e.later]
 
         def comes_from(one: GraphEdge) -> float:
             passed = self.layout.waypoints[one.producer, one.consumer]
@@ -225,6 +273,8 @@ class _Picture:
 
     def _label(self, edge: GraphEdge, curve: list[Point]) -> None:
         letters = " ".join(_LETTERS[one] for one in edge.relies_on)
+        if edge.later:
+            letters = f"{edge.later} earlier {letters}".strip()
         text = edge.harm if edge.carries and edge.harm else letters
         if not text:
             return
@@ -246,7 +296,7 @@ class _Picture:
             self._pill(x, y, text, fill=PAPER, ink=BAD, size=7.5)
             return
         wide = text_width(text, 6.5) + 5
-        self.sheet.axes.add_patch(
+        self.sheet.add(
             FancyBboxPatch(
                 (x - wide / 2, y - 5),
                 wide,
@@ -284,19 +334,28 @@ def _along(points: list[Point], steps: int = 24) -> list[Point]:
     found = []
     for (x0, y0), (x1, y1) in zip(points[::2], points[1::2], strict=True):
         middle = (x0 + x1) / 2
-        for place in range(steps):
-            t = (place + 0.5) / steps
-            a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-            found.append((a * x0 + (b + c) * middle + d * x1, (a + b) * y0 + (c + d) * y1))
+        controls = [(x0, y0), (middle, y0), (middle, y1), (x1, y1)]
+        found += [_on_curve(controls, (place + 0.5) / steps) for place in range(steps)]
     return found
 
 
-def _legend(sheet: Sheet, graph: ShownGraph) -> None:
+def _on_curve(controls: list[Point], t: float) -> Point:
+    """A point of a cubic Bézier curve, `t` from 0 to 1."""
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+    x = sum(w * point[0] for w, point in zip(weights, controls, strict=True))
+    return x, sum(w * point[1] for w, point in zip(weights, controls, strict=True))
+
+
+def _legend(sheet: Sheet, graph: ShownGraph, *, plain: bool) -> None:
     x, y = _SIDE, sheet.height - 26
     for fill, border, text in (
-        (ACCENT, ACCENT, "changes"),
-        (TINT, ACCENT, "is reached by the change"),
-        (PANEL, LINE, "is not"),
+        (
+            (ACCENT, ACCENT, "changes"),
+            (TINT, ACCENT, "is reached by the change"),
+            (PANEL, LINE, "is not"),
+        )
+        if not plain
+        else ()
     ):
         sheet.axes.add_patch(
             FancyBboxPatch(

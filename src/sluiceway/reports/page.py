@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sluiceway.attribution.sources import HEARD_AT_MOST
@@ -40,6 +38,7 @@ from sluiceway.reports.rows import (
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.slices import slices_said, worst_slices
 from sluiceway.reports.story import Story, read_story
+from sluiceway.reports.templating import template
 from sluiceway.reports.timeline import timeline_said
 from sluiceway.reports.timeline_picture import draw_timeline
 from sluiceway.reports.walk import event_rows, phase_rows
@@ -83,6 +82,7 @@ def render_report(
     champion_generation_after: int | None,
     chain_head: str,
     title: str | None = None,
+    drift: Markup = Markup(""),  # noqa: B008 - it is text
 ) -> str:
     """Write the report of one rollout, over or not.
 
@@ -94,6 +94,7 @@ def render_report(
         champion_generation_after: The champion's generation now; None where there is none.
         chain_head: Hash of the journal's last event, by which a lost event shows.
         title: Of the page; the rollout's id by default.
+        drift: The section about the live inputs (:mod:`sluiceway.reports.drift_section`).
 
     Returns:
         HTML.
@@ -103,7 +104,7 @@ def render_report(
     """
     story = read_story(system, events)
     ending = story.ending
-    return _template().render(
+    return template("report.html").render(
         title=title or story.rollout_id,
         story=story,
         system=system,
@@ -122,6 +123,7 @@ def render_report(
         canary=_optional(draw_canary(story)),
         timeline=_optional(draw_timeline(story)),
         timeline_said=timeline_said(story),
+        drift=drift,
         attribution=story.attribution,
         traced=_traced(story),
         events=event_rows(story),
@@ -274,15 +276,3 @@ def _blocks_said(story: Story, plan: Plan) -> str:
     said = f"{render_duration(plan.canary.block)}, cut in {plan.timezone}"
     blocks = story.state.blocks
     return said if blocks is None else f"{said}; canary: {render_block_length(blocks)}"
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("sluiceway.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")

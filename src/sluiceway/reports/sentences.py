@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import assert_never
 
+from sluiceway.drift import render_short
 from sluiceway.durations import render_duration
 from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
@@ -25,6 +26,7 @@ from sluiceway.rollouts.events import (
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
+    DriftFound,
     Ended,
     FeaturesAudited,
     Happening,
@@ -44,7 +46,8 @@ from sluiceway.rollouts.events import (
     Waited,
     WayBackPlanned,
 )
-from sluiceway.rollouts.reasons import audit_reason
+from sluiceway.rollouts.inputs import InputsSeen
+from sluiceway.rollouts.reasons import audit_reason, drift_reason
 
 _FITS = {
     Fit.IN_TIME: "it fits its deadline",
@@ -91,6 +94,8 @@ def _said(happening: Happening) -> str:
         case StepEntered():
             step = f"Canary step {happening.step + 1}"
             return f"{step}: the candidate is to answer {happening.weight} % of the units"
+        case DriftFound():
+            return f"Shadow evidence stale: {drift_reason(happening)}"
         case FeaturesAudited():
             return _features_audited(happening)
         case TrafficStopped():
@@ -221,7 +226,24 @@ def _looked(happening: Looked) -> str:
         return f"{said}: {happening.fault}"
     units = f"{happening.candidate_units:,} units by the candidate"
     units += f", {happening.champion_units:,} by the champion"
-    return f"{said}; {outcomes_said(happening.verdicts)}; {units}{_family(happening)}"
+    said += f"; {outcomes_said(happening.verdicts)}; {units}{_family(happening)}"
+    return f"{said}{inputs_said(happening.inputs)}"
+
+
+def inputs_said(seen: InputsSeen | None) -> str:
+    """What a look saw of the live inputs, to go after a semicolon; empty where nobody looked."""
+    if seen is None:
+        return ""
+    if seen.fault is not None:
+        return f"; inputs not compared with shadow's: {seen.fault}"
+    compared = seen.compared
+    if compared is None:
+        if seen.next_at is None:
+            return ""
+        return f"; inputs compared with shadow's at {seen.next_at:,} blocks, {seen.blocks:,} so far"
+    said = f"{count(compared.blocks, compared.block)} of inputs against shadow's"
+    said = f"; {said} {compared.reference_blocks:,}: {spoken(compared.outcome)}"
+    return said if compared.nearest is None else f"{said}, {render_short(compared.nearest)}"
 
 
 def _family(look: Looked) -> str:

@@ -109,6 +109,7 @@ def removal_findings(
     *,
     notice: timedelta,
     today: date,
+    undeclared: Iterable[str] = (),
 ) -> tuple[RemovalFinding, ...]:
     """Every condition that the removal of a field does not meet; nothing where it may go.
 
@@ -118,6 +119,7 @@ def removal_findings(
             none, None where nobody has looked.
         notice: Shortest time from the announcement to the removal.
         today: The day on which it would be removed.
+        undeclared: In words, who else may read it, and what could not be looked at.
     """
 
     def finding(code: RemovalCode, detail: str, edge: str | None = None) -> RemovalFinding:
@@ -129,6 +131,7 @@ def removal_findings(
     found = [finding(code, detail) for code, detail in _dates(deprecation, known, notice, today)]
     if known is None:
         found.append(finding(_C.READERS_UNKNOWN, "nobody has looked who reads it"))
+    found += [finding(_C.READERS_UNKNOWN, said) for said in undeclared]
     for reader in known or ():
         missed = _of_reader(reader, deprecation)
         found += [finding(code, detail, reader.edge) for code, detail in missed]

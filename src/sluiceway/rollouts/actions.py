@@ -26,6 +26,7 @@ from sluiceway.rollouts.reasons import (
     harm_reason,
     look_reason,
     shadow_reason,
+    stale_reason,
 )
 from sluiceway.rollouts.state import RolloutState
 
@@ -233,7 +234,8 @@ def next_action(
         return _watch(state, live, now)
     if state.contracts is None or state.contracts.outcome is not Outcome.PASSED:
         return _contracts(state.contracts, state.contract_attempts)
-    if not state.shadows or state.shadows[-1].outcome is not Outcome.PASSED:
+    went_stale = bool(state.shadows) and state.step is not None and state.drift is not None
+    if not state.trusts_shadow and not went_stale:
         return _shadow(state.shadows, state.plan)
     # Before the approval, so that who approves sees it; a canary that began is not planned anew.
     if state.step is None and (unfit := _power(state)) is not None:
@@ -313,6 +315,8 @@ def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:
         return RollBack(code=ReasonCode.HARM_IN_CANARY, reason=harm_reason(state.look))
     if outcome is Outcome.ERROR and state.weight > 0:
         return StopTraffic(reason=look_reason(state.look))
+    if (fresh := _fresh_shadow(state, plan)) is not None:
+        return fresh
     due = due_look(state, plan, now)
     if due is not None:
         return due
@@ -324,12 +328,17 @@ def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:
         )
         if outcome is Outcome.PASSED and state.audit and _forbids(state.audit):
             code, reason = ReasonCode.FEATURES_MISMATCH, audit_reason(state.audit)
+        if stale := _stale(state, plan):
+            code, reason = ReasonCode.SHADOW_STALE, f"{stale}; {reason}"
         return _end(Ending.EXPIRED, Phase.CANARY, code, reason)
     if outcome is Outcome.ERROR:
         return _unmeasurable(state, plan, now)
     if state.held is not None:
         until = min(next_look_at(state, plan), deadline)
         return Wait(until=until, reason=f"is held: {state.held.reason}")
+    if stale := _stale(state, plan):
+        until = min(next_look_at(state, plan), deadline)
+        return Wait(until=until, reason=f"holds: {stale}")
     if state.weight == 0:
         return EnterStep(step=state.step, weight=steps[state.step].weight)
     baked = state.step_at + steps[state.step].bake_time
@@ -343,6 +352,39 @@ def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:
     upcoming = next_look_at(state, plan)
     until = min(upcoming, baked) if now < baked else upcoming
     return Wait(until=min(until, deadline), reason="waits for the next block of evidence")
+
+
+def _fresh_shadow(state: RolloutState, plan: Plan) -> Action | None:
+    """What is to be done about shadow evidence from which the live inputs have drifted away.
+
+    It is replayed on as long a window that ends with the drift, and the fresh verdict takes the
+    stale one's place. None where there is nothing to do: it holds, or it waits for the deadline.
+    """
+    drift, watch = state.drift, plan.drift
+    if drift is None or watch is None or state.trusts_shadow:
+        return None
+    end = plan.calendar.end(drift.watermark)
+    whole = ReplayShadow(start=end - plan.shadow_window, end=end)
+    if state.stale:
+        return whole if state.drifts <= watch.replays else None
+    latest = state.replays[-1]
+    code, reason, origin = shadow_reason(latest)
+    if latest.outcome is Outcome.FAILED:
+        return RollBack(code=code, reason=reason)
+    if latest.outcome is Outcome.ERROR:
+        if sum(one.outcome is Outcome.ERROR for one in state.replays) < ATTEMPTS:
+            return ReplayShadow(start=latest.start, end=latest.end)
+        return _end(Ending.ERRORED, Phase.CANARY, code, reason, origin)
+    extended = whole.start - plan.shadow_extension
+    return ReplayShadow(start=extended, end=end) if latest.start > extended else None
+
+
+def _stale(state: RolloutState, plan: Plan) -> str | None:
+    """Why shadow's evidence does not carry the canary any further; None where it does."""
+    if state.drift is None or state.trusts_shadow:
+        return None
+    replayed = state.replays[-1] if state.replays else None
+    return stale_reason(state.drift, replayed, plan.drift.replays if plan.drift else 0)
 
 
 def _audited(state: RolloutState, plan: Plan, deadline: datetime) -> Action:

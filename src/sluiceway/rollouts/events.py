@@ -16,6 +16,7 @@ from sluiceway.contracts.change_kinds import Change
 from sluiceway.contracts.clearing import TouchedEdge
 from sluiceway.contracts.promises import Finding
 from sluiceway.contracts.versions import VersionFinding
+from sluiceway.drift import DriftReport
 from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
@@ -31,8 +32,10 @@ from sluiceway.rights import (
     ReplacementTest,
 )
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.inputs import InputsSeen, KeptProfile, ReferenceInputs
 from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialState
+from sluiceway.system.timing import Shortfall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ class ContractCheck:
         agreed_edges: Names of edges that it breaks with their owners' acknowledgement.
         member_changes: What else changed since the champion's version, which no contract shows.
         touched: How each edge stands that one of the changes touches; empty in older journals.
+        shortfalls: Needs of consumers, however far down, that its times keep from being kept.
     """
 
     model: str
@@ -97,6 +101,7 @@ class ContractCheck:
     agreed_edges: tuple[str, ...] = ()
     member_changes: tuple[Change, ...] = ()
     touched: tuple[TouchedEdge, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,7 @@ class ShadowMeasured:
             evidence, and in journals older than planning.
         budget: By gate, the harm since the best generation, where that does not serve.
         slices: A guard for each slice, declared or found; these are judged in the canary too.
+        inputs: What the inputs of its window looked like; None where nobody looks for drift.
     """
 
     outcome: Outcome
@@ -143,6 +149,7 @@ class ShadowMeasured:
     harms: RecordedHarms | None = None
     budget: tuple[BudgetVerdict, ...] = ()
     slices: tuple[Verdict, ...] = ()
+    inputs: ReferenceInputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +244,7 @@ class Looked:
         champion_units: Units that the champion answered in these blocks.
         fault: Why a block could not be read, or with FAILED the hard rule that the candidate
             broke; None where neither is so.
+        inputs: What the live inputs looked like; None where nobody looks for drift.
     """
 
     outcome: Outcome
@@ -248,6 +256,24 @@ class Looked:
     champion_units: int
     fault: str | None
     slices: tuple[Verdict, ...] = ()
+    inputs: InputsSeen | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftFound:
+    """The live inputs have drifted away from shadow's: its evidence is stale from here on.
+
+    Attributes:
+        watermark: The last live block that was compared.
+        reference: Profile of the window that they were compared with.
+        live: Profiles of the live blocks, together.
+        report: Every column with its distance, threshold and outcome.
+    """
+
+    watermark: str
+    reference: KeptProfile
+    live: tuple[KeptProfile, ...]
+    report: DriftReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +459,7 @@ Happening = (
     | StepEntered
     | TrafficStopped
     | Looked
+    | DriftFound
     | FeaturesAudited
     | Held
     | Resumed

@@ -12,7 +12,7 @@ from sluiceway.releases import Member, Release
 from sluiceway.rights import approvals_needed
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.sequential import method_for
-from sluiceway.system.values import CanaryPolicy, System, WatchPolicy
+from sluiceway.system.values import CanaryPolicy, DriftWatch, System, WatchPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Plan:
             the contracts were compared: names of owners and roles.
         budget_window: How long ago a generation may have served to be held against.
         seed: Fixes the draws of every simulation that the rollout is planned with.
+        drift: When live inputs make shadow's evidence stale; None where nobody looks.
     """
 
     rollout_id: str
@@ -58,6 +59,7 @@ class Plan:
     approvals: tuple[str, ...]
     seed: int = 0
     budget_window: timedelta = WINDOW
+    drift: DriftWatch | None = None
 
     @property
     def calendar(self) -> BlockCalendar:
@@ -143,6 +145,7 @@ def make_plan(
         watch=policies.watch,
         approvals=tuple(need.name for need in approvals_needed(system, radius, (), members)),
         budget_window=policies.budget_window,
+        drift=policies.drift,
         seed=int(release.content_hash[:8], 16),
     )
 

@@ -7,6 +7,7 @@ from sluiceway.attribution import Origin, is_harmed
 from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.contracts.promises import sentence
 from sluiceway.contracts.versions import version_sentence
+from sluiceway.drift import render_short
 from sluiceway.features import sentence as feature_sentence
 from sluiceway.gates import Role, Verdict, render
 from sluiceway.outcomes import Outcome, worst
@@ -16,6 +17,7 @@ from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import (
     ContractCheck,
     ContractsChecked,
+    DriftFound,
     FeaturesAudited,
     Looked,
     ShadowMeasured,
@@ -42,6 +44,8 @@ def _contract_code(check: ContractCheck) -> ReasonCode:
         return ReasonCode.CONTRACT_UNCHECKABLE
     if check.outcome is Outcome.INCONCLUSIVE:
         return ReasonCode.CONTRACT_UNDECIDED
+    if check.shortfalls and not (check.findings or check.broken_edges or check.fault):
+        return ReasonCode.TIMES_NOT_KEPT
     if any(found.outcome is Outcome.FAILED for found in check.removals) and not check.findings:
         return ReasonCode.REMOVAL_REFUSED
     if check.broken_edges and not check.findings:
@@ -51,12 +55,14 @@ def _contract_code(check: ContractCheck) -> ReasonCode:
 
 def contract_sentence(check: ContractCheck) -> str:
     """What one version broke, and for whom."""
+    late = [f"{short.edge} needs: {short.sentence}" for short in check.shortfalls]
     if check.fault is not None:
-        return check.fault
+        return "; ".join([check.fault, *late])
     broken = [sentence(found) for found in check.findings]
     broken += [version_sentence(found) for found in check.version_findings]
     broken += [change_sentence(change) for change in check.changes if change.breaks]
     broken += [removal_sentence(found) for found in check.removals]
+    broken += late
     relied = f"; relied on by {', '.join(check.broken_edges)}" if check.broken_edges else ""
     return "; ".join(broken) + relied if broken else "keeps its contract"
 
@@ -144,6 +150,37 @@ def deadline_reason(look: Looked | None, deadline: timedelta) -> str:
     ]
     seen = "; ".join(open_gates) if open_gates else look_reason(look)
     return f"not every required gate passed within {deadline.days} days: {seen}"
+
+
+_MOST_NAMED = 3
+"""Inputs that a sentence about drift names with their numbers."""
+
+
+def drift_reason(found: DriftFound) -> str:
+    """Which inputs drifted, how far, and on what that rests."""
+    drifted = found.report.drifted
+    named = ", ".join(map(render_short, drifted[:_MOST_NAMED]))
+    more = f" and {len(drifted) - _MOST_NAMED} more" if len(drifted) > _MOST_NAMED else ""
+    live, block = sum(one.blocks for one in found.live), found.report.block
+    return (
+        f"drift in {named}{more}, over {live:,} {block}{'' if live == 1 else 's'} up to "
+        f"{found.watermark} against {found.reference.blocks:,} of shadow's"
+    )
+
+
+def stale_reason(found: DriftFound, replayed: ShadowMeasured | None, replays: int) -> str:
+    """Why a canary holds whose shadow evidence is stale.
+
+    Args:
+        replayed: The newest replay that the drift has led to, which did not pass; None where no
+            replay is left.
+        replays: How many the policy allows.
+    """
+    drift = f"shadow evidence stale: {drift_reason(found)}"
+    if replayed is None:
+        times = f"{replays} replay{'' if replays == 1 else 's'}"
+        return f"{drift}; the {times} that the policy allows because of drift are spent"
+    return f"{drift}; its replay was {replayed.outcome.value}: {shadow_reason(replayed)[1]}"
 
 
 def outcome_of(checks: Iterable[ContractCheck]) -> Outcome:

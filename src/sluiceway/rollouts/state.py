@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sluiceway.gates import Gate
+from sluiceway.gates import Gate, made_stale
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import BlockLength, CanaryPower, in_blocks
@@ -22,6 +22,7 @@ from sluiceway.rollouts.events import (
     ContractsChecked,
     DeadlineLengthened,
     Diagnosed,
+    DriftFound,
     Ended,
     FeaturesAudited,
     Held,
@@ -40,9 +41,11 @@ from sluiceway.rollouts.events import (
     WayBackPlanned,
     happening,
 )
+from sluiceway.rollouts.inputs import KeptProfile
 from sluiceway.rollouts.plan import Plan
 
-# Events after which serving or registry must look different; `Confirmed` follows each.
+# Events after which serving or registry must look different, or people must be shown anew;
+# `Confirmed` follows each.
 _MOVES_THE_WORLD = (
     Adopted,
     Planned,
@@ -50,6 +53,7 @@ _MOVES_THE_WORLD = (
     ShadowMeasured,
     StepEntered,
     TrafficStopped,
+    DriftFound,
     AbortRequested,
     Promoted,
     RollbackDecided,
@@ -79,6 +83,12 @@ class RolloutState:
         audited_looks: Looks there had been when the features were audited last.
         error_since: When looks began to end in ERROR without one that did not.
         promoted_at: When the champion pointer moved.
+        inputs: Profiles of all live blocks, each in one of them.
+        compared_at: Live blocks when they were last held against the present reference.
+        drift: The latest drift of the live inputs.
+        drifts: How often they have drifted.
+        shadows_at_drift: Shadow replays there had been when they drifted last.
+        guarded: The slices' guards as they were when the canary began.
         measured_at_step: Blocks measured when the present step was entered.
         measured_at_promotion: Blocks measured when the champion pointer moved.
     """
@@ -111,6 +121,12 @@ class RolloutState:
     audit: FeaturesAudited | None = None
     audited_looks: int = 0
     error_since: datetime | None = None
+    inputs: tuple[KeptProfile, ...] = ()
+    compared_at: int = 0
+    drift: DriftFound | None = None
+    drifts: int = 0
+    shadows_at_drift: int = 0
+    guarded: tuple[Gate, ...] | None = None
     held: Held | None = None
     abort: AbortRequested | None = None
     promoted: Promoted | None = None
@@ -125,7 +141,9 @@ class RolloutState:
 
     @property
     def slice_gates(self) -> tuple[Gate, ...]:
-        """The slices' guards, frozen by the shadow replay that passed."""
+        """The slices' guards, frozen by the shadow replay that let the canary begin."""
+        if self.guarded is not None:
+            return self.guarded
         measured = self.shadows[-1] if self.shadows else None
         gates = tuple(one.gate for one in measured.slices) if measured else ()
         return tuple(in_blocks(one, self.blocks) for one in gates) if self.blocks else gates
@@ -153,6 +171,21 @@ class RolloutState:
     def approved(self) -> bool:
         """Whether every approval it needs was given; nothing needed is nothing approved."""
         return bool(self.needed) and not self.waiting_for
+
+    @property
+    def trusts_shadow(self) -> bool:
+        """Whether the latest shadow replay passed, and its inputs are still what they were."""
+        return bool(self.shadows) and self.shadows[-1].outcome is Outcome.PASSED
+
+    @property
+    def stale(self) -> bool:
+        """Whether the inputs have drifted since the latest shadow replay."""
+        return self.drift is not None and len(self.shadows) == self.shadows_at_drift
+
+    @property
+    def replays(self) -> tuple[ShadowMeasured, ...]:
+        """The shadow replays that the latest drift has led to."""
+        return self.shadows[self.shadows_at_drift :] if self.drift is not None else ()
 
     @property
     def unconfirmed(self) -> bool:
@@ -211,10 +244,11 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             attempts = state.contract_attempts + 1
             return replace(state, contracts=happened, contract_attempts=attempts)
         case ShadowMeasured():
+            state = replace(state, shadows=(*state.shadows, happened), compared_at=0)
+            if state.step is not None:
+                return state  # a canary that began keeps its deadline
             # What was planned from an earlier replay does not hold for a new one.
-            shadows = (*state.shadows, happened)
-            blocks = None if state.step is None else state.blocks
-            return replace(state, shadows=shadows, power=None, lengthened=None, blocks=blocks)
+            return replace(state, power=None, lengthened=None, blocks=None)
         case CanaryPlanned():
             blocks = happened.power.blocks if state.step is None else state.blocks
             return replace(state, power=happened.power, blocks=blocks)
@@ -235,11 +269,13 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
                 step_at=event.at,
                 measured_at_step=state.measured,
                 first_step_at=state.first_step_at or event.at,
+                guarded=state.slice_gates,
             )
         case TrafficStopped() | AbortRequested() | RollbackDecided():
             return _stopped(state, happened)
         case Looked():
             errored = happened.outcome is Outcome.ERROR
+            state = _with_inputs(state, happened)
             return replace(
                 state,
                 look=happened,
@@ -247,6 +283,8 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
                 looks=state.looks + 1,
                 error_since=(state.error_since or event.at) if errored else None,
             )
+        case DriftFound():
+            return _drifted(state, happened)
         case FeaturesAudited():
             return replace(state, audit=happened, audited_looks=state.looks)
         case Held():
@@ -288,3 +326,29 @@ def _stopped(
         case RollbackDecided():
             return replace(state, rollback=happened)
     return state
+
+
+def _with_inputs(state: RolloutState, look: Looked) -> RolloutState:
+    seen = look.inputs
+    if seen is None:
+        return state
+    kept = () if seen.kept is None else (seen.kept,)
+    compared = state.compared_at if seen.compared is None else seen.compared.blocks
+    return replace(state, inputs=(*state.inputs, *kept), compared_at=compared)
+
+
+def _drifted(state: RolloutState, found: DriftFound) -> RolloutState:
+    """What shadow said holds no more; where it said nothing good, that stays."""
+    state = replace(
+        state, drift=found, drifts=state.drifts + 1, shadows_at_drift=len(state.shadows)
+    )
+    if not state.shadows or state.shadows[-1].outcome is not Outcome.PASSED:
+        return state
+    latest, columns = state.shadows[-1], found.report.columns
+    stale = replace(
+        latest,
+        outcome=Outcome.INCONCLUSIVE,
+        verdicts=made_stale(latest.verdicts, columns),
+        slices=made_stale(latest.slices, columns),
+    )
+    return replace(state, shadows=(*state.shadows[:-1], stale))

@@ -147,7 +147,8 @@ def _said(check: ContractCheck, broken: BrokenEdge) -> frozenset[Evidence]:
     if broken.edge.name not in check.agreed_edges:
         return frozenset()
     agreed = {Evidence.CONSUMER_ACKNOWLEDGEMENT}
-    if broken.change.kind is ChangeKind.FIELD_REMOVED:  # with a finding it would not have agreed
+    taken_away = (ChangeKind.FIELD_REMOVED, ChangeKind.FIELD_RENAMED)
+    if broken.change.kind in taken_away:  # with a finding it would not have agreed
         agreed |= {Evidence.DEPRECATION_WINDOW, Evidence.NO_OBSERVED_USE}
     return frozenset(agreed) & frozenset().union(*broken.change.cleared_by)
 

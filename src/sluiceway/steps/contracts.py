@@ -14,7 +14,7 @@ from sluiceway.contracts.changes import broken_edges, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
 from sluiceway.contracts.versions import check_version
-from sluiceway.graph import reachable
+from sluiceway.graph import upstream
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.ports import (
     Predictor,
@@ -35,6 +35,7 @@ from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
 from sluiceway.steps.contract_edges import is_cleared, with_edges
+from sluiceway.steps.contract_times import with_times
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.owners_word import OwnersWord, owners_word
 from sluiceway.steps.promotion import end_if_changed
@@ -131,7 +132,10 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
         )
         for member in plan.members
     )
-    return with_edges(checks, site, system, plan, contracts, champion=champion)
+    checks = with_edges(checks, site, system, plan, contracts, champion=champion)
+    return with_times(
+        checks, system=system, champion=champion, candidate=candidate, contracts=contracts
+    )
 
 
 def _unchecked(member: Member, fault: str) -> ContractCheck:
@@ -165,7 +169,7 @@ def _try_candidates(
         What was tried, by model, and what ended it early; None where every answer is usable.
     """
     changed = [member.model for member in plan.members]
-    needed = _feeders(system, changed) | set(changed)
+    needed = set(upstream(system, changed))
     tried = {
         member.model: _Tried(
             site=site,
@@ -211,13 +215,6 @@ def _try_candidates(
             raise error.__cause__ from None  # nothing is known of the candidate; ask again later
         return tried, error
     return tried, None
-
-
-def _feeders(system: System, models: list[str]) -> set[str]:
-    feeders: dict[str, list[str]] = {}
-    for edge in system.edges:
-        feeders.setdefault(edge.consumer, []).append(edge.producer)
-    return {name for name in reachable(feeders, models) if name in system.models}
 
 
 def thinned(part: Partition, most: int) -> Partition:

@@ -11,7 +11,7 @@ from datetime import datetime
 from sluiceway.attribution import Attribution
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput
-from sluiceway.graph import reachable
+from sluiceway.graph import upstream
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import UnknownVersion, UnloadableVersion
@@ -237,11 +237,7 @@ class _Seen:
         return (whole & release.members.keys(),)
 
     def feeders(self, model: str) -> frozenset[str]:
-        feeding: dict[str, list[str]] = {}
-        for edge in self.system.edges:
-            if edge.field is not None:
-                feeding.setdefault(edge.consumer, []).append(edge.producer)
-        return frozenset(reachable(feeding, [model]))
+        return frozenset(upstream(self.system, [model]))
 
     def add(
         self,

@@ -22,6 +22,8 @@ from sluiceway.statistics.paired import paired_block_harms
 from sluiceway.statistics.recurring import in_first_block
 from sluiceway.statistics.sample_ratio import Assigned, broken_ratio
 from sluiceway.statistics.sequential import BlockHarm, SequentialState
+from sluiceway.steps.drifting import inputs_seen
+from sluiceway.steps.inputs import InputMeter
 from sluiceway.steps.site import Site
 
 LOST_PAIRS_LIMIT = 0.01
@@ -68,6 +70,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     state = site.state_for(rollout_id, Look(first=first, last=last), now=now)
     plan = state.live_plan
     assert plan is not None
+    assert state.plan is not None
     states = dict(state.look.states) if state.look else {}
     before = state.look.watermark if state.look else None
     gates = (*plan.gates, *state.slice_gates)
@@ -77,8 +80,17 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     assert began is not None
     since = min(plan.calendar.next_start(began), plan.calendar.start(first))
     slices = tuple(dict.fromkeys(gate.slice for gate in state.slice_gates if gate.slice))
+    meter = InputMeter.of(site, rollout_id, state.plan)
     rows = live_rows(
-        site, plan, rollout_id, since=since, first=first, last=last, now=now, slices=slices
+        site,
+        plan,
+        rollout_id,
+        since=since,
+        first=first,
+        last=last,
+        now=now,
+        slices=slices,
+        inputs=meter,
     )
     if rows.fault is None:
         states = entered(plan.calendar, gates, states, rows.paired, first=first, last=last)
@@ -87,8 +99,16 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks),
     )
     outcome = combine(judgement.verdicts)
+    outcome = _with_faults(outcome, rows, judgement.verdicts)
+    seen, drift = None, None
+    window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
+    # Where live evidence says that the candidate has to go, what shadow's was worth is idle.
+    if meter is not None and rows.fault is None and outcome is not Outcome.FAILED:
+        seen, drift = inputs_seen(
+            site, rollout_id, state, state.plan, meter, window, watermark=last, now=now
+        )
     looked = Looked(
-        outcome=_with_faults(outcome, rows, judgement.verdicts),
+        outcome=outcome,
         # Blocks that could not be read stay in front of the watermark, to be read again.
         watermark=last if rows.fault is None else before,
         states=states,
@@ -98,8 +118,10 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         candidate_units=rows.candidate_units,
         champion_units=rows.champion_units,
         fault=rows.fault or rows.broken,
+        inputs=seen,
     )
-    site.tell(rollout_id, looked, after=state.seq, now=now)
+    # One transaction: drift is told once, with the look that has seen it.
+    site.tell(rollout_id, *(one for one in (looked, drift) if one), after=state.seq, now=now)
 
 
 def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]) -> Outcome:
@@ -162,6 +184,7 @@ def live_rows(
     last: str,
     now: datetime,
     slices: Sequence[Slice] = (),
+    inputs: InputMeter | None = None,
 ) -> LiveRows:
     """Read what both arms answered and what is known of the truth.
 
@@ -173,7 +196,7 @@ def live_rows(
     """
     window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
     try:
-        return _read(site, plan, rollout_id, window, since, now, slices)
+        return _read(site, plan, rollout_id, window, since, now, slices, inputs)
     except Exception as error:  # noqa: BLE001 - see above
         said = " ".join(str(error).split()) or type(error).__name__
         fault = f"live evidence cannot be read: {said}"
@@ -188,9 +211,10 @@ def _read(
     since: datetime,
     now: datetime,
     slices: Sequence[Slice],
+    inputs: InputMeter | None,
 ) -> LiveRows:
     log = site.predictions.read(Window(start=since, end=window.end))
-    arrived = _arrived(site, plan, rollout_id, window, now, slices)
+    arrived = _arrived(site, plan, rollout_id, window, now, slices, inputs)
     if not log.empty:
         log = log[log["rollout_id"] == rollout_id]
     if log.empty:
@@ -302,6 +326,7 @@ def _arrived(
     window: Window,
     now: datetime,
     slices: Sequence[Slice],
+    inputs: InputMeter | None,
 ) -> pd.DataFrame:
     """Every unit that a server had to answer: block, slices, and what is known of its labels."""
     system = site.systems.kept(rollout_id)
@@ -312,20 +337,18 @@ def _arrived(
     needs = needs_of_models(system, members, labels) | Needs(features=frozenset(), columns=columns)
     record = site.systems.recorded(system)
     none = ["block", *labels, *map(_mask, slices)]
+    if inputs is not None:
+        needs |= inputs.needs
     parts = [pd.DataFrame(columns=none, dtype=np.float64)]
     try:
-        parts += [
-            pd.DataFrame(
-                {
-                    # Of the plan's own calendar: the record's blocks may be shorter.
-                    "block": plan.calendar.names(pd.DatetimeIndex(part.event_time, tz="UTC")),
-                    **part.labels,
-                    **{_mask(one): one.holds(part.columns) for one in slices},
-                },
-                index=list(map(str, part.units)),
-            )
-            for part in record.partitions(window, world="live", needs=needs, as_of=now)
-        ]
+        for part in record.partitions(window, world="live", needs=needs, as_of=now):
+            if inputs is not None:
+                inputs.add(part)
+            # Of the plan's own calendar: the record's blocks may be shorter.
+            blocks = plan.calendar.names(pd.DatetimeIndex(part.event_time, tz="UTC"))
+            masks = {_mask(one): one.holds(part.columns) for one in slices}
+            known = {"block": blocks, **part.labels, **masks}
+            parts.append(pd.DataFrame(known, index=list(map(str, part.units))))
     except UnusableHistory as error:
         if any(fault.code is not HistoryFaultCode.EMPTY_WINDOW for fault in error.faults):
             raise

@@ -4,9 +4,9 @@ All of it stands in one stream of the environment's journal, beside the rollouts
 of them, and its times and actors are the journal's, not what somebody wrote into a file.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.journal import JournalConflict
 from sluiceway.outcomes import Outcome
-from sluiceway.ports import UnknownVersion, UnloadableVersion
+from sluiceway.ports import UnknownVersion, UnloadableVersion, Window
 from sluiceway.releases import Release
 from sluiceway.rights import (
     Acknowledgement,
@@ -41,6 +41,7 @@ from sluiceway.rollouts.events import (
     draft,
     happening,
 )
+from sluiceway.steps.consuming import ConsumersFound, find_consumers
 from sluiceway.steps.members import contract_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -267,7 +268,9 @@ def removals(
     fields = taken_away(old, new)
     if not fields:
         return ()
-    known, today = answers(site), today_of(system, now)
+    known, today, notice = answers(site), today_of(system, now), system.policies.rights.notice
+    window = Window(start=now - max(notice, timedelta(days=1)), end=now)
+    observed = find_consumers(site, system, old.model, window)
     deprecations = {gone.field: gone for gone in old.deprecations}
     found: list[RemovalFinding] = []
     for field in fields:
@@ -285,9 +288,33 @@ def removals(
                 versions={model: member.name for model, member in candidate.members.items()},
                 today=today,
             )
-        notice = system.policies.rights.notice
-        found += removal_findings(old.model, field, gone, readers, notice=notice, today=today)
+        found += removal_findings(
+            old.model,
+            field,
+            gone,
+            readers,
+            notice=notice,
+            today=today,
+            undeclared=_undeclared(system, observed, field),
+        )
     return tuple(found)
+
+
+def _undeclared(system: System, observed: ConsumersFound, field: str) -> Iterator[str]:
+    """Who else may read a field, as registry and log show it, and what they could not show.
+
+    What the system's own models read is known from the signatures of what is to serve.
+    """
+    for one in observed.undeclared:
+        if one.consumer in system.models or one.field not in (None, field):
+            continue
+        which = f" (version {', '.join(one.versions)})" if one.versions else ""
+        trace = one.shown_by.value.replace("_", " ")
+        last = f", the last time on {one.last.date()}" if one.last else ""
+        yield f"{one.consumer}{which} may read it and has no declared edge: {trace}{last}"
+    yield from observed.looked_at.faults
+    if observed.looked_at.registry is not None:
+        yield from observed.looked_at.registry.unreadable
 
 
 def taken_away(old: Contract, new: Contract) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from datetime import datetime
 
+from sluiceway.durations import render_duration
 from sluiceway.errors import BadInput, Fault
+from sluiceway.graph import upstream
 from sluiceway.planning import block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
 from sluiceway.rollouts.actions import MakePlan, PlanCanary
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.rollouts.events import CanaryPlanned, Ended, Planned
-from sluiceway.rollouts.plan import make_plan
+from sluiceway.rollouts.events import CanaryPlanned, Ended, Happening, Planned
+from sluiceway.rollouts.plan import Plan, make_plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import along_of
 from sluiceway.steps.members import changed_features, member_of
@@ -64,7 +66,16 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         generation=champion.generation,
         now=now,
     )
-    site.tell(rollout_id, Planned(plan=plan), after=state.seq, now=now)
+    if unknown := _not_replayable(system, plan):
+        happened: Happening = Ended(
+            ending=Ending.ERRORED,
+            phase=Phase.PLAN,
+            code=ReasonCode.EARLIER_ANSWERS_NOT_REPLAYED,
+            reason=unknown,
+        )
+    else:
+        happened = Planned(plan=plan)
+    site.tell(rollout_id, happened, after=state.seq, now=now)
 
 
 def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
@@ -82,6 +93,19 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
         plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
     )
     site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
+
+
+def _not_replayable(system: System, plan: Plan) -> str | None:
+    """Which earlier answers the replay would need; None where it needs none."""
+    later = [
+        f"{edge.name} reads an answer given {render_duration(edge.delayed)} earlier"
+        for name in upstream(system, plan.radius.models)
+        for edge in system.models[name].inputs
+        if edge.delayed is not None
+    ]
+    if not later:
+        return None
+    return f"{'; '.join(later)}; a replay has no earlier answers to give, so nothing can be judged"
 
 
 def _unfit(site: Site, system: System, state: RolloutState, champion: Release) -> str | None:

@@ -9,14 +9,18 @@ from pydantic import TypeAdapter
 
 from sluiceway.gates import Verdict, render
 from sluiceway.reports import render_report
+from sluiceway.reports.drift_section import DriftShown, drift_section
+from sluiceway.rollouts.events import DriftFound, happening
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import look_reason
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.inputs import profiles_json, shown_profile
 from sluiceway.steps.replayed_sources import replayed_sources
 from sluiceway.steps.site import Site
 
 REPORT = "report.html"
 PLAN = "plan.json"
+PROFILES = "profiles.json"
 _SEEN = "published.json"
 
 
@@ -86,6 +90,7 @@ def write_report(site: Site, rollout_id: str) -> Path:
         events=events,
         champion_generation_after=generation_after(site, site.state(rollout_id)),
         chain_head=events[-1].hash,
+        drift=drift_section(drifts_of(site, rollout_id)),
     )
     path = site.folder(rollout_id) / REPORT
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +98,21 @@ def write_report(site: Site, rollout_id: str) -> Path:
     written.write_text(text, encoding="utf-8")
     written.replace(path)
     return path
+
+
+def drifts_of(site: Site, rollout_id: str) -> tuple[DriftShown, ...]:
+    """Every drift of a rollout's inputs with the profiles that it was found in."""
+    events = site.journal.events(site.environment, rollout_id)
+    return tuple(
+        DriftShown(
+            at=event.at,
+            found=found,
+            reference=shown_profile(site, rollout_id, [found.reference]),
+            live=shown_profile(site, rollout_id, found.live),
+        )
+        for event in events
+        if isinstance(found := happening(event), DriftFound)
+    )
 
 
 def generation_after(site: Site, state: RolloutState) -> int | None:
@@ -173,6 +193,7 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
     if state.ended is not None:
         tags["sluiceway.ending"] = state.ended.ending.value
         tags["sluiceway.reason_code"] = state.ended.code.value
+    profiles = profiles_json(site, rollout_id, state)
     site.evidence.record(
         state.plan.system,
         rollout_id,
@@ -187,6 +208,7 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
         artifacts={
             REPORT: published.report.read_text(encoding="utf-8"),
             PLAN: _PLAN_ADAPTER.dump_json(state.plan, indent=2),
+            **({} if profiles is None else {PROFILES: profiles}),
         },
         models=[(member.model, member.version) for member in state.plan.members],
         sources=replayed_sources(site, rollout_id, state),

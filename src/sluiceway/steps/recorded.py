@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sluiceway.errors import SluicewayError
-from sluiceway.graph import reachable
+from sluiceway.graph import upstream
 from sluiceway.ports import Window
 from sluiceway.releases import Release
 from sluiceway.replay.partitions import Floats, Partition
@@ -87,11 +87,7 @@ def _feeding_fields(system: System, plan: Plan) -> set[str]:
 def _valid_releases(
     site: Site, system: System, baseline: Release, fields: set[str], seen: set[str]
 ) -> set[str]:
-    feeders: dict[str, list[str]] = {}
-    for edge in system.edges:
-        feeders.setdefault(edge.consumer, []).append(edge.producer)
-    producers = [field.partition(".")[0] for field in fields]
-    needed = [name for name in reachable(feeders, producers) if name in system.models]
+    needed = upstream(system, {field.partition(".")[0] for field in fields})
     valid = set()
     for content_hash in seen:
         try:

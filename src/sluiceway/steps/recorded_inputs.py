@@ -8,7 +8,7 @@ import numpy as np
 
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import SluicewayError
-from sluiceway.graph import reachable
+from sluiceway.graph import upstream
 from sluiceway.ports import Predictor, UnknownVersion, UnloadableVersion, Window
 from sluiceway.releases import Release
 from sluiceway.replay.evaluate import Arm, Evaluator
@@ -82,10 +82,7 @@ def _promised(
 
 def feeders(system: System, models: Collection[str]) -> set[str]:
     """These models and every model that feeds them."""
-    fed: dict[str, list[str]] = {}
-    for edge in system.edges:
-        fed.setdefault(edge.consumer, []).append(edge.producer)
-    return {name for name in reachable(fed, models) if name in system.models}
+    return set(upstream(system, models))
 
 
 def recorded_inputs(

@@ -16,6 +16,7 @@ from sluiceway.replay.partitions import Needs, Partition
 from sluiceway.replay.profiles import BlockProfile, profile_blocks
 from sluiceway.replay.slicing import SliceMeter
 from sluiceway.rollouts.plan import Plan
+from sluiceway.steps.inputs import InputMeter
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.recorded import NotRecorded, RecordedAnswers
 from sluiceway.steps.site import Site, World
@@ -109,6 +110,7 @@ def measured_by(
     into: list[BlockProfile] | None = None,
     slices: SliceMeter | None = None,
     recurring: str | None = None,
+    inputs: InputMeter | None = None,
 ) -> Measurement:
     """Measure every gate for every arm.
 
@@ -127,6 +129,7 @@ def measured_by(
             into,
             slices=slices,
             recurring=recurring,
+            inputs=inputs,
         )
     except NotRecorded:
         pass
@@ -135,8 +138,9 @@ def measured_by(
             raise
     if into is not None:
         into.clear()
-    if slices is not None:
-        slices.clear()
+    for meter in (slices, inputs):
+        if meter is not None:
+            meter.clear()
     nothing = RecordedAnswers.none()
     return replayed(
         chains,
@@ -149,6 +153,7 @@ def measured_by(
         into,
         slices=slices,
         recurring=recurring,
+        inputs=inputs,
     )
 
 
@@ -164,6 +169,7 @@ def replayed(
     given: Callable[[Partition], Partition] | None = None,
     slices: SliceMeter | None = None,
     recurring: str | None = None,
+    inputs: InputMeter | None = None,
 ) -> Measurement:
     """Measure every gate for every arm, with the recorded answers given.
 
@@ -173,6 +179,7 @@ def replayed(
         given: Makes of each partition the one that is answered.
         slices: Measures the slices of what is answered.
         recurring: Raw column that says whom a row is about, for two-way errors.
+        inputs: Profiles the features of what is answered.
     """
     site, system, plan = chains.site, chains.system, chains.plan
     evaluator = Evaluator(
@@ -196,6 +203,8 @@ def replayed(
             into.extend(profile_blocks(part, profiled))
         if slices is not None:
             slices.add(part, answers)
+        if inputs is not None:
+            inputs.add(part)
 
     parts = site.systems.recorded(system).partitions(
         window,
@@ -206,6 +215,7 @@ def replayed(
                 *profiled,
                 *(slices.columns if slices else ()),
                 *([recurring] if recurring else ()),
+                *(inputs.needs.columns if inputs else ()),
             },
         ),
         as_of=chains.now,

@@ -15,7 +15,7 @@ from sluiceway.attribution import (
     with_sources,
 )
 from sluiceway.gates import Verdict, combine, judge_replay
-from sluiceway.graph import reachable
+from sluiceway.graph import upstream
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import RecordedHarms, recorded_harms
 from sluiceway.planning.budget import BudgetVerdict
@@ -29,10 +29,11 @@ from sluiceway.replay.profiles import BlockProfile, FeedFinding, profile_blocks,
 from sluiceway.replay.replacing import ReferenceRows, Replaced, replaced
 from sluiceway.replay.slicing import SliceMeasurement, SliceMeter
 from sluiceway.rollouts.actions import Diagnose, ReplayShadow
-from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
+from sluiceway.rollouts.inputs import ReferenceInputs
 from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.budget import budgets_of, judge_budgets
+from sluiceway.steps.inputs import InputMeter, reference_inputs
 from sluiceway.steps.known import facts_of, fits_without
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.recorded import RecordedAnswers
@@ -63,7 +64,7 @@ def replay_shadow(
     """
     began = time.perf_counter()
     state = site.state_for(rollout_id, ReplayShadow(start=start, end=end), now=now)
-    if end_if_changed(site, rollout_id, state, Phase.SHADOW, now=now):
+    if end_if_changed(site, rollout_id, state, state.phase, now=now):
         return
     chains = Chains.of(site, rollout_id, now)
     window = Window(start=whole_blocks_from(chains.plan.calendar, start), end=end)
@@ -71,6 +72,7 @@ def replay_shadow(
     slices: tuple[Verdict, ...] = ()
     harms: RecordedHarms | None = None
     budget: tuple[BudgetVerdict, ...] = ()
+    inputs: ReferenceInputs | None = None
     attribution, rows, fault, faulty, outcome = None, 0, None, None, Outcome.ERROR
     try:
         budgets = budgets_of(site, chains.plan, now=now)
@@ -82,7 +84,9 @@ def replay_shadow(
             arms=(BASELINE, CANDIDATE),
             recurring=chains.system.policies.recurring_units,
         )
-        measured = _shadow_measured(chains, window, tuple(budgets.arms.values()), meter)
+        profiled = InputMeter.of(site, rollout_id, chains.plan)
+        arms = tuple(budgets.arms.values())
+        measured = _shadow_measured(chains, window, arms, meter, profiled)
         rows, sums = measured.rows, measured.sums
         verdicts, slices = _verdicts(chains, measured, meter.finish())
         budget = judge_budgets(
@@ -97,6 +101,7 @@ def replay_shadow(
         outcome = combine([*verdicts, *slices, *spent])
         if outcome is Outcome.PASSED:
             harms = recorded_harms(chains.plan.gates, sums[BASELINE], sums[CANDIDATE])
+            inputs = reference_inputs(site, rollout_id, chains.plan, window, profiled, now=now)
         if combine(verdicts) is Outcome.FAILED:
             attribution = _attributed(chains, window, verdicts)
     except UnusableHistory as error:
@@ -120,6 +125,7 @@ def replay_shadow(
         harms=harms,
         budget=budget,
         slices=slices,
+        inputs=inputs,
         seconds=time.perf_counter() - began,
     )
     site.tell(rollout_id, happened, after=state.seq, now=now)
@@ -136,7 +142,9 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
     chains = Chains.of(site, rollout_id, now)
     calendar = (state.live_plan or chains.plan).calendar
     attribution, fault = None, None
-    if state.look is None or state.look.watermark is None or state.first_step_at is None:
+    if state.replays and state.replays[-1].outcome is Outcome.FAILED:
+        attribution = state.replays[-1].attribution  # the harm is shadow's, and so is its origin
+    elif state.look is None or state.look.watermark is None or state.first_step_at is None:
         fault = "no block of live evidence has been looked at"
     else:
         window = Window(
@@ -151,7 +159,11 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
 
 
 def _shadow_measured(
-    chains: Chains, window: Window, best: tuple[Arm, ...], meter: SliceMeter
+    chains: Chains,
+    window: Window,
+    best: tuple[Arm, ...],
+    meter: SliceMeter,
+    inputs: InputMeter | None,
 ) -> Measurement:
     """Measure both chains, and the best generations where they can still answer."""
     both = (
@@ -168,6 +180,7 @@ def _shadow_measured(
             words="shadow replay",
             slices=meter,
             recurring=chains.system.policies.recurring_units,
+            inputs=inputs,
         )
 
     if best:
@@ -175,6 +188,8 @@ def _shadow_measured(
             return measured((*both, *best))
         except (FaultyAnswers, UnknownVersion, UnloadableVersion):
             meter.clear()  # whoever is at fault, both chains alone will tell
+            if inputs is not None:
+                inputs.clear()
     return measured(both)
 
 
@@ -209,12 +224,9 @@ def _outcome_of_faults(error: FaultyAnswers) -> Outcome:
 
 def _faulty(chains: Chains, error: FaultyAnswers) -> Origin | None:
     """The candidate's own model that is at fault, or the only one that feeds those that are."""
-    feeders: dict[str, list[str]] = {}
-    for edge in chains.system.edges:
-        feeders.setdefault(edge.consumer, []).append(edge.producer)
     changed = set(chains.candidate.changed_from(chains.baseline))
     at_fault = {fault.model for fault in error.faults}
-    suspects = at_fault & changed or reachable(feeders, at_fault) & changed
+    suspects = at_fault & changed or set(upstream(chains.system, at_fault)) & changed
     return Origin(kind="model", name=suspects.pop()) if len(suspects) == 1 else None
 
 

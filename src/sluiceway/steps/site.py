@@ -171,14 +171,13 @@ class Site:
     def tell(
         self,
         rollout_id: str,
-        happened: Happening,
-        *,
+        *happened: Happening,
         after: int,
         now: datetime,
         actor: str = "sluiceway",
         head: str | None = None,
     ) -> None:
-        """Add one event.
+        """Add one event, or several that belong together: all of them or none.
 
         Args:
             head: The environment's head, where the event rests on all rollouts; else None.
@@ -187,7 +186,7 @@ class Site:
             JournalConflict: Somebody else has written since the event numbered `after`, or since
                 the environment had this `head`.
         """
-        drafts = [draft(happened, at=now, actor=actor)]
+        drafts = [draft(one, at=now, actor=actor) for one in happened]
         self.journal.append(self.environment, rollout_id, drafts, after=after, head=head)
 
     def candidate_release(self, plan: Plan) -> Release:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sluiceway.errors import Fault
-from sluiceway.system.checks import FileParts
+from sluiceway.system.parts import FileParts
 from sluiceway.system.shapes import IgnoreShape
 from sluiceway.system.values import Ignore
 from sluiceway.yaml_file import parse_shape

@@ -1,10 +1,9 @@
 """What can be wrong with owners, their people and roles, and the rules that name them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from sluiceway.system.parts import Tell
 from sluiceway.system.shapes import ListedApprovals, OwnerShape, PoliciesShape
-
-Tell = Callable[[str, str], None]
 
 
 def rights_make_sense(

@@ -1,12 +1,10 @@
 """What can be wrong with a system file whose parts each look right: names, units, cycles."""
 
-import graphlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import pairwise
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.contracts.values import Contract, OutputField
+from sluiceway.contracts.values import OutputField
 from sluiceway.errors import BadInput, Fault
 from sluiceway.gates import Role
 from sluiceway.statistics.metrics import (
@@ -17,39 +15,9 @@ from sluiceway.statistics.metrics import (
     needs_threshold,
 )
 from sluiceway.system.check_rights import rights_make_sense
-from sluiceway.system.shapes import (
-    ConsumerShape,
-    EdgeShape,
-    FeatureShape,
-    MetricShape,
-    ModelShape,
-    OwnerShape,
-    PoliciesShape,
-    SliceShape,
-    SourceShape,
-)
-
-Tell = Callable[[str, str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileParts:
-    """The parts of a system file that could be parsed.
-
-    Attributes:
-        named: All names of each section, also of entries that could not be parsed, so that
-            one fault does not make others out of thin air.
-    """
-
-    named: Mapping[str, tuple[str, ...]]
-    owners: Mapping[str, OwnerShape]
-    sources: Mapping[str, SourceShape]
-    features: Mapping[str, FeatureShape]
-    models: Mapping[str, ModelShape]
-    consumers: Mapping[str, ConsumerShape]
-    slices: Mapping[str, SliceShape]
-    contracts: Mapping[str, Contract]
-    policies: PoliciesShape | None
+from sluiceway.system.check_time import check_time
+from sluiceway.system.parts import FileParts, Tell
+from sluiceway.system.shapes import EdgeShape, MetricShape
 
 
 def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
@@ -66,7 +34,7 @@ def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
     _inputs_exist(parts, tell)
     _demands_are_met(parts, tell)
     _metrics_make_sense(parts, tell)
-    _no_cycles(parts, tell)
+    check_time(parts, tell)
     _policies_make_sense(parts, tell)
     rights_make_sense(parts.named["owners"], parts.owners, parts.policies, tell)
     return faults
@@ -246,22 +214,6 @@ def _metric_fits(
         tell(f"{path}.label", f"{source} does not say when its labels are known (labels: …)")
     elif shape is not None and shape.labels and shape.labels.depends_on_answer:
         tell(f"{path}.label", f"{source}'s labels depend on the answer given: it cannot be paired")
-
-
-def _no_cycles(parts: FileParts, tell: Tell) -> None:
-    feeders = {
-        name: [
-            edge.reads.partition(".")[0]
-            for edge in model.inputs
-            if edge.reads.partition(".")[0] in parts.models
-        ]
-        for name, model in parts.models.items()
-    }
-    try:
-        graphlib.TopologicalSorter(feeders).prepare()
-    except graphlib.CycleError as error:
-        around = " → ".join(error.args[1])
-        tell(f"models.{error.args[1][0]}.inputs", f"closes a cycle: {around}")
 
 
 def _policies_make_sense(parts: FileParts, tell: Tell) -> None:

@@ -5,20 +5,24 @@ import hashlib
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sluiceway.contracts.file import read_contract
 from sluiceway.contracts.values import Contract
+from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
+from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_ignores import read_ignores
-from sluiceway.system.checks import FileParts, contradictions
+from sluiceway.system.checks import contradictions
+from sluiceway.system.parts import FileParts, edges_of
 from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
     ConsumerShape,
-    EdgeShape,
+    DriftShape,
     FeatureShape,
     ModelShape,
     OwnerShape,
@@ -30,6 +34,7 @@ from sluiceway.system.values import (
     CanaryPolicy,
     CanaryStep,
     Consumer,
+    DriftWatch,
     Edge,
     Feature,
     FeatureVersion,
@@ -50,8 +55,12 @@ _TEXTS = ("system", "timezone", "unit")
 _OPTIONAL = ("description", "consumers", "features", "slices", "ignores")
 
 
-def read_system(path: Path) -> System:
+def read_system(path: Path, *, today: date | None = None) -> System:
     """Read a system file and the contracts it names.
+
+    Args:
+        today: Where it is given, fields that are still promised after their deprecation's window
+            are faults too; see :func:`~sluiceway.contracts.file.read_contract`.
 
     Raises:
         BadInput: With every fault of the file and of its contracts, each with its path.
@@ -60,8 +69,9 @@ def read_system(path: Path) -> System:
     if undone := _undone(content, path):
         raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
-    parts = _parse(content, path, faults)
+    parts = _parse(content, path, faults, today)
     faults.extend(contradictions(parts, where=path.name))
+    faults.extend(contract_faults(parts, where=path.name))
     ignores = read_ignores(content.get("ignores"), parts, where=path.name, faults=faults)
     if faults or parts.policies is None:
         raise BadInput(faults)
@@ -88,7 +98,9 @@ def _undone(content: Mapping[str, Any], path: Path) -> list[Fault]:
     return found
 
 
-def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileParts:
+def _parse(
+    content: Mapping[str, Any], path: Path, faults: list[Fault], today: date | None
+) -> FileParts:
     name = path.name
     known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores")
     missing = [key for key in known if key not in content and key not in _OPTIONAL]
@@ -125,7 +137,7 @@ def _parse(content: Mapping[str, Any], path: Path, faults: list[Fault]) -> FileP
         models=models,
         consumers=section("consumers", ConsumerShape),
         slices=section("slices", SliceShape),
-        contracts=_contracts(models, path, faults),
+        contracts=_contracts(models, path, faults, today),
         policies=parse_shape(
             PoliciesShape, content["policies"], where=f"{name}: policies", faults=faults
         )
@@ -143,7 +155,7 @@ def _names(entries: object) -> tuple[Any, ...]:
 
 
 def _contracts(
-    models: Mapping[str, ModelShape], path: Path, faults: list[Fault]
+    models: Mapping[str, ModelShape], path: Path, faults: list[Fault], today: date | None
 ) -> dict[str, Contract]:
     contracts = {}
     for name, model in models.items():
@@ -152,7 +164,7 @@ def _contracts(
             faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
             continue
         try:
-            contract = read_contract(path.parent / model.contract)
+            contract = read_contract(path.parent / model.contract, today=today)
         except BadInput as error:
             faults.extend(error.faults)
             continue
@@ -173,16 +185,10 @@ def _digest(path: Path, models: Mapping[str, ModelShape]) -> str:
 def _build(
     content: Mapping[str, Any], parts: FileParts, policies: PoliciesShape, *, digest: str
 ) -> System:
-    edges = {
-        consumer: tuple(_edge(shape, consumer, parts.models) for shape in shapes)
-        for consumer, shapes in (
-            *((name, model.inputs) for name, model in parts.models.items()),
-            *((name, consumer.reads) for name, consumer in parts.consumers.items()),
-        )
-    }
+    edges = edges_of(parts)
     order = graphlib.TopologicalSorter(
         {
-            name: [edge.producer for edge in edges[name] if edge.field is not None]
+            name: [edge.producer for edge in edges[name] if edge.field and edge.delayed is None]
             for name in parts.models
         }
     ).static_order()
@@ -212,17 +218,6 @@ def _build(
         policies=_policies(policies),
         contract_files=tuple(sorted({model.contract for model in parts.models.values()})),
         digest=digest,
-    )
-
-
-def _edge(shape: EdgeShape, consumer: str, models: Mapping[str, ModelShape]) -> Edge:
-    producer, dot, field = shape.reads.partition(".")
-    return Edge(
-        producer=producer,
-        field=field if dot and producer in models else None,
-        consumer=consumer,
-        relies_on=tuple(shape.relies_on),
-        operating_threshold=shape.operating_threshold,
     )
 
 
@@ -328,6 +323,7 @@ def _policies(shape: PoliciesShape) -> Policies:
         budget_window=shape.budget_window,
         evidence_max_age=shape.evidence_max_age,
         feature_parity=shape.feature_parity,
+        drift=None if shape.drift is None else _drift(shape.drift),
         rights=_rights(shape),
     )
 
@@ -349,3 +345,13 @@ def _rights(shape: PoliciesShape) -> RightsPolicy:
         stale_after=shape.review.stale_after,
         expiring_within=shape.review.expiring_within,
     )
+
+
+def _drift(shape: DriftShape) -> DriftWatch:
+    policy = DriftPolicy(
+        alpha=shape.alpha,
+        floor=shape.floor,
+        null_floor=shape.null_floor,
+        psi_limit=shape.psi_limit,
+    )
+    return DriftWatch(policy=policy, replays=shape.replays, history=shape.history)

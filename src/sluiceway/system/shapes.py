@@ -89,12 +89,21 @@ class FeatureShape(FeatureVersionShape):
     _version = field_validator("version")(checked_semver)
 
 
+class TimeNeedsShape(Shape):
+    """By when a value is needed, and how old what it rests on may be."""
+
+    latency_p99: PositiveDuration | None = None
+    freshness: PositiveDuration | None = None
+
+
 class EdgeShape(Shape):
     """What a model or consumer reads; a bare name stands for ``{reads: name}``."""
 
     reads: str
     relies_on: list[Reliance] = [Reliance.COLUMNAR]
     operating_threshold: FiniteFloat | None = None
+    delayed: PositiveDuration | None = None
+    needs: TimeNeedsShape = TimeNeedsShape()
 
     @model_validator(mode="before")
     @classmethod
@@ -132,6 +141,7 @@ class ConsumerShape(Shape):
     owner: str
     description: str = ""
     reads: list[EdgeShape] = Field(min_length=1)
+    needs: TimeNeedsShape = TimeNeedsShape()
 
 
 class SliceShape(Shape):
@@ -173,6 +183,17 @@ class CanaryShape(Shape):
     deadline: Duration
     block: PositiveDuration = timedelta(days=1)
     max_deadline: Duration | None = None
+
+
+class DriftShape(Shape):
+    """When live inputs are so unlike shadow's that shadow has to be replayed."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    floor: float = Field(default=0.05, ge=0, lt=1)
+    null_floor: float = Field(default=0.02, ge=0, lt=1)
+    psi_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    history: Duration | None = None
+    replays: int = Field(default=2, ge=0, le=10)
 
 
 class WatchShape(Shape):
@@ -243,3 +264,15 @@ class PoliciesShape(Shape):
     budget_window: Duration = timedelta(days=90)
     evidence_max_age: PositiveDuration = timedelta(days=90)
     feature_parity: float = Field(default=0.01, ge=0, lt=1)
+    drift: DriftShape | None = DriftShape()
+
+    @field_validator("drift", mode="before")
+    @classmethod
+    def _off(cls, content: Any) -> Any:
+        """`off` has to be written out: nothing, `false` or `no` may be a slip."""
+        if content == "off":
+            return None
+        if not isinstance(content, dict | DriftShape):
+            what = "is neither off nor a mapping; leave drift out for its defaults"
+            raise ValueError(what)  # noqa: TRY004 - pydantic makes a fault of this one only
+        return content

@@ -5,11 +5,12 @@ so whoever holds a `System` may rely on it: names exist, edges lead somewhere, n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
 from sluiceway.contracts.values import Contract
+from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
 from sluiceway.system.rights import UNSAID, RightsPolicy, Risk
@@ -138,6 +139,20 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeNeeds:
+    """What a consumer needs of the time that an answer takes, and of the age it rests on.
+
+    Attributes:
+        latency_p99: Within this, 99 of 100 answers must be there; None where it does not matter.
+        freshness: Oldest age of the inputs at the far end of the chain; None where it does not
+            matter.
+    """
+
+    latency_p99: timedelta | None = None
+    freshness: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """A consumer reads one named field of a producer.
 
@@ -147,6 +162,9 @@ class Edge:
         consumer: Name of a model or an outside consumer.
         relies_on: What of it the consumer relies on.
         operating_threshold: Where the consumer acts on the value, in the field's unit.
+        delayed: How much earlier the answer was given that the consumer reads; None where it reads
+            the answer to the same request.
+        needs: By when the consumer needs the value, and how old what it rests on may be.
     """
 
     producer: str
@@ -154,6 +172,8 @@ class Edge:
     consumer: str
     relies_on: tuple[Reliance, ...]
     operating_threshold: float | None = None
+    delayed: timedelta | None = None
+    needs: TimeNeeds = TimeNeeds()
 
     @property
     def column(self) -> str:
@@ -259,6 +279,22 @@ class CanaryPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftWatch:
+    """When a canary's live inputs are so unlike shadow's that shadow has to be replayed.
+
+    Attributes:
+        policy: What drift is; its level is that of all comparisons with one reference.
+        replays: How often shadow is replayed because of drift; after that the canary holds.
+        history: Recorded time before shadow's window that thresholds may be learned from; None
+            for as much as shadow's window.
+    """
+
+    policy: DriftPolicy = field(default_factory=DriftPolicy)
+    replays: int = 2
+    history: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchPolicy:
     """How long the previous generation keeps answering a sample after promotion."""
 
@@ -306,6 +342,7 @@ class Policies:
         feature_parity: Largest tolerated share of units, 0 to 1, to which a feature was served
             otherwise than the record says.
         evidence_max_age: How long versions that were seen to go together may be taken to.
+        drift: What drift of the live inputs is; None where nobody looks for it.
     """
 
     alpha: float
@@ -320,6 +357,7 @@ class Policies:
     budget_window: timedelta = timedelta(days=90)
     feature_parity: float = 0.01
     evidence_max_age: timedelta = timedelta(days=90)
+    drift: DriftWatch | None = None
     rights: RightsPolicy = UNSAID
 
 
@@ -374,11 +412,13 @@ class System:
         raise KeyError(name)
 
     def owner_of(self, name: str) -> Owner:
-        """Who owns the node of this name."""
-        nodes: dict[str, Source | Feature | Model | Consumer] = {
-            **self.sources,
-            **self.features,
-            **self.models,
-            **self.consumers,
-        }
-        return self.owners[nodes[name].owner]
+        """Who owns the node of this name.
+
+        Raises:
+            KeyError: No such node.
+        """
+        nodes: Mapping[str, Source | Feature | Model | Consumer]
+        for nodes in (self.sources, self.features, self.models, self.consumers):
+            if name in nodes:
+                return self.owners[nodes[name].owner]
+        raise KeyError(name)

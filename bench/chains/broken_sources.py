@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.clear_cases import FAR, FINE, POPULATION, visible
-from bench.random_chains import (
+from bench.chains.clear_cases import FAR, FINE, POPULATION, visible
+from bench.chains.random_chains import (
     Chain,
     Rows,
     draw_rows,

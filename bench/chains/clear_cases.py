@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.random_chains import Chain
+from bench.chains.random_chains import Chain
 
 FINE, HARMFUL = 0.6, 1.8
 """In margins: what is meant to be harmless is at most the first at every gate, what is meant to be

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from bench.clear_cases import FAR, FINE, HARMFUL, POPULATION, visible
-from bench.random_chains import (
+from bench.chains.clear_cases import FAR, FINE, HARMFUL, POPULATION, visible
+from bench.chains.random_chains import (
     Chain,
     Curve,
     Rows,

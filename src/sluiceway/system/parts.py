@@ -1,0 +1,70 @@
+"""The parts of a system file between parsing and building: right one by one, not yet together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sluiceway.contracts.values import Contract
+from sluiceway.system.shapes import (
+    ConsumerShape,
+    EdgeShape,
+    FeatureShape,
+    ModelShape,
+    OwnerShape,
+    PoliciesShape,
+    SliceShape,
+    SourceShape,
+    TimeNeedsShape,
+)
+from sluiceway.system.values import Edge, TimeNeeds
+
+Tell = Callable[[str, str], None]
+"""Takes a path inside the file, and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileParts:
+    """The parts of a system file that could be parsed.
+
+    Attributes:
+        named: All names of each section, also of entries that could not be parsed, so that
+            one fault does not make others out of thin air.
+    """
+
+    named: Mapping[str, tuple[str, ...]]
+    owners: Mapping[str, OwnerShape]
+    sources: Mapping[str, SourceShape]
+    features: Mapping[str, FeatureShape]
+    models: Mapping[str, ModelShape]
+    consumers: Mapping[str, ConsumerShape]
+    slices: Mapping[str, SliceShape]
+    contracts: Mapping[str, Contract]
+    policies: PoliciesShape | None
+
+
+def edges_of(parts: FileParts) -> dict[str, tuple[Edge, ...]]:
+    """What each model and each consumer reads, in the order of the file."""
+    nothing = TimeNeedsShape()
+    readers = [(name, model.inputs, nothing) for name, model in parts.models.items()]
+    readers += [(name, one.reads, one.needs) for name, one in parts.consumers.items()]
+    return {
+        name: tuple(_edge(shape, name, needs, parts.models) for shape in shapes)
+        for name, shapes, needs in readers
+    }
+
+
+def _edge(
+    shape: EdgeShape, consumer: str, needs: TimeNeedsShape, models: Mapping[str, ModelShape]
+) -> Edge:
+    producer, dot, field = shape.reads.partition(".")
+    return Edge(
+        producer=producer,
+        field=field if dot and producer in models else None,
+        consumer=consumer,
+        relies_on=tuple(shape.relies_on),
+        operating_threshold=shape.operating_threshold,
+        delayed=shape.delayed,
+        needs=TimeNeeds(
+            latency_p99=shape.needs.latency_p99 or needs.latency_p99,
+            freshness=shape.needs.freshness or needs.freshness,
+        ),
+    )
