@@ -6,13 +6,14 @@ from pathlib import Path
 from sluiceway.contracts.change_kinds import ChangeKind, Evidence
 from sluiceway.contracts.clearing import Standing, touched_sentence
 from sluiceway.contracts.values import InputDemand
+from sluiceway.lineage import TRAINED_ON_TAG
 from sluiceway.outcomes import Outcome
 from sluiceway.reports.explaining import explain
 from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import ContractCheck
 from sluiceway.steps import requests
 from sluiceway.steps.site import Site
-from tests.driver import FRAUD, Line, add, adopt_live, advance, memory_site, sigmoid
+from tests.driver import FRAUD, LIVE, Line, add, adopt_live, advance, memory_site, sigmoid
 from tests.orders.data import day
 
 NOW = day(40)
@@ -51,6 +52,28 @@ def test_a_retrained_model_says_that_its_readers_wait_for_the_replay(tmp_path: P
         ("fraud.probability → handling", Standing.AWAITS),
     ]
     assert check.broken_edges == ()
+
+
+def test_a_consumer_that_was_trained_on_its_new_feeder_waits_for_nothing(tmp_path: Path) -> None:
+    site = live(tmp_path)
+    add(site, "fraud", "2", better_fraud())
+    for model, trained_on in (("cost", "2"), ("handling", "1")):
+        tags = {TRAINED_ON_TAG: f'{{"fraud": "{trained_on}"}}'}
+        add(site, model, "2", LIVE[model], tags=tags)
+    checks = checked(site, "fraud@2", "cost@2", "handling@2")
+    told = [
+        (change.model, change.kind, change.before, change.after)
+        for model in ("cost", "handling")
+        for change in checks[model].member_changes
+    ]
+    unknown = ("priority", K.UPSTREAM_CHANGED, "nobody knows which", "2")
+    assert told == [
+        ("cost", K.RETRAINED, "", ""),
+        unknown,
+        ("handling", K.RETRAINED, "", ""),
+        ("handling", K.UPSTREAM_CHANGED, "1", "2"),
+        unknown,
+    ]
 
 
 def test_what_waits_is_told_by_explain(tmp_path: Path) -> None:

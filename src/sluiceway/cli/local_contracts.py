@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from sluiceway.cli.junit import contract_case, model_cases
 from sluiceway.cli.rendering import say
 from sluiceway.contracts.change_kinds import sentence
 from sluiceway.contracts.changes import required_bump
-from sluiceway.contracts.file import read_contract
+from sluiceway.contracts.file import read_contract, two_for_one
 from sluiceway.contracts.inferring import InputRecord
 from sluiceway.contracts.regions import Seen
 from sluiceway.contracts.versions import version_sentence
@@ -49,9 +50,10 @@ def check_locally(
     contracts = []
     for file in files:
         try:
-            contracts.append((file, read_contract(file)))
+            contracts.append((file, read_contract(file, today=datetime.now(UTC).date())))
         except BadInput as error:
             faults.extend(error.faults)
+    faults += two_for_one((str(file), contract) for file, contract in contracts)
     if faults:
         raise BadInput(faults)
     checks = []

@@ -80,6 +80,9 @@ def _broken(change: Change, edge: Edge) -> tuple[Reliance, ...]:
         return ()
     if change.field not in (None, edge.field):
         return ()
+    if change.kind is _K.FIELD_RENAMED:
+        # Edges name the field they read, so each relies on the name, whatever else it declares.
+        return tuple(sorted(change.breaks))
     return tuple(reliance for reliance in edge.relies_on if reliance in change.breaks)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from sluiceway.contracts.cases import CaseCode, CaseResult, CounterExample, Why
+from sluiceway.contracts.fitting import unmet
 from sluiceway.contracts.questioning import GivenUp, Questioner
 from sluiceway.contracts.regions import (
     NEVER_SEEN,
@@ -99,44 +100,6 @@ def _fits(
     consumer: Questioner, edge: str, field: OutputField, demand: InputDemand | None
 ) -> CaseResult:
     """What is promised against what is demanded, as both are written."""
-    said = [] if demand is None else list(_unmet(field, demand))
+    said = () if demand is None else unmet(field, demand)
     examples = [CounterExample(why=Why.DEMAND_NOT_MET, said=one) for one in said]
     return consumer.result(CaseCode.FITS, 0, examples, edge=edge)
-
-
-_WIDTH: Final = ("boolean", "long", "double")
-"""Numeric types, each with the values of those before it."""
-
-
-def _holds(demanded: str, promised: str) -> bool:
-    """Whether a type has every value of another."""
-    if demanded in _WIDTH and promised in _WIDTH:
-        return _WIDTH.index(promised) <= _WIDTH.index(demanded)
-    return demanded == promised
-
-
-def _unmet(field: OutputField, demand: InputDemand) -> Iterator[str]:
-    name = demand.name
-    if demand.unit is not None and demand.unit != field.unit:
-        yield f"{name} is demanded in {demand.unit} and promised in {field.unit}"
-    if demand.dtype is not None and not _holds(demand.dtype, field.dtype):
-        yield f"{name} is demanded as {demand.dtype} and promised as {field.dtype}"
-    if demand.low is not None and (field.low is None or field.low < demand.low):
-        least = "any" if field.low is None else f"{field.low:g}"
-        yield f"{name} is demanded from {demand.low:g} on and promised from {least} on"
-    if demand.high is not None and (field.high is None or field.high > demand.high):
-        most = "any" if field.high is None else f"{field.high:g}"
-        yield f"{name} is demanded up to {demand.high:g} and promised up to {most}"
-    if field.nullable and not demand.nullable:
-        yield f"{name} must not be missing, and is promised to be at times"
-    if demand.categories is not None:
-        strange = [c for c in field.categories or () if c not in demand.categories]
-        if field.categories is None and field.dtype == "string":
-            yield f"{name} may be any text, {len(demand.categories)} categories are demanded"
-        elif strange:
-            yield f"{name} may be {', '.join(strange)}, which the demand does not list"
-    if demand.semantics is not None and demand.semantics != field.semantics:
-        means = field.semantics or "nothing that is said"
-        yield f"{name} is demanded to mean {demand.semantics} and means {means}"
-    if demand.embedding is not None and demand.embedding != field.embedding:
-        yield f"{name} is demanded as another vector than is promised"

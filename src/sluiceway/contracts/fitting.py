@@ -21,10 +21,10 @@ def _unmet(promised: OutputField, demand: InputDemand) -> Iterator[str]:
     if not _type_fits(promised.dtype, demand.dtype):
         yield f"{name} is demanded as {demand.dtype} and promised as {promised.dtype}"
     if demand.low is not None and (promised.low is None or promised.low < demand.low):
-        least = "anything" if promised.low is None else f"{promised.low:g}"
+        least = "any" if promised.low is None else f"{promised.low:g}"
         yield f"{name} is demanded from {demand.low:g} on and promised from {least} on"
     if demand.high is not None and (promised.high is None or promised.high > demand.high):
-        most = "anything" if promised.high is None else f"{promised.high:g}"
+        most = "any" if promised.high is None else f"{promised.high:g}"
         yield f"{name} is demanded up to {demand.high:g} and promised up to {most}"
     if promised.nullable and not demand.nullable:
         yield f"{name} must not be missing, and is promised to be at times"

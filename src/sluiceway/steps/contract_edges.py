@@ -125,6 +125,7 @@ class _Facts:
                 name: release.members[name].version
                 for name in sorted(feeders & release.members.keys())
             },
+            trained_on=registered.trained_on,
             owner=self._system.models[model].owner,
         )
 
