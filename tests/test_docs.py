@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from sluiceway.cli.commands import app
 from sluiceway.statistics.metrics import METRIC_NAMES, METRICS, metric_named
+from sluiceway.system.check_rights import holders_of
+from sluiceway.system.shapes import ApprovalsShape, OwnerShape
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -106,6 +108,16 @@ def test_the_metrics_of_the_system_files_description_are_read_from_yaml() -> Non
     for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
         for target in yaml.safe_load(block).get("metrics", []):
             assert metric_named(target["metric"]).name == target["metric"]
+
+
+def test_the_owners_and_approvals_of_the_system_files_description_are_read_from_yaml() -> None:
+    text = (ROOT / "docs" / "system-file.md").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    (block,) = (one for one in shown if "owners" in one)
+    owners = {name: OwnerShape.model_validate(body) for name, body in block["owners"].items()}
+    approvals = ApprovalsShape.model_validate(block["policies"]["approvals"])
+    for rule in approvals.rules:
+        assert all(holders_of(name, owners, owners) for name in rule.ask)
 
 
 def test_a_metric_shown_with_parameters_is_one() -> None:

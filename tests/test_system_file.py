@@ -117,6 +117,93 @@ def test_a_contradiction_is_refused(tmp_path: Path, old: str, new: str, told: st
     assert any(told in fault for fault in faults(tmp_path, (old, new)))
 
 
+PEOPLE = ("{contact: risk@shop.example}", "{contact: risk@shop.example, people: [kim]}")
+ROLES = ("{contact: risk@shop.example}", "{contact: risk@shop.example, roles: [model-risk]}")
+OWNERS = "(there are: shop-data, risk, logistics, finance, desk)"
+
+
+@pytest.mark.parametrize(
+    ("edits", "told"),
+    [
+        ([("risk: {contact: risk@shop.example}", "risk: {}")], "owners.risk.contact: is missing"),
+        ([("risk: {contact: risk@shop.example}", "risk:")], "owners.risk.contact: is missing"),
+        (
+            [("risk@shop.example", '"  "')],
+            "owners.risk.contact: reaches nobody; write an address or a channel (found '  ')",
+        ),
+        (
+            [("{contact: risk@shop.example}", "{contact: r@x.example, people: [kim, kim]}")],
+            "owners.risk.people: names kim twice",
+        ),
+        (
+            [("{contact: risk@shop.example}", "{contact: r@x.example, roles: [desk]}")],
+            "owners.risk.roles: desk is the name of an owner, so it is no role",
+        ),
+        (
+            [("{contact: risk@shop.example}", "{contact: r@x.example, left: soon}")],
+            "owners.risk.left: input should be a valid date or datetime, input is too short (found "
+            "'soon')",
+        ),
+        (
+            [ROLES, ("approvals: []", "approvals: [model-risk, ceo]")],
+            f"policies.approvals[1]: ceo is not among the owners {OWNERS[:-1]}; roles: model-risk)",
+        ),
+        (
+            [("approvals: []", "approvals: {always: [ceo]}")],
+            f"policies.approvals.always[0]: ceo is not among the owners {OWNERS}",
+        ),
+        (
+            [("approvals: []", "approvals: {rules: [{risk: high, ask: [risk, ceo]}]}")],
+            f"policies.approvals.rules[0].ask[1]: ceo is not among the owners {OWNERS}",
+        ),
+        (
+            [("approvals: []", "approvals: {rules: [{ask: [risk]}]}")],
+            "policies.approvals.rules[0]: says neither risk nor change; who is asked in any case "
+            "stands in always",
+        ),
+        (
+            [
+                PEOPLE,
+                ("approvals: []", "approvals: {rules: [{risk: low, ask: [risk], people: 2}]}"),
+            ],
+            "policies.approvals.rules[0].ask[0]: 2 people of risk are asked, it has kim",
+        ),
+        (
+            [("approvals: []", "approvals: [1]")],
+            "policies.approvals: is no list of names of owners and roles (found [1])",
+        ),
+        (
+            [("approvals: []", "approvals: {own: maybe}")],
+            "policies.approvals.own: input should be 'allow' or 'forbid' (found 'maybe')",
+        ),
+        (
+            [("approvals: []", "approvals: []\n  deprecation: {notice: a month}")],
+            "policies.deprecation.notice: 'a month' is no duration; write a number with ms, s, m, "
+            "h or d, like 3d (found 'a month')",
+        ),
+    ],
+)
+def test_owners_and_rules_that_nobody_could_meet_are_refused(
+    tmp_path: Path, edits: list[tuple[str, str]], told: str
+) -> None:
+    assert faults(tmp_path, *edits) == [f"system.yaml: {told}"]
+
+
+def test_a_flat_list_of_approvals_allows_ones_own_and_rules_do_not(tmp_path: Path) -> None:
+    def rights(name: str, approvals: str) -> tuple[tuple[str, ...], bool]:
+        folder = tmp_path / name
+        shutil.copytree(ORDERS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        text = (folder / "system.yaml").read_text()
+        text = text.replace("approvals: []", f"approvals: {approvals}")
+        (folder / "system.yaml").write_text(text)
+        policies = read_system(folder / "system.yaml").policies
+        return policies.approvals, policies.rights.own
+
+    assert rights("list", "[risk]") == (("risk",), True)
+    assert rights("rules", "{always: [risk]}") == (("risk",), False)
+    assert rights("own", "{always: [risk], own: allow}") == (("risk",), True)
+
+
 READS = "inputs: [amount, hour, signal]"
 """What fraud reads."""
 READS_LATER = "inputs: [amount, hour, signal, {reads: priority.score, delayed: 1d}]"

@@ -59,6 +59,7 @@ def promises(draw: st.DrawFn) -> BehaviouralPromise:
         measured_on=draw(texts),
         scale=draw(scale) if which != "quantiles" else None,
         quantiles=quantiles if which != "scale" else None,
+        measured_at=draw(st.none() | st.dates()),
     )
 
 

@@ -1,16 +1,19 @@
 """Every kind of event has one sentence."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
+from sluiceway.contracts.values import Deprecation
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import Fit
 from sluiceway.reports import sentence
 from sluiceway.reports.sentences import e_value
+from sluiceway.rights import Acknowledgement, Announcement, ReplacementTest
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
+    Acknowledged,
     Adopted,
     ApprovalRefused,
     ApprovalRequested,
@@ -18,6 +21,7 @@ from sluiceway.rollouts.events import (
     ChampionRestored,
     Confirmed,
     DeadlineLengthened,
+    DeprecationAnnounced,
     Diagnosed,
     Ended,
     Happening,
@@ -25,6 +29,7 @@ from sluiceway.rollouts.events import (
     IncidentOpened,
     PartServed,
     Promoted,
+    ReplacementTested,
     Requested,
     Resumed,
     RollbackDecided,
@@ -38,6 +43,13 @@ from tests.reports import rollouts
 from tests.rollouts.happenings import DAY, audited, drifted, powered
 
 NOW = datetime(2013, 9, 1, tzinfo=UTC)
+GONE = Deprecation(
+    field="old",
+    since=date(2026, 1, 1),
+    remove_after=date(2026, 3, 1),
+    use_instead="new",
+    because="nobody can measure it",
+)
 SIMPLE: list[tuple[Happening, str]] = [
     (
         Requested(members=("a@2", "b@3"), reserves=("a", "b"), system_digest="d"),
@@ -113,6 +125,41 @@ SIMPLE: list[tuple[Happening, str]] = [
     (
         Adopted(release="a" * 64),
         "Release aaaaaaaaaaaa, which served already, was made the champion",
+    ),
+    (
+        DeprecationAnnounced(
+            announcement=Announcement(
+                model="a",
+                deprecation=GONE,
+                owner="desk",
+                contact="desk@shop.example",
+                edges=("a.old → b",),
+            )
+        ),
+        "Told desk (desk@shop.example): a.old is deprecated since 2026-01-01 and may be removed "
+        "from 2026-03-01 on; use new instead. Why: nobody can measure it. You read it in a.old → "
+        'b; acknowledge it with: sluiceway acknowledge "a.old -> b" --as desk',
+    ),
+    (
+        Acknowledged(
+            acknowledgement=Acknowledgement(
+                edge="a.old → b", owner="desk", on=GONE.since, deprecation=GONE
+            )
+        ),
+        "desk acknowledged that old goes from 2026-03-01 on, for a.old → b",
+    ),
+    (
+        ReplacementTested(
+            test=ReplacementTest(
+                edge="a.old → b",
+                replacement="new",
+                consumer="b@2",
+                outcome=Outcome.PASSED,
+                on=GONE.since,
+                ran="all range ends",
+            )
+        ),
+        "Tested new in the place of what a.old → b reads: passed: all range ends",
     ),
 ]
 

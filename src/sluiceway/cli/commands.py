@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from sluiceway.cli.rendering import (
 )
 from sluiceway.errors import BadInput
 from sluiceway.journal import check_chain
+from sluiceway.rights import NeededApproval, waits_for
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Ended
 from sluiceway.settings import Settings
@@ -98,10 +100,10 @@ def adopt(
     as_json: AsJson = False,
 ) -> None:
     """Declare what serves already to be generation 1."""
-    now = _now(as_of)
+    now = now_of(as_of)
     running.can_run("evaluate-canaries", here=here)
     with opened(Settings()) as site:
-        champion = requests.adopt(site, members, now=now, actor=_actor())
+        champion = requests.adopt(site, members, now=now, actor=who())
     running.evaluate(now, here=here)
     if as_json:
         say_json({"generation": champion.generation, "versions": champion.release.versions})
@@ -121,9 +123,9 @@ def rollout(
     running.can_run("rollout", here=here)
     with opened(settings) as site:
         requests.parse_members(site.systems.current(), members)
-        rollout_id = requests.request_rollout(site, members, now=_now(as_of), actor=_actor())
+        rollout_id = requests.request_rollout(site, members, now=now_of(as_of), actor=who())
     say_unless(as_json, f"{rollout_id} begins")
-    running.rollout(rollout_id, members, as_of=as_of, actor=_actor(), here=here)
+    running.rollout(rollout_id, members, as_of=as_of, actor=who(), here=here)
     from sluiceway.reports import in_one_line  # draws, so it takes a second
 
     with opened(settings) as site:
@@ -212,7 +214,7 @@ def hold(rollout_id: Rollout, reason: Reason, as_json: AsJson = False) -> None:
     """Let a canary take no further step."""
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
-        requests.hold(site, rollout_id, reason=reason, now=_now(None), actor=_actor())
+        requests.hold(site, rollout_id, reason=reason, now=now_of(None), actor=who())
     _done(rollout_id, "is held", as_json=as_json)
 
 
@@ -221,7 +223,7 @@ def resume(rollout_id: Rollout, reason: Reason = "", as_json: AsJson = False) ->
     """End a hold."""
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
-        requests.resume(site, rollout_id, reason=reason, now=_now(None), actor=_actor())
+        requests.resume(site, rollout_id, reason=reason, now=now_of(None), actor=who())
     _done(rollout_id, "goes on", as_json=as_json)
 
 
@@ -237,7 +239,7 @@ def abort(
     running.can_run("evaluate-canaries", here=here)
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
-        requests.abort(site, rollout_id, reason=reason, now=_now(as_of), actor=_actor())
+        requests.abort(site, rollout_id, reason=reason, now=now_of(as_of), actor=who())
     running.evaluate(as_of, here=here)
     _done(rollout_id, "is aborted", as_json=as_json)
 
@@ -246,6 +248,10 @@ def abort(
 def approve(
     rollout_id: Rollout,
     reason: Reason = "",
+    owner: Annotated[
+        str | None,
+        typer.Option("--as", help="In whose name; default: all who named you and are waited for."),
+    ] = None,
     refuse: Annotated[bool, typer.Option("--refuse", help="Refuse instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -253,8 +259,10 @@ def approve(
     answer = requests.refuse if refuse else requests.approve
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
-        answer(site, rollout_id, reason=reason, now=_now(None), actor=_actor())
-    _done(rollout_id, "is refused" if refuse else "is approved", as_json=as_json)
+        answer(site, rollout_id, reason=reason, now=now_of(None), actor=who(), owner=owner)
+        waiting = site.state(rollout_id).waiting_for
+    done = f"still {_waits(waiting)}" if waiting else "is approved"
+    _done(rollout_id, "is refused" if refuse else done, as_json=as_json)
 
 
 @app.command()
@@ -266,7 +274,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make an earlier generation serve again; open rollouts are aborted."""
-    running.rollback(to=to, reason=reason, actor=_actor(), as_of=as_of, here=here)
+    running.rollback(to=to, reason=reason, actor=who(), as_of=as_of, here=here)
     status(as_json=as_json)
 
 
@@ -286,6 +294,10 @@ def verify(as_json: AsJson = False) -> None:
             say(f"{check.events} events, intact; head {check.head[:12]}; {kept_heads} are in it")
     if check.faults:
         raise typer.Exit(1)
+
+
+def _waits(waiting: Iterable[NeededApproval]) -> str:
+    return f"waits for the approval of {waits_for(waiting)}"
 
 
 def say_unless(as_json: bool, text: str) -> None:
@@ -311,9 +323,11 @@ def _code(ended: Ended | None) -> int:
     return 3 if ended.ending in (Ending.INCONCLUSIVE, Ending.ERRORED, Ending.EXPIRED) else 1
 
 
-def _actor() -> str:
+def who() -> str:
+    """Who types: ``SLUICEWAY_ACTOR``, or the user."""
     return os.environ.get("SLUICEWAY_ACTOR") or getpass.getuser()
 
 
-def _now(as_of: datetime | None) -> datetime:
+def now_of(as_of: datetime | None) -> datetime:
+    """The time to take as now."""
     return as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else datetime.now(UTC)

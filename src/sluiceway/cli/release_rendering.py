@@ -17,6 +17,7 @@ from sluiceway.releasing.wording import (
     seen_sentence,
     step_sentence,
 )
+from sluiceway.rights import NeededApproval, why_sentence
 from sluiceway.steps.release_plans import Asked, ContractChange, ReleasePlan
 
 _MARKS = {Answer.YES: "+", Answer.UNKNOWN: "?", Answer.NO: "x"}
@@ -123,7 +124,15 @@ def plan_json(found: ReleasePlan) -> dict[str, Any]:
                 "end": plan.shadow_end.isoformat(),
                 "extension": render_duration(plan.shadow_extension),
             },
-            "approvals": list(plan.approvals),
+            "approvals": [
+                {
+                    "name": need.name,
+                    "owners": list(need.by),
+                    "people": need.people,
+                    "why": [why_sentence(why) for why in need.why],
+                }
+                for need in found.approvals
+            ],
             "canary": [
                 {"weight": step.weight, "bake": render_duration(step.bake_time)}
                 for step in plan.canary.steps
@@ -285,9 +294,13 @@ def _needed(found: ReleasePlan) -> str:
 
 
 def _approvals(found: ReleasePlan) -> list[str]:
-    system = found.system
-    names = [f"{name} ({system.owners[name].contact})" for name in found.plan.approvals]
-    return names or ["none"]
+    return [_approval(found, need) for need in found.approvals] or ["none"]
+
+
+def _approval(found: ReleasePlan, need: NeededApproval) -> str:
+    contacts = " or ".join(found.system.owners[owner].contact for owner in need.by)
+    people = f", {need.people} people" if need.people > 1 else ""
+    return f"{need.name} ({contacts}){people}: {'; '.join(map(why_sentence, need.why))}"
 
 
 def _order(found: ReleasePlan) -> list[str]:

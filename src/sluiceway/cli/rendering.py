@@ -14,6 +14,7 @@ from rich.tree import Tree
 from sluiceway.durations import render_duration
 from sluiceway.graph import BlastRadius
 from sluiceway.journal import Champion
+from sluiceway.rights import why_sentence
 from sluiceway.rollouts.endings import Ending
 from sluiceway.rollouts.reasons import drift_reason
 from sluiceway.rollouts.state import RolloutState
@@ -174,6 +175,7 @@ def rollout_json(rollout_id: str, state: RolloutState) -> dict[str, Any]:
         "weight": state.weight,
         "looks": state.looks,
         "held": state.held is not None,
+        "waits_for_approval_of": _approvals_json(state),
         "drift": None
         if state.drift is None
         else {
@@ -184,6 +186,20 @@ def rollout_json(rollout_id: str, state: RolloutState) -> dict[str, Any]:
         },
         "waits_behind": state.waits_behind,
     }
+
+
+def _approvals_json(state: RolloutState) -> list[dict[str, Any]]:
+    if state.approval_requested is None or state.ended is not None:
+        return []
+    return [
+        {
+            "name": need.name,
+            "owners": list(need.by),
+            "people": need.people,
+            "why": [why_sentence(why) for why in need.why],
+        }
+        for need in state.waiting_for
+    ]
 
 
 def say_status(champion: Champion | None, rollouts: Mapping[str, RolloutState]) -> None:

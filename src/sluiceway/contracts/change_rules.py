@@ -100,7 +100,7 @@ RULES: Final[Mapping[ChangeKind, Rule]] = {
     _K.FIELD_ADDED: _rule(_OUT, _A.PRESENCE, _TIGHT, _MINOR, "", "", "is promised anew"),
     _K.FIELD_REMOVED: _rule(_OUT, _A.PRESENCE, _LOOSE, _MAJOR, _ALL, _GONE,
         "is promised no longer"),
-    _K.FIELD_RENAMED: _rule(_OUT, _A.PRESENCE, _BOTH, _MAJOR, "columnar", _NEW,
+    _K.FIELD_RENAMED: _rule(_OUT, _A.PRESENCE, _BOTH, _MAJOR, "columnar", _GONE,
         "is called {after} from now on"),
     _K.POSITION_MOVED: _rule(_OUT, _A.POSITION, _BOTH, _MAJOR, "columnar", _NEW,
         "moves from answer column {before} to {after}"),

@@ -187,6 +187,7 @@ def _promise(shape: PromiseShape) -> BehaviouralPromise:
     scale, quantiles = shape.scale, shape.quantiles
     return BehaviouralPromise(
         measured_on=shape.measured_on,
+        measured_at=shape.measured_at,
         scale=ScalePromise(reference=scale.reference, low=scale.ratio[0], high=scale.ratio[1])
         if scale
         else None,

@@ -39,6 +39,7 @@ class PromiseShape(Shape):
     """How recorded answers look."""
 
     measured_on: str
+    measured_at: date | None = None
     scale: ScaleShape | None = None
     quantiles: QuantilesShape | None = None
 

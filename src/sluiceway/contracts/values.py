@@ -45,11 +45,13 @@ class BehaviouralPromise:
 
     Attributes:
         measured_on: In words, the answers that gave the reference.
+        measured_at: The day on which it was measured; None where that was not said.
     """
 
     measured_on: str
     scale: ScalePromise | None
     quantiles: QuantilePromise | None
+    measured_at: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,7 @@ def _promise(promise: BehaviouralPromise) -> CommentedMap:
     scale, quantiles = promise.scale, promise.quantiles
     return _map(
         measured_on=promise.measured_on,
+        measured_at=promise.measured_at,
         scale=scale
         and _map(reference=scale.reference, ratio=_flow(CommentedSeq([scale.low, scale.high]))),
         quantiles=quantiles

@@ -18,6 +18,7 @@ from sluiceway.reports.figures import (
     with_unit,
 )
 from sluiceway.reports.story import Story, failing, in_margins
+from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ContractCheck
 from sluiceway.rollouts.reasons import drift_reason
@@ -102,6 +103,8 @@ def _contract_sentence(story: Story) -> str | None:
         for finding in check.findings:
             if finding.outcome is Outcome.FAILED:
                 return f"{name} breaks a promise. {promise_sentence(finding)}{relying}."
+        for removal in check.removals:
+            return f"{name} may not take a field away yet. {removal_sentence(removal)}."
         for change in check.changes:
             if change.breaks:
                 return f"{name} changes what others rely on. {change_sentence(change)}{relying}."
@@ -224,7 +227,12 @@ def _after_broken_contract(story: Story) -> list[str]:
             edges = joined(check.broken_edges)
             rely = "relies" if len(check.broken_edges) == 1 else "rely"
             said.append(f"{edges} {rely} on what {name} broke; to be asked: {joined(owners)}.")
-        if check.outcome is Outcome.FAILED:
+        if check.removals:
+            said.append(
+                f"Keep promising what {name} takes away until its deprecation has run its course: "
+                "see who is waited for with: sluiceway deprecations."
+            )
+        elif check.outcome is Outcome.FAILED:
             said.append(
                 f"Mend {check.model} so that it keeps its promise, or raise the contract's major "
                 "version and send the consumers' new versions in the same release."

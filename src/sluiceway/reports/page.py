@@ -42,6 +42,7 @@ from sluiceway.reports.templating import template
 from sluiceway.reports.timeline import timeline_said
 from sluiceway.reports.timeline_picture import draw_timeline
 from sluiceway.reports.walk import event_rows, phase_rows
+from sluiceway.rights import waits_for
 from sluiceway.rollouts.endings import Ending, Phase
 from sluiceway.rollouts.events import CanaryPlanned, DeadlineLengthened, ShadowMeasured
 from sluiceway.rollouts.plan import Plan
@@ -260,7 +261,7 @@ def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
         ),
         *_needed(story),
         ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),
-        ("Approval", joined(plan.approvals) if plan.approvals else "none needed"),
+        ("Approval", waits_for(story.state.needed) or "none needed"),
     )
 
 

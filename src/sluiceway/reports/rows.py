@@ -25,6 +25,7 @@ from sluiceway.reports.figures import (
     signed,
 )
 from sluiceway.reports.story import Story
+from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.events import ContractCheck
 from sluiceway.system.values import System
 
@@ -240,7 +241,10 @@ def _contract_row(story: Story, check: ContractCheck) -> ContractRow:
             (change_sentence(one), bool(one.breaks))
             for one in (*check.changes, *(c for c in check.member_changes if not c.breaks))
         ),
-        versions=tuple(version_sentence(one) for one in check.version_findings),
+        versions=(
+            *(version_sentence(one) for one in check.version_findings),
+            *(removal_sentence(one) for one in check.removals),
+        ),
         findings=tuple(_finding_row(one) for one in check.findings),
         broken=tuple(
             (edge, ", ".join(contacts(story, relying_owners(story, [edge]))))

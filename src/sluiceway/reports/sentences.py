@@ -11,8 +11,10 @@ from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, Fit, render_block_length, render_power
 from sluiceway.reports.figures import count, day, duration, joined, spoken
+from sluiceway.rights import Acknowledgement, waits_for
 from sluiceway.rollouts.events import (
     AbortRequested,
+    Acknowledged,
     Adopted,
     ApprovalRefused,
     ApprovalRequested,
@@ -22,6 +24,7 @@ from sluiceway.rollouts.events import (
     Confirmed,
     ContractsChecked,
     DeadlineLengthened,
+    DeprecationAnnounced,
     Diagnosed,
     DriftFound,
     Ended,
@@ -33,6 +36,7 @@ from sluiceway.rollouts.events import (
     PartServed,
     Planned,
     Promoted,
+    ReplacementTested,
     Requested,
     Resumed,
     RollbackDecided,
@@ -82,11 +86,11 @@ def _said(happening: Happening) -> str:
             before, after = (render_duration(d) for d in (happening.before, happening.after))
             return f"The canary's deadline was moved from {before} to {after} after its first step"
         case ApprovalRequested():
-            return f"Asked {joined(happening.owners)} for approval"
+            return _approval_requested(happening)
         case Approved():
-            return f"Approved{_because(happening.reason)}"
+            return f"Approved{_for(happening.owners)}{_because(happening.reason)}"
         case ApprovalRefused():
-            return f"Approval was refused{_because(happening.reason)}"
+            return f"Approval was refused{_for(happening.owners)}{_because(happening.reason)}"
         case StepEntered():
             step = f"Canary step {happening.step + 1}"
             return f"{step}: the candidate is to answer {happening.weight} % of the units"
@@ -110,7 +114,10 @@ def _said(happening: Happening) -> str:
 
 _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
-) | (WayBackPlanned | PartServed | Ended | Adopted)
+) | (
+    (WayBackPlanned | PartServed | Ended | Adopted)
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested)
+)
 
 
 def _decided(happening: _Decided) -> str:
@@ -140,7 +147,34 @@ def _decided(happening: _Decided) -> str:
             return f"{end}{_because(happening.reason)}"
         case Adopted():
             return f"Release {happening.release[:12]}, which served already, was made the champion"
+        case DeprecationAnnounced():
+            told = happening.announcement
+            return f"Told {told.owner} ({told.contact}): {told.text}"
+        case Acknowledged():
+            return _acknowledged(happening.acknowledgement)
+        case ReplacementTested():
+            test = happening.test
+            what = f"{test.replacement} in the place of what {test.edge} reads"
+            return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
     assert_never(happening)
+
+
+def _approval_requested(happening: ApprovalRequested) -> str:
+    asked = f"Asked {joined(happening.owners)} for approval"
+    return f"{asked}: {waits_for(happening.needed)}" if happening.needed else asked
+
+
+def _for(owners: tuple[str, ...]) -> str:
+    return f" for {joined(owners)}" if owners else ""
+
+
+def _acknowledged(said: Acknowledgement) -> str:
+    if said.deprecation is not None:
+        what = f"that {said.deprecation.field} goes from {said.deprecation.remove_after} on"
+    else:
+        what = f"the breaking changes of contract {said.version}"
+    until = f", until {said.until}" if said.until else ""
+    return f"{said.owner} acknowledged {what}, for {said.edge}{until}"
 
 
 def _because(reason: str) -> str:

@@ -154,11 +154,14 @@ def _said(story: Story, phase: Phase) -> str:
 
 
 def _approval_said(story: Story) -> str:
-    if story.plan is not None and not story.plan.approvals:
+    state = story.state
+    if story.plan is not None and not state.needed:
         return "none needed"
-    if story.state.refused is not None:
+    if state.refused is not None:
         return "refused"
-    return "given" if story.state.approved else ""
+    if state.given and state.waiting_for:
+        return f"waits for {', '.join(need.name for need in state.waiting_for)}"
+    return "given" if state.approved else ""
 
 
 def _canary_said(story: Story) -> str:

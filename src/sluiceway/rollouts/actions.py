@@ -240,8 +240,8 @@ def next_action(
     # Before the approval, so that who approves sees it; a canary that began is not planned anew.
     if state.step is None and (unfit := _power(state)) is not None:
         return unfit
-    if state.plan.approvals and (state.refused is not None or not state.approved):
-        return _approval(state, state.plan)
+    if state.needed and (state.refused is not None or not state.approved):
+        return _approval(state)
     return _canary(state, live, now)
 
 
@@ -293,13 +293,15 @@ def _power(state: RolloutState) -> Action | None:
     return None
 
 
-def _approval(state: RolloutState, plan: Plan) -> Action:
+def _approval(state: RolloutState) -> Action:
     if state.refused is not None:
         code = ReasonCode.APPROVAL_REFUSED
         return _end(Ending.REJECTED, Phase.APPROVAL, code, state.refused.reason)
     if state.approval_requested is None:
-        return RequestApproval(owners=plan.approvals)
-    return Wait(until=None, reason=f"waits for the approval of {', '.join(plan.approvals)}")
+        asked = dict.fromkeys(owner for need in state.needed for owner in need.by)
+        return RequestApproval(owners=tuple(asked))
+    names = ", ".join(need.name for need in state.waiting_for)
+    return Wait(until=None, reason=f"waits for the approval of {names}")
 
 
 def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:

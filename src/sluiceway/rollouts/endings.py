@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     NO_CHAMPION = "no_champion"
     MUST_GO_WITH = "must_go_with"
     CONTRACT_CHANGE_BREAKS_CONSUMERS = "contract_change_breaks_consumers"
+    REMOVAL_REFUSED = "removal_refused"
     TIMES_NOT_KEPT = "times_not_kept"
     PROMISE_BROKEN = "promise_broken"
     EARLIER_ANSWERS_NOT_REPLAYED = "earlier_answers_not_replayed"

@@ -24,6 +24,13 @@ from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.budget import BudgetVerdict
 from sluiceway.releases import Member
+from sluiceway.rights import (
+    Acknowledgement,
+    Announcement,
+    NeededApproval,
+    RemovalFinding,
+    ReplacementTest,
+)
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.inputs import InputsSeen, KeptProfile, ReferenceInputs
 from sluiceway.rollouts.plan import Plan
@@ -72,6 +79,8 @@ class ContractCheck:
         fault: Why its answers could not be had; None where they could.
         rows: Recorded rows it answered.
         seconds: Wall time of answering them.
+        removals: Why fields that it promises no longer may not go yet.
+        agreed_edges: Names of edges that it breaks with their owners' acknowledgement.
         member_changes: What else changed since the champion's version, which no contract shows.
         touched: How each edge stands that one of the changes touches; empty in older journals.
         shortfalls: Needs of consumers, however far down, that its times keep from being kept.
@@ -88,6 +97,8 @@ class ContractCheck:
     rows: int
     seconds: float
     sentence: str
+    removals: tuple[RemovalFinding, ...] = ()
+    agreed_edges: tuple[str, ...] = ()
     member_changes: tuple[Change, ...] = ()
     touched: tuple[TouchedEdge, ...] = ()
     shortfalls: tuple[Shortfall, ...] = ()
@@ -95,10 +106,16 @@ class ContractCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractsChecked:
-    """Every candidate version was held against its contract."""
+    """Every candidate version was held against its contract.
+
+    Attributes:
+        approvals: Who must approve, now that the changes are known; None where it did not pass,
+            and in journals older than decision rights.
+    """
 
     outcome: Outcome
     checks: tuple[ContractCheck, ...]
+    approvals: tuple[NeededApproval, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,23 +175,39 @@ class DeadlineLengthened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested:
-    """Nothing live is touched before these owners have said yes."""
+    """Nothing live is touched before these have said yes.
+
+    Attributes:
+        owners: Everybody who is asked.
+        needed: What they are asked for, and why; empty in journals older than decision rights.
+    """
 
     owners: tuple[str, ...]
+    needed: tuple[NeededApproval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
-    """The approval was given; the event's actor gave it."""
+    """An approval was given; the event's actor gave it.
+
+    Attributes:
+        owners: In whose name; empty in journals older than decision rights, for all.
+    """
 
     reason: str
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRefused:
-    """The approval was refused; the event's actor refused it."""
+    """An approval was refused; the event's actor refused it.
+
+    Attributes:
+        owners: In whose name; empty in journals older than decision rights.
+    """
 
     reason: str
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,6 +424,27 @@ class Adopted:
     release: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeprecationAnnounced:
+    """An owner is told that a field will go; the message is what this holds."""
+
+    announcement: Announcement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """The owner of an edge has agreed to what is coming; the event's actor said so."""
+
+    acknowledgement: Acknowledgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacementTested:
+    """What is to replace a deprecated field was tested against a reader's contract."""
+
+    test: ReplacementTest
+
+
 Happening = (
     Requested
     | Waited
@@ -420,6 +474,9 @@ Happening = (
     | Confirmed
     | Ended
     | Adopted
+    | DeprecationAnnounced
+    | Acknowledged
+    | ReplacementTested
 )
 
 _KINDS: dict[str, type[Any]] = {

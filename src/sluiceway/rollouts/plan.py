@@ -9,6 +9,7 @@ from sluiceway.graph import BlastRadius, blast_radius
 from sluiceway.planning import BlockLength, Schedule, in_blocks
 from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
+from sluiceway.rights import approvals_needed
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.sequential import method_for
 from sluiceway.system.values import CanaryPolicy, DriftWatch, System, WatchPolicy
@@ -30,7 +31,8 @@ class Plan:
         shadow_window: Length of the recorded window.
         shadow_extension: By how much it grows, once, when it was inconclusive.
         maturity: Event time + maturity is when a row counts.
-        approvals: Owners whose approval it needs before live traffic is touched.
+        approvals: Who must approve before live traffic is touched, as far as that was known before
+            the contracts were compared: names of owners and roles.
         budget_window: How long ago a generation may have served to be held against.
         seed: Fixes the draws of every simulation that the rollout is planned with.
         drift: When live inputs make shadow's evidence stale; None where nobody looks.
@@ -141,7 +143,7 @@ def make_plan(
         maturity=maturity,
         canary=policies.canary,
         watch=policies.watch,
-        approvals=policies.approvals,
+        approvals=tuple(need.name for need in approvals_needed(system, radius, (), members)),
         budget_window=policies.budget_window,
         drift=policies.drift,
         seed=int(release.content_hash[:8], 16),

@@ -12,6 +12,7 @@ from sluiceway.features import sentence as feature_sentence
 from sluiceway.gates import Role, Verdict, render
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.planning.budget import BudgetVerdict, render_budget
+from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import (
     ContractCheck,
@@ -45,6 +46,8 @@ def _contract_code(check: ContractCheck) -> ReasonCode:
         return ReasonCode.CONTRACT_UNDECIDED
     if check.shortfalls and not (check.findings or check.broken_edges or check.fault):
         return ReasonCode.TIMES_NOT_KEPT
+    if any(found.outcome is Outcome.FAILED for found in check.removals) and not check.findings:
+        return ReasonCode.REMOVAL_REFUSED
     if check.broken_edges and not check.findings:
         return ReasonCode.CONTRACT_CHANGE_BREAKS_CONSUMERS
     return ReasonCode.PROMISE_BROKEN
@@ -58,6 +61,7 @@ def contract_sentence(check: ContractCheck) -> str:
     broken = [sentence(found) for found in check.findings]
     broken += [version_sentence(found) for found in check.version_findings]
     broken += [change_sentence(change) for change in check.changes if change.breaks]
+    broken += [removal_sentence(found) for found in check.removals]
     broken += late
     relied = f"; relied on by {', '.join(check.broken_edges)}" if check.broken_edges else ""
     return "; ".join(broken) + relied if broken else "keeps its contract"

@@ -8,6 +8,7 @@ from sluiceway.gates import Gate, made_stale
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import BlockLength, CanaryPower, in_blocks
+from sluiceway.rights import GivenApproval, NeededApproval, listed_approvals, still_open
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -70,6 +71,8 @@ class RolloutState:
         seq: How many events were read.
         wanted_seq: The last event after which the world must look different.
         confirmed_seq: The last event up to which the world was observed to be right.
+        requested_by: Who asked for it.
+        given: Every approval that was given.
         power: What the canary needs, simulated from the latest shadow replay.
         blocks: How long the blocks of live evidence are, from the canary's plan; it does not
             change once the canary has begun.
@@ -94,6 +97,7 @@ class RolloutState:
     wanted_seq: int = 0
     confirmed_seq: int = 0
     requested: Requested | None = None
+    requested_by: str = ""
     waits_behind: str | None = None
     plan: Plan | None = None
     contracts: ContractsChecked | None = None
@@ -103,7 +107,7 @@ class RolloutState:
     blocks: BlockLength | None = None
     lengthened: DeadlineLengthened | None = None
     approval_requested: ApprovalRequested | None = None
-    approved: bool = False
+    given: tuple[GivenApproval, ...] = ()
     refused: ApprovalRefused | None = None
     step: int | None = None
     weight: int = 0
@@ -150,6 +154,23 @@ class RolloutState:
         if self.plan is None or self.blocks is None:
             return self.plan
         return self.plan.in_blocks(self.blocks)
+
+    @property
+    def needed(self) -> tuple[NeededApproval, ...]:
+        """The approvals it needs: by what is changed, or until that is known by the plan."""
+        if self.contracts is not None and self.contracts.approvals is not None:
+            return self.contracts.approvals
+        return listed_approvals(self.plan.approvals) if self.plan else ()
+
+    @property
+    def waiting_for(self) -> tuple[NeededApproval, ...]:
+        """The approvals that nobody has given yet."""
+        return still_open(self.needed, self.given)
+
+    @property
+    def approved(self) -> bool:
+        """Whether every approval it needs was given; nothing needed is nothing approved."""
+        return bool(self.needed) and not self.waiting_for
 
     @property
     def trusts_shadow(self) -> bool:
@@ -214,7 +235,7 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
         state = replace(state, wanted_seq=event.seq)
     match happened:
         case Requested():
-            return replace(state, requested=happened)
+            return replace(state, requested=happened, requested_by=event.actor)
         case Waited():
             return replace(state, waits_behind=happened.behind)
         case Planned():
@@ -236,7 +257,8 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
         case ApprovalRequested():
             return replace(state, approval_requested=happened)
         case Approved():
-            return replace(state, approved=True)
+            approval = GivenApproval(owners=happened.owners, actor=event.actor)
+            return replace(state, given=(*state.given, approval))
         case ApprovalRefused():
             return replace(state, refused=happened)
         case StepEntered():

@@ -68,7 +68,11 @@ def with_edges(
                 check,
                 member_changes=(*beside, *below),
                 touched=tuple(
-                    touched(edge, shown=_shown(edge, system, plan, contracts), coming=TO_COME)
+                    touched(
+                        edge,
+                        shown=_shown(edge, system, plan, contracts) | _said(check, edge),
+                        coming=TO_COME,
+                    )
                     for edge in edges
                 ),
             )
@@ -137,6 +141,17 @@ def _shown(
     if Evidence.FEEDER_PROMISE in asked and _is_fed(broken.edge, system, plan, contracts):
         shown.add(Evidence.FEEDER_PROMISE)
     return asked & shown
+
+
+def _said(check: ContractCheck, broken: BrokenEdge) -> frozenset[Evidence]:
+    """The evidence that an edge holds, as far as its owner has given it."""
+    if broken.edge.name not in check.agreed_edges:
+        return frozenset()
+    agreed = {Evidence.CONSUMER_ACKNOWLEDGEMENT}
+    taken_away = (ChangeKind.FIELD_REMOVED, ChangeKind.FIELD_RENAMED)
+    if broken.change.kind in taken_away:  # with a finding it would not have agreed
+        agreed |= {Evidence.DEPRECATION_WINDOW, Evidence.NO_OBSERVED_USE}
+    return frozenset(agreed) & frozenset().union(*broken.change.cleared_by)
 
 
 def _moves_along(edge: Edge, plan: Plan, contracts: Contracts) -> bool:

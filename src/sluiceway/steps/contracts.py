@@ -28,6 +28,7 @@ from sluiceway.releases import Member, Release
 from sluiceway.replay.evaluate import Arm, Evaluator
 from sluiceway.replay.faults import AnswerFault, FaultyAnswers, UnusableHistory
 from sluiceway.replay.partitions import Partition, needs_of_models
+from sluiceway.rights import approvals_needed
 from sluiceway.rollouts.actions import CheckContracts
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import ContractCheck, ContractsChecked
@@ -36,6 +37,7 @@ from sluiceway.rollouts.reasons import contract_sentence, outcome_of
 from sluiceway.steps.contract_edges import is_cleared, with_edges
 from sluiceway.steps.contract_times import with_times
 from sluiceway.steps.members import contracts_of
+from sluiceway.steps.owners_word import OwnersWord, owners_word
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -83,8 +85,19 @@ def check_contracts(site: Site, rollout_id: str, *, now: datetime) -> None:
     assert state.plan is not None
     if end_if_changed(site, rollout_id, state, Phase.CONTRACTS, now=now):
         return
-    checks = _checks(site, site.systems.kept(rollout_id), state.plan, now)
-    checked = ContractsChecked(outcome=outcome_of(checks), checks=checks)
+    system = site.systems.kept(rollout_id)
+    checks = _checks(site, system, state.plan, now)
+    outcome = outcome_of(checks)
+    approvals = None
+    if outcome is Outcome.PASSED:
+        approvals = approvals_needed(
+            system,
+            state.plan.radius,
+            [change for check in checks for change in check.changes],
+            state.plan.members,
+            acknowledged={edge for check in checks for edge in check.agreed_edges},
+        )
+    checked = ContractsChecked(outcome=outcome, checks=checks, approvals=approvals)
     site.tell(rollout_id, checked, after=state.seq, now=now)
 
 
@@ -115,6 +128,7 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
             tried.get(member.model),
             unanswered,
             tuple(fault for fault in faults if _is_of(fault, member)),
+            owners_word(site, system, champion, candidate, member, contracts, now=now),
         )
         for member in plan.members
     )
@@ -227,15 +241,20 @@ def _check(
     tried: _Tried | None,
     fault: str | None,
     refused: tuple[AnswerFault, ...],
+    said: OwnersWord,
 ) -> ContractCheck:
     old = contracts[member.model, champion.members[member.model].version]
     new = contracts[member.model, member.version]
     changes = diff(old, new)
     versions = check_version(old, new)
+    touched = broken_edges(changes, system.edges)
+    # Who still reads a field that goes is for the rules of its deprecation to say.
     broken = [
-        edge
-        for edge in broken_edges(changes, system.edges)
-        if not is_cleared(edge, system, plan, contracts)
+        one
+        for one in touched
+        if not said.takes_away(one.change)
+        and not said.clears(one, system)
+        and not is_cleared(one, system, plan, contracts)
     ]
     trial = tried.trial if tried else None
     findings: tuple[Finding, ...] = ()
@@ -250,6 +269,7 @@ def _check(
     )
     outcomes = [f.outcome for f in findings]
     outcomes += [Outcome.FAILED] if broken or versions else []
+    outcomes += [found.outcome for found in said.removals]
     outcomes += [_unanswered_outcome(trial)] if unanswered else []
     check = ContractCheck(
         model=member.model,
@@ -263,6 +283,8 @@ def _check(
         rows=tried.rows if tried else 0,
         seconds=(trial.seconds if trial else None) or 0.0,
         sentence="",
+        removals=said.removals,
+        agreed_edges=said.agreed_among(touched),
     )
     return replace(check, sentence=contract_sentence(check))
 

@@ -23,6 +23,7 @@ from sluiceway.rollouts.events import (
     TrafficStopped,
     Waited,
 )
+from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.requests import behind
 from sluiceway.steps.site import Site
@@ -62,10 +63,10 @@ def write_decision(site: Site, rollout_id: str, decision: Decision, *, now: date
         site, rollout_id, state, Phase.CANARY, now=now
     ):
         return
-    site.tell(rollout_id, _event(decision), after=state.seq, now=now)
+    site.tell(rollout_id, _event(decision, state), after=state.seq, now=now)
 
 
-def _event(decision: Decision) -> Happening:
+def _event(decision: Decision, state: RolloutState) -> Happening:
     match decision:
         case EnterStep():
             return StepEntered(step=decision.step, weight=decision.weight)
@@ -74,7 +75,7 @@ def _event(decision: Decision) -> Happening:
                 before=decision.before, after=decision.after, reason=decision.reason
             )
         case RequestApproval():
-            return ApprovalRequested(owners=decision.owners)
+            return ApprovalRequested(owners=decision.owners, needed=state.needed)
         case RollBack():
             return RollbackDecided(code=decision.code, reason=decision.reason)
         case StopTraffic():

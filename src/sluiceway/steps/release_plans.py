@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sluiceway.contracts.change_kinds import Change
-from sluiceway.contracts.changes import diff, required_bump
+from sluiceway.contracts.changes import broken_edges, diff, required_bump
 from sluiceway.errors import BadInput, Fault
 from sluiceway.planning import CanaryPower
+from sluiceway.ports import UnknownVersion, UnloadableVersion
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
     Facts,
@@ -21,11 +22,13 @@ from sluiceway.releasing import (
     release_problem,
     smallest_steps,
 )
+from sluiceway.rights import NeededApproval, approvals_needed
 from sluiceway.rollouts.plan import Plan, make_plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import proposed, said_of
 from sluiceway.steps.known import contradictions, facts_of
-from sluiceway.steps.members import member_of
+from sluiceway.steps.members import contracts_of, member_of
+from sluiceway.steps.owners_word import owners_word
 from sluiceway.steps.planning import canary_power
 from sluiceway.steps.requests import parse_members
 from sluiceway.steps.returning import possible_ways_back, way_back_said
@@ -81,6 +84,7 @@ class ReleasePlan:
             consistent, has to be. Empty where no order keeps every state between compatible.
         ways_back: For each version: what goes back if it alone is bad, as far as contracts say.
         ways_back_said: The same in words.
+        approvals: Who would have to approve, and why.
         waits_for: The first open rollout that reserves a node of this one.
     """
 
@@ -94,6 +98,7 @@ class ReleasePlan:
     steps: tuple[Step, ...]
     ways_back: tuple[WayBack, ...]
     ways_back_said: tuple[str, ...]
+    approvals: tuple[NeededApproval, ...]
     waits_for: str | None
 
 
@@ -137,11 +142,12 @@ def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleaseP
         now=now,
     )
     ways = possible_ways_back(facts, candidate, champion.release)
+    changed = tuple(_contract_changes(facts, champion.release, members))
     return ReleasePlan(
         asked=asked,
         system=system,
         members=members,
-        contract_changes=tuple(_contract_changes(facts, champion.release, members)),
+        contract_changes=changed,
         plan=plan,
         power=_power(site, plan),
         consistent=site.router.consistent,
@@ -150,8 +156,38 @@ def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleaseP
         ways_back_said=tuple(
             way_back_said(facts, one, candidate, champion.release) for one in ways
         ),
+        approvals=approvals_needed(
+            system,
+            plan.radius,
+            [change for one in changed for change in one.changes],
+            members,
+            acknowledged=_agreed(site, system, champion.release, candidate, members, now),
+        ),
         waits_for=_waits_for(site, plan),
     )
+
+
+def _agreed(
+    site: Site,
+    system: System,
+    champion: Release,
+    candidate: Release,
+    members: Sequence[Member],
+    now: datetime,
+) -> frozenset[str]:
+    """Edges whose owners have agreed already to all that these members' contracts do to them."""
+    try:
+        contracts = contracts_of(site, system, champion, candidate)
+    except (UnknownVersion, UnloadableVersion):
+        return frozenset()  # what serves has gone; the answer says so
+    found: set[str] = set()
+    for member in members:
+        serving = champion.members[member.model]
+        old = contracts[serving.model, serving.version]
+        broken = broken_edges(diff(old, contracts[member.model, member.version]), system.edges)
+        word = owners_word(site, system, champion, candidate, member, contracts, now=now)
+        found |= set(word.agreed_among(broken))
+    return frozenset(found)
 
 
 def _members(site: Site, system: System, names: Sequence[str]) -> tuple[Member, ...]:

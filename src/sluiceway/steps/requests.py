@@ -8,6 +8,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.graph import blast_radius
 from sluiceway.journal import Champion, JournalConflict
 from sluiceway.releases import Release, parse_member_name
+from sluiceway.rights import NotTheirs, answers_for
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -28,6 +29,7 @@ from sluiceway.rollouts.events import (
 )
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.members import member_of
+from sluiceway.steps.ownership import today_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
 
@@ -185,14 +187,60 @@ def abort(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str
     _ask(site, rollout_id, AbortRequested(reason=reason), unfit, now=now, actor=actor)
 
 
-def approve(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str) -> None:
-    """Give the approval that a rollout waits for."""
-    _ask(site, rollout_id, Approved(reason=reason), _no_approval, now=now, actor=actor)
+def approve(
+    site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str, owner: str | None = None
+) -> None:
+    """Give an approval that a rollout waits for.
+
+    Args:
+        owner: In whose name; None for all who are waited for and have named the actor.
+
+    Raises:
+        BadInput: It waits for none, the actor speaks for nobody it waits for, or asked for it
+            and may not approve what is their own.
+    """
+
+    def given(state: RolloutState) -> Approved:
+        system = site.systems.kept(rollout_id)
+        if actor == state.requested_by and not system.policies.rights.own:
+            what = f"{actor} asked for it, and policies.approvals.own forbids to approve one's own"
+            raise NotTheirs(what)
+        return Approved(reason=reason, owners=_in_whose_name(system, state, actor, owner, now))
+
+    _ask(site, rollout_id, given, _no_approval, now=now, actor=actor)
 
 
-def refuse(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str) -> None:
-    """Refuse the approval that a rollout waits for."""
-    _ask(site, rollout_id, ApprovalRefused(reason=reason), _no_approval, now=now, actor=actor)
+def refuse(
+    site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str, owner: str | None = None
+) -> None:
+    """Refuse an approval that a rollout waits for; that ends it.
+
+    Args:
+        owner: In whose name; None for all who are waited for and have named the actor.
+
+    Raises:
+        BadInput: It waits for none, or the actor speaks for nobody it waits for.
+    """
+
+    def given(state: RolloutState) -> ApprovalRefused:
+        system = site.systems.kept(rollout_id)
+        owners = _in_whose_name(system, state, actor, owner, now)
+        return ApprovalRefused(reason=reason, owners=owners)
+
+    _ask(site, rollout_id, given, _no_approval, now=now, actor=actor)
+
+
+def _in_whose_name(
+    system: System, state: RolloutState, actor: str, owner: str | None, now: datetime
+) -> tuple[str, ...]:
+    return answers_for(
+        state.needed,
+        state.given,
+        system.owners,
+        actor=actor,
+        owner=owner,
+        today=today_of(system, now),
+    )
 
 
 def request_rollback(site: Site, *, to: int | None, reason: str, now: datetime, actor: str) -> str:
@@ -290,7 +338,7 @@ def _make_way(site: Site, rollout_id: str, why: str, *, now: datetime, actor: st
 def _ask(
     site: Site,
     rollout_id: str,
-    wanted: Happening,
+    wanted: Happening | Callable[[RolloutState], Happening],
     unfit: Callable[[RolloutState], str | None] = lambda _: None,
     *,
     now: datetime,
@@ -307,7 +355,10 @@ def _ask(
         if what := unfit(state):
             raise BadInput([Fault(where=rollout_id, what=what)])
         try:
-            site.tell(rollout_id, wanted, after=state.seq, now=now, actor=actor)
+            told = wanted(state) if callable(wanted) else wanted
+            site.tell(rollout_id, told, after=state.seq, now=now, actor=actor)
+        except NotTheirs as error:
+            raise BadInput([Fault(where=rollout_id, what=str(error))]) from error
         except JournalConflict:
             continue
         return

@@ -15,6 +15,7 @@ from sluiceway.rollouts.events import Confirmed
 from sluiceway.rollouts.projection import ALIASES, Projection, project
 from sluiceway.rollouts.state import fold
 from sluiceway.routing import RoutingTable
+from sluiceway.steps import ownership
 from sluiceway.steps.site import Site
 
 
@@ -40,6 +41,9 @@ def reconcile(site: Site, rollout_id: str, *, now: datetime) -> None:
     _bring_registry(site.registry, wanted)
     if differences := differing(site, wanted):
         raise NotYetObserved(f"{rollout_id}: {'; '.join(differences)}")
+    if state.promoted is not None:
+        # Before it is confirmed, so that who dies between them tells the owners the next time.
+        ownership.announce(site, site.systems.kept(rollout_id), now=now)
     if state.unconfirmed:
         confirmed = Confirmed(seq=state.wanted_seq, revision=wanted.routing.revision)
         site.tell(rollout_id, confirmed, after=state.seq, now=now)

@@ -14,6 +14,7 @@ from sluiceway.statistics.metrics import (
     metric_named,
     needs_threshold,
 )
+from sluiceway.system.check_rights import rights_make_sense
 from sluiceway.system.check_time import check_time
 from sluiceway.system.parts import FileParts, Tell
 from sluiceway.system.shapes import EdgeShape, MetricShape
@@ -35,6 +36,7 @@ def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
     _metrics_make_sense(parts, tell)
     check_time(parts, tell)
     _policies_make_sense(parts, tell)
+    rights_make_sense(parts.named["owners"], parts.owners, parts.policies, tell)
     return faults
 
 
@@ -241,10 +243,6 @@ def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
     blocks = policies.shadow.window / policies.canary.block
     if blocks < policies.min_blocks:
         tell("policies.shadow.window", f"holds {blocks:g} blocks, {policies.min_blocks} are needed")
-    for place, owner in enumerate(policies.approvals):
-        if owner not in parts.named["owners"]:
-            have = _list(parts.named["owners"])
-            tell(f"policies.approvals[{place}]", f"{owner} is not among the owners{have}")
 
 
 def _edges(parts: FileParts) -> Iterable[tuple[str, EdgeShape]]:

@@ -19,6 +19,7 @@ from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import contradictions
 from sluiceway.system.parts import FileParts, edges_of
+from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
     ConsumerShape,
     DriftShape,
@@ -229,7 +230,7 @@ def _build(
         description=str(content.get("description", "")).strip(),
         timezone=content["timezone"],
         unit=content["unit"],
-        owners={n: Owner(name=n, contact=o.contact) for n, o in parts.owners.items()},
+        owners={n: _owner(n, o) for n, o in parts.owners.items()},
         sources={n: _source(n, s) for n, s in parts.sources.items()},
         features={n: _feature(n, f) for n, f in parts.features.items()},
         models={
@@ -246,6 +247,16 @@ def _build(
         policies=_policies(policies),
         contract_files=tuple(sorted({model.contract for model in parts.models.values()})),
         digest=digest,
+    )
+
+
+def _owner(name: str, shape: OwnerShape) -> Owner:
+    return Owner(
+        name=name,
+        contact=shape.contact,
+        people=tuple(shape.people),
+        roles=tuple(shape.roles),
+        left=shape.left,
     )
 
 
@@ -335,13 +346,33 @@ def _policies(shape: PoliciesShape) -> Policies:
             max_deadline=shape.canary.max_deadline,
         ),
         watch=WatchPolicy(window=shape.watch.window),
-        approvals=tuple(shape.approvals),
+        approvals=tuple(shape.approvals.always),
         independent_units=shape.independent_units,
         recurring_units=shape.recurring_units,
         budget_window=shape.budget_window,
         evidence_max_age=shape.evidence_max_age,
         feature_parity=shape.feature_parity,
         drift=None if shape.drift is None else _drift(shape.drift),
+        rights=_rights(shape),
+    )
+
+
+def _rights(shape: PoliciesShape) -> RightsPolicy:
+    return RightsPolicy(
+        rules=tuple(
+            ApprovalRule(
+                risk=rule.risk,
+                among=rule.among,
+                change=rule.change,
+                ask=tuple(rule.ask),
+                people=rule.people,
+            )
+            for rule in shape.approvals.rules
+        ),
+        own=shape.approvals.own == "allow",
+        notice=shape.deprecation.notice,
+        stale_after=shape.review.stale_after,
+        expiring_within=shape.review.expiring_within,
     )
 
 

@@ -1,14 +1,22 @@
 """What may stand in a system file, part by part; the words are explained in docs/system-file.md."""
 
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, NonNegativeFloat, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    NonNegativeFloat,
+    field_validator,
+    model_validator,
+)
 
 from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
-from sluiceway.system.values import Reliance, Risk
+from sluiceway.system.rights import Among, ChangeClass, Risk
+from sluiceway.system.values import Reliance
 from sluiceway.yaml_file import Shape
 
 Range = tuple[FiniteFloat | None, FiniteFloat | None]
@@ -20,7 +28,22 @@ _MEMBER = r"^[^@\s]+(@[^@\s]+)?$"
 class OwnerShape(Shape):
     """Who answers for something."""
 
-    contact: str = Field(min_length=3)
+    contact: str
+    people: list[str] = []
+    roles: list[str] = []
+    left: date | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing(cls, content: Any) -> Any:
+        return {} if content is None else content
+
+    @field_validator("contact")
+    @classmethod
+    def _reaches_somebody(cls, contact: str) -> str:
+        if len(contact.strip()) < 3:
+            raise ValueError("reaches nobody; write an address or a channel")
+        return contact.strip()
 
 
 class LabelsShape(Shape):
@@ -179,6 +202,51 @@ class WatchShape(Shape):
     window: Duration
 
 
+class ApprovalRuleShape(Shape):
+    """Who must approve what."""
+
+    risk: Risk | None = None
+    among: Among = Among.RADIUS
+    change: ChangeClass | None = None
+    ask: list[str] = Field(min_length=1)
+    people: int = Field(default=1, ge=1)
+
+
+class ApprovalsShape(Shape):
+    """Who must approve before live traffic is touched."""
+
+    always: list[str] = []
+    rules: list[ApprovalRuleShape] = []
+    own: Literal["allow", "forbid"] = "forbid"
+
+
+class ListedApprovals(ApprovalsShape):
+    """A bare list of those who are always asked, one's own rollout included."""
+
+    own: Literal["allow", "forbid"] = "allow"
+
+
+def _listed(content: Any) -> Any:
+    if not isinstance(content, list):
+        return content
+    if not all(isinstance(name, str) for name in content):
+        raise ValueError("is no list of names of owners and roles")
+    return ListedApprovals(always=content)
+
+
+class DeprecationPolicyShape(Shape):
+    """How much time consumers get."""
+
+    notice: Duration = timedelta(days=30)
+
+
+class ReviewShape(Shape):
+    """What a review calls old."""
+
+    stale_after: PositiveDuration = timedelta(days=180)
+    expiring_within: Duration = timedelta(days=14)
+
+
 class PoliciesShape(Shape):
     """What it takes to go live."""
 
@@ -190,7 +258,9 @@ class PoliciesShape(Shape):
     watch: WatchShape
     independent_units: bool = False
     recurring_units: str | None = None
-    approvals: list[str] = []
+    approvals: Annotated[ApprovalsShape, BeforeValidator(_listed)] = ListedApprovals()
+    deprecation: DeprecationPolicyShape = DeprecationPolicyShape()
+    review: ReviewShape = ReviewShape()
     budget_window: Duration = timedelta(days=90)
     evidence_max_age: PositiveDuration = timedelta(days=90)
     feature_parity: float = Field(default=0.01, ge=0, lt=1)

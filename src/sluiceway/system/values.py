@@ -13,6 +13,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
+from sluiceway.system.rights import UNSAID, RightsPolicy, Risk
 
 
 class Reliance(StrEnum):
@@ -22,14 +23,6 @@ class Reliance(StrEnum):
     NUMERIC = "numeric"
     BEHAVIOURAL = "behavioural"
     OPERATIONAL = "operational"
-
-
-class Risk(StrEnum):
-    """How much harm a model can do when it is wrong."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 class NodeKind(StrEnum):
@@ -43,10 +36,20 @@ class NodeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who answers for something, and how to reach them."""
+    """Who answers for something, and how to reach them.
+
+    Attributes:
+        contact: Where messages reach them.
+        people: Who may speak for them; empty means that nobody was named, so anybody may.
+        roles: What else they may be asked as, such as ``model-risk``.
+        left: The day since which they answer for nothing any more; None while they do.
+    """
 
     name: str
     contact: str
+    people: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    left: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +335,8 @@ class Policies:
             that live evidence may count them instead of blocks.
         recurring_units: ``source.column`` that says whom a row is about, where one comes back on
             other rows and days; None where each row is of another.
-        approvals: Owners who must approve before live traffic is touched.
+        approvals: Owners and roles who must approve whatever it is before live traffic is touched.
+        rights: Who else must approve what, and what else people decide.
         budget_window: How long ago a generation may have served for a candidate's harm to be held
             against it too.
         feature_parity: Largest tolerated share of units, 0 to 1, to which a feature was served
@@ -354,6 +358,7 @@ class Policies:
     feature_parity: float = 0.01
     evidence_max_age: timedelta = timedelta(days=90)
     drift: DriftWatch | None = None
+    rights: RightsPolicy = UNSAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,71 @@
+"""Decision rights: who must approve what, who was told what, and what may be taken away.
+
+The rules, the words that people are asked and refused with, and nothing else: who said what is
+read from the journal by :mod:`sluiceway.steps.ownership`.
+"""
+
+from sluiceway.rights.acknowledging import Acknowledgement, acknowledgement_fault, edge_named
+from sluiceway.rights.announcing import (
+    Announcement,
+    DeprecationStatus,
+    Told,
+    announcements,
+    deprecation_statuses,
+    not_yet_told,
+)
+from sluiceway.rights.answering import NotTheirs, answers_for, waits_for
+from sluiceway.rights.approvals import (
+    GivenApproval,
+    NeededApproval,
+    Why,
+    WhyCode,
+    approvals_needed,
+    listed_approvals,
+    still_open,
+    why_sentence,
+)
+from sluiceway.rights.removal import (
+    EdgeCase,
+    Reader,
+    RemovalCode,
+    RemovalFinding,
+    ReplacementTest,
+    readers_of,
+    removal_findings,
+    removal_sentence,
+    replacement_column,
+    replacement_tests,
+)
+
+__all__ = [
+    "Acknowledgement",
+    "Announcement",
+    "DeprecationStatus",
+    "EdgeCase",
+    "GivenApproval",
+    "NeededApproval",
+    "NotTheirs",
+    "Reader",
+    "RemovalCode",
+    "RemovalFinding",
+    "ReplacementTest",
+    "Told",
+    "Why",
+    "WhyCode",
+    "acknowledgement_fault",
+    "announcements",
+    "answers_for",
+    "approvals_needed",
+    "deprecation_statuses",
+    "edge_named",
+    "listed_approvals",
+    "not_yet_told",
+    "readers_of",
+    "removal_findings",
+    "removal_sentence",
+    "replacement_column",
+    "replacement_tests",
+    "still_open",
+    "waits_for",
+    "why_sentence",
+]

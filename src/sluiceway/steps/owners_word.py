@@ -1,0 +1,83 @@
+"""What the owners' answers make of a version's changes, for the contract check."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sluiceway.contracts.change_kinds import RULES, Change, Evidence, Side
+from sluiceway.contracts.changes import BrokenEdge
+from sluiceway.contracts.values import Contract
+from sluiceway.releases import Member, Release
+from sluiceway.rights import RemovalFinding
+from sluiceway.steps import ownership
+from sluiceway.steps.site import Site
+from sluiceway.system.values import System
+
+_SHOWN = frozenset({Evidence.CONSUMER_ACKNOWLEDGEMENT, Evidence.SHADOW_REPLAY})
+"""What an edge's owner who agrees has shown, and what follows before anything live is touched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnersWord:
+    """What owners have said of one version's changes.
+
+    Attributes:
+        gone: Names of all fields that are promised no longer.
+        removals: Why some of them may not go yet.
+        agreed: Names of edges whose owners agreed beforehand to what this contract breaks.
+    """
+
+    gone: tuple[str, ...]
+    removals: tuple[RemovalFinding, ...]
+    agreed: frozenset[str]
+
+    def takes_away(self, change: Change) -> bool:
+        """Whether readers lose the field, also where it goes on under another name."""
+        return change.side is Side.OUTPUT and change.field in self.gone
+
+    def clears(self, broken: BrokenEdge, system: System) -> bool:
+        """Whether the reader's owner has agreed, and can: no word makes a wrong unit right.
+
+        Nobody but its owner can say what an outside application bears.
+        """
+        outside = broken.edge.consumer in system.consumers
+        agreeable = outside or RULES[broken.change.kind].is_cleared(_SHOWN)
+        return broken.edge.name in self.agreed and agreeable
+
+    def agreed_among(self, broken: Iterable[BrokenEdge]) -> tuple[str, ...]:
+        """Names of the edges whose owners have agreed to all that is done to them."""
+        asked: dict[str, bool] = {}
+        for one in broken:
+            said = one.edge.name in self.agreed or self._may_go(one.change)
+            asked[one.edge.name] = asked.get(one.edge.name, True) and said
+        return tuple(edge for edge, said in asked.items() if said)
+
+    def _may_go(self, change: Change) -> bool:
+        refused = {found.field for found in self.removals}
+        return self.takes_away(change) and change.field not in refused
+
+
+def owners_word(
+    site: Site,
+    system: System,
+    champion: Release,
+    candidate: Release,
+    member: Member,
+    contracts: Mapping[tuple[str, str], Contract],
+    *,
+    now: datetime,
+) -> OwnersWord:
+    """Ask the journal what owners have said of a version's changes.
+
+    Args:
+        champion: What serves.
+        candidate: What is to serve.
+        contracts: Contract by (model, version) of the members of both.
+    """
+    old = contracts[member.model, champion.members[member.model].version]
+    new = contracts[member.model, member.version]
+    return OwnersWord(
+        gone=ownership.taken_away(old, new),
+        removals=ownership.removals(site, system, old, new, candidate, now=now),
+        agreed=ownership.agreed_edges(site, system, new, now=now),
+    )
