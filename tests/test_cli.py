@@ -201,7 +201,7 @@ def test_an_error_nobody_foresaw_is_not_a_no(
     def broken(*_arguments: object) -> None:
         raise ZeroDivisionError("what nobody foresaw")
 
-    monkeypatch.setattr("sluiceway.cli.commands.read_system", broken)
+    monkeypatch.setattr("sluiceway.cli.graph_commands.read_system", broken)
     said = orders("graph")
     assert said.code == 3
     assert "ZeroDivisionError: what nobody foresaw" in said.err
