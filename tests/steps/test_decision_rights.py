@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluiceway.adapters.memory_registry import MemoryRegistry
+from sluiceway.cli.release_rendering import plan_json, plan_lines
 from sluiceway.contracts.change_kinds import ChangeKind
 from sluiceway.contracts.clearing import Standing
 from sluiceway.contracts.values import Contract, Deprecation
@@ -18,6 +19,7 @@ from sluiceway.rollouts.actions import Wait
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ApprovalRequested, ContractsChecked, DeprecationAnnounced
 from sluiceway.steps import deciding, ownership, requests
+from sluiceway.steps.release_plans import plan_release
 from sluiceway.steps.reviewing import review_site
 from sluiceway.steps.site import Site
 from tests.driver import (
@@ -167,6 +169,27 @@ def test_a_breaking_change_needs_the_word_of_each_edges_owner_before_its_canary(
     say(site, rollout, "lou", "logistics")
     advance(site, rollout, NOW)
     assert site.state(rollout).step == 0
+
+
+def test_a_plan_names_whom_the_rollout_will_ask_and_why(tmp_path: Path) -> None:
+    site = wider_site(tmp_path)
+    names = ["fraud@2", "cost@2", "handling@2"]
+    found = plan_release(site, names, now=NOW)
+    rollout = ask(site, *names)
+    waits(site, rollout)
+    assert found.approvals == site.state(rollout).needed
+    assert plan_json(found)["stages"]["approvals"][1] == {
+        "name": "finance",
+        "owners": ["finance"],
+        "people": 1,
+        "why": [
+            "breaking change range_widened on fraud.probability → cost: its owner must acknowledge"
+        ],
+    }
+    assert (
+        "  logistics (logistics@shop.example): breaking change range_widened on "
+        "fraud.probability → handling: its owner must acknowledge"
+    ) in plan_lines(found)
 
 
 def test_an_outside_application_agrees_beforehand_or_the_contract_is_refused(
