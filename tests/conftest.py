@@ -20,9 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.end_to_end.prefect_server import PrefectServer, flows_through, running_server
 from tests.end_to_end.shop import Shop, registered_models
+
+# How long an example takes says how busy the machine is, and nothing about the claim.
+settings.register_profile("sluiceway", deadline=None)
+settings.load_profile("sluiceway")
 
 
 def pytest_unconfigure() -> None:
