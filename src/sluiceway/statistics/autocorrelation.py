@@ -133,10 +133,13 @@ def dependence(history: ArrayLike) -> Dependence:
 def _lag_one(values: ArrayLike) -> float:
     """Correlation of each value with the next, no product across a gap; 0 without spread."""
     found = np.asarray(values, dtype=np.float64)
-    centred = found - np.nanmean(found)
+    known = np.isfinite(found)
+    scale = float(np.abs(found[known]).max(initial=0.0))
+    # To within 1 first, for the squares of huge values are infinite, and of tiny ones zero.
+    scaled = np.where(known, found, np.nan) / (scale or 1.0)
+    centred = scaled - np.nanmean(scaled)
     products = centred[1:] * centred[:-1]
-    known = np.isfinite(products)
     square = float(np.nanmean(centred**2))
-    if square <= 0 or not known.any():
+    if square <= 0 or not np.isfinite(products).any():
         return 0.0
-    return float(products[known].mean() / square)
+    return float(np.nanmean(products) / square)
