@@ -4,6 +4,7 @@ Used where models are registered::
 
     tags = feature_tag(read_system(Path("system.yaml")), "arr_delay")
     tags |= trained_on_tag({"dep_delay": "2"})
+    tags |= contract_tag(read_contract(Path("contracts/arr_delay.yaml")))
     client.create_model_version("arr_delay", source, tags=tags)
 """
 
@@ -11,11 +12,24 @@ import json
 from collections.abc import Mapping
 
 from sluiceway.adapters.feature_code import definitions_of
-from sluiceway.adapters.mlflow_registry import FEATURES_TAG
+from sluiceway.adapters.mlflow_registry import CONTRACT_TAG, FEATURES_TAG
+from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.features import write_stamps
 from sluiceway.lineage import TRAINED_ON_TAG
 from sluiceway.system.values import System
+
+
+def contract_tag(contract: Contract) -> dict[str, str]:
+    """The tag by which a version carries a contract of its own, whatever the file says later.
+
+    Args:
+        contract: As :func:`sluiceway.contracts.file.read_contract` reads it.
+
+    Returns:
+        One MLflow tag, name and text.
+    """
+    return {CONTRACT_TAG: contract.to_json()}
 
 
 def feature_tag(

@@ -171,6 +171,21 @@ def test_a_breaking_change_needs_the_word_of_each_edges_owner_before_its_canary(
     assert site.state(rollout).step == 0
 
 
+def test_to_a_wrong_range_nobody_can_agree_beforehand(tmp_path: Path) -> None:
+    site = wider_site(tmp_path)
+    for edge, owner, actor in (("handling", "logistics", "lou"), ("cost", "finance", "fay")):
+        ownership.acknowledge(
+            site,
+            f"fraud.probability -> {edge}",
+            owner=owner,
+            version="2.0.0",
+            now=NOW,
+            actor=actor,
+        )
+    rollout = ask(site, "fraud@2", "cost@2", "handling@2")
+    assert waits(site, rollout) == "waits for the approval of logistics, finance"
+
+
 def test_a_plan_names_whom_the_rollout_will_ask_and_why(tmp_path: Path) -> None:
     site = wider_site(tmp_path)
     names = ["fraud@2", "cost@2", "handling@2"]

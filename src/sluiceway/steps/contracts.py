@@ -109,6 +109,8 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
     except (UnknownVersion, UnloadableVersion) as error:
         fault = f"a contract cannot be had: {error}"
         return tuple(_unchecked(member, fault) for member in plan.members)
+    if lost := _no_longer_known(champion, plan, contracts):
+        return tuple(_unchecked(member, lost) for member in plan.members)
     try:
         tried, refused = _try_candidates(site, system, plan, candidate, contracts, now)
         unanswered = str(refused) if refused else None
@@ -136,6 +138,27 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
     return with_times(
         checks, system=system, champion=champion, candidate=candidate, contracts=contracts
     )
+
+
+def _no_longer_known(
+    champion: Release, plan: Plan, contracts: Mapping[tuple[str, str], Contract]
+) -> str | None:
+    """What serves was verified against contracts that are not there any more; None: all are.
+
+    A file that was edited in place would be compared with itself, and every change look like none.
+    """
+    lost = []
+    for candidate in plan.members:
+        serving = champion.members[candidate.model]
+        found = contracts[serving.model, serving.version]
+        if found.content_hash != serving.contract_hash:
+            was = serving.contract_version or serving.contract_hash[:12]
+            lost.append(
+                f"the contract {was} that {serving.name} was verified against is known no longer, "
+                f"the file says another {found.version}; tag {serving.name} with what it was "
+                "(sluiceway.stamping.contract_tag)"
+            )
+    return "; ".join(lost) or None
 
 
 def _unchecked(member: Member, fault: str) -> ContractCheck:
@@ -284,7 +307,7 @@ def _check(
         seconds=(trial.seconds if trial else None) or 0.0,
         sentence="",
         removals=said.removals,
-        agreed_edges=said.agreed_among(touched),
+        agreed_edges=said.agreed_among(touched, system),
     )
     return replace(check, sentence=contract_sentence(check))
 

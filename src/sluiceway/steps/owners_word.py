@@ -44,11 +44,11 @@ class OwnersWord:
         agreeable = outside or RULES[broken.change.kind].is_cleared(_SHOWN)
         return broken.edge.name in self.agreed and agreeable
 
-    def agreed_among(self, broken: Iterable[BrokenEdge]) -> tuple[str, ...]:
-        """Names of the edges whose owners have agreed to all that is done to them."""
+    def agreed_among(self, broken: Iterable[BrokenEdge], system: System) -> tuple[str, ...]:
+        """Names of the edges whose owners have agreed to all that is done to them, and can."""
         asked: dict[str, bool] = {}
         for one in broken:
-            said = one.edge.name in self.agreed or self._may_go(one.change)
+            said = self.clears(one, system) or self._may_go(one.change)
             asked[one.edge.name] = asked.get(one.edge.name, True) and said
         return tuple(edge for edge, said in asked.items() if said)
 

@@ -186,7 +186,7 @@ def _agreed(
         old = contracts[serving.model, serving.version]
         broken = broken_edges(diff(old, contracts[member.model, member.version]), system.edges)
         word = owners_word(site, system, champion, candidate, member, contracts, now=now)
-        found |= set(word.agreed_among(broken))
+        found |= set(word.agreed_among(broken, system))
     return frozenset(found)
 
 
