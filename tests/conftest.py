@@ -25,9 +25,12 @@ from hypothesis import settings
 from tests.end_to_end.prefect_server import PrefectServer, flows_through, running_server
 from tests.end_to_end.shop import Shop, registered_models
 
-# How long an example takes says how busy the machine is, and nothing about the claim.
-settings.register_profile("sluiceway", deadline=None)
-settings.load_profile("sluiceway")
+# How long an example takes says how busy the machine is, and nothing about the claim. The same
+# examples every time, so that a red suite speaks of the change at hand; new ones are looked for by
+# `make search`.
+settings.register_profile("sluiceway", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "sluiceway"))
 
 
 def pytest_unconfigure() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluiceway.contracts.cases import outcome_of
@@ -57,6 +57,8 @@ def read_back(draft: Draft, folder: Path) -> Contract:
 
 
 @given(st.floats(-1e12, 1e12), st.floats(0, 1e12))
+@example(0.0, 5e-324)
+@example(5e-324, 0.0)
 def test_a_range_moves_outward_and_never_beyond_zero(low: float, span: float) -> None:
     high = low + span
     least, most, _ = outward(low, high)

@@ -1,6 +1,7 @@
 """Numbers as people write them: ranges with head-room, steps, few digits."""
 
 import math
+import sys
 from typing import Final
 
 HEAD_ROOM: Final = 0.25
@@ -19,8 +20,10 @@ def outward(low: float, high: float) -> tuple[float, float, float]:
     """
     span = high - low
     room = HEAD_ROOM * (span if span > 0 else abs(high) or 4.0)
-    # Nine digits are more than anybody writes.
-    step = nice(max((span if span > 0 else 4 * room) / 20, 1e-9 * max(abs(low), abs(high))))
+    # Nine digits are more than anybody writes, and below the smallest normal number a twentieth of
+    # a span may be zero.
+    finest = max(1e-9 * max(abs(low), abs(high)), sys.float_info.min)
+    step = nice(max((span if span > 0 else 4 * room) / 20, finest))
     least, most = low - room, high + room
     least = 0.0 if low >= 0 > least else least
     most = 0.0 if low < 0 and high <= 0 < most else most

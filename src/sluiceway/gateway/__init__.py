@@ -1,0 +1,1 @@
+"""The serving data plane: listens, loads, answers, logs."""

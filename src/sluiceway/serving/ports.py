@@ -1,0 +1,66 @@
+"""What answering needs of the world."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from sluiceway.errors import SluicewayError
+from sluiceway.ports import Predictor
+from sluiceway.serving.values import ArmAnswers, Question, Reply, Values
+
+
+class BackendFailed(SluicewayError):
+    """A model version gave no answer: it raised, died, or cannot be reached."""
+
+
+class BackendTimeout(BackendFailed):
+    """It gave none in time."""
+
+
+class Backend(Protocol):
+    """One model version that can be asked, wherever it lives."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the columns it reads, in the order of its signature."""
+
+    @property
+    def local(self) -> Predictor | None:
+        """Itself where it lives in this process: asked in a thread, without crossing to another."""
+
+    async def predict(self, columns: Mapping[str, Values], *, deadline: float) -> np.ndarray:
+        """Answer rows.
+
+        Args:
+            columns: Values of shape (rows,), at least those of `inputs`.
+            deadline: Seconds from now within which the answer must be there.
+
+        Returns:
+            Array of shape (rows,) or (rows, fields).
+
+        Raises:
+            BackendTimeout: It gave no answer in time.
+            BackendFailed: It gave none at all.
+        """
+
+    async def close(self) -> None:
+        """Free all it holds; nobody asks it again."""
+
+
+class Answering(Protocol):
+    """Whoever answers questions: the engine, behind every protocol."""
+
+    async def answer(self, question: Question) -> Reply:
+        """Answer a question, through the whole chain that its model needs.
+
+        Raises:
+            Refused: It is not answered; the refusal says why.
+        """
+
+
+class Recorder(Protocol):
+    """Who writes down what was answered. Never waits and never raises: an answer is not held up."""
+
+    def record(self, question: Question, answers: ArmAnswers) -> None:
+        """Take one arm's answers to a question; what cannot be taken is counted as lost."""
