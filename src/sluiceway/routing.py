@@ -58,6 +58,7 @@ class RoutingTable:
         release: Content hash of the champion release.
         canaries: Candidates in canary; their blast radii do not overlap.
         watches: Releases whose replacement is being watched.
+        cut: Names of edges that are isolated; their consumers receive safe defaults.
     """
 
     revision: int
@@ -65,6 +66,7 @@ class RoutingTable:
     release: str
     canaries: tuple[CanaryRoute, ...] = ()
     watches: tuple[WatchRoute, ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 def in_canary(salt: str, units: Iterable[str], weight: int) -> np.ndarray:
