@@ -362,6 +362,23 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingPolicy:
+    """What the prediction log keeps of live requests, and for how long.
+
+    Attributes:
+        retention: How long rows, gaps and labels are kept after they were written.
+        inputs: Percent of units whose inputs are kept, 0 to 100.
+        excluded: Features, and columns of sources, that are never kept.
+        hashed: The same, of which only a keyed hash is kept; the unit's column may be among them.
+    """
+
+    retention: timedelta = timedelta(days=400)
+    inputs: int = 100
+    excluded: frozenset[str] = frozenset()
+    hashed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """The declared graph: sources, features, models, consumers, edges.
 
@@ -372,6 +389,7 @@ class System:
         contract_files: The contracts' files, relative to the system file.
         digest: SHA-256 of the file and of every contract it names: what a rollout was planned with.
         ignores: What is left out of the answer whether versions go together.
+        logging: What is kept of live requests.
     """
 
     name: str
@@ -388,6 +406,7 @@ class System:
     contract_files: tuple[str, ...]
     digest: str
     ignores: tuple[Ignore, ...] = ()
+    logging: LoggingPolicy = LoggingPolicy()
 
     @property
     def edges(self) -> tuple[Edge, ...]:
