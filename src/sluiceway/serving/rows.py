@@ -26,6 +26,7 @@ Entry = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
+_NAT: Final = np.iinfo(np.int64).min
 
 
 def micros(moment: datetime) -> int:
@@ -135,13 +136,14 @@ def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
     columns = _Columns()
     for entry in entries:
         columns.add(entry, session)
-    frame = pd.DataFrame(columns.filled(), copy=False)
-    for name in columns.moments:
-        ticks = pd.array(frame[name], dtype="Int64")
-        frame[name] = pd.Series(ticks).astype("datetime64[us]").dt.tz_localize("UTC")
-    if not len(frame):
-        frame["event_time"] = pd.Series(dtype="datetime64[us, UTC]")
-    return frame
+    found = columns.filled()
+    moments = {name: _moments(found.get(name, ())) for name in columns.moments}
+    return pd.DataFrame(found | moments, copy=False)
+
+
+def _moments(ticks: Iterable[int | None]) -> "pd.Series[pd.Timestamp]":
+    known = np.asarray([_NAT if one is None else one for one in ticks], dtype=np.int64)
+    return pd.Series(known.view("M8[us]")).dt.tz_localize("UTC")
 
 
 class _Columns:
@@ -220,9 +222,12 @@ def merged(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     grouped = newest.groupby(list(keys), sort=False, dropna=False)
     found = grouped.first()
     if "fallback" in rows:
-        found["fallback"] = newest["fallback"].eq(True).groupby(
-            [newest[key] for key in keys], sort=False, dropna=False
-        ).any()
+        found["fallback"] = (
+            newest["fallback"]
+            .eq(True)
+            .groupby([newest[key] for key in keys], sort=False, dropna=False)
+            .any()
+        )
     if MODELS in rows:
         found[MODELS] = grouped[MODELS].agg(_together)
     return found.reset_index()[list(rows.columns)]

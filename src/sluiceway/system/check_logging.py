@@ -37,7 +37,6 @@ def _hashed_units_are_found(live: Mapping[str, str], tell: Tell) -> None:
             tell(f"sources.{name}.live_loader", what)
 
 
-
 def _loaders_fit(parts: FileParts, live: Mapping[str, str], tell: Tell) -> None:
     for name, source in parts.sources.items():
         path = f"sources.{name}.live_loader"
