@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,9 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from sluiceway.adapters.live_log.counter import EARLIEST, LATEST
 from sluiceway.adapters.live_log.database import LogUnavailable, connect_to_log, reading
-from sluiceway.adapters.live_log.recorder import add_answered
+from sluiceway.adapters.live_log.recorder import add_answered, unit_key
 from sluiceway.adapters.live_log.sessions import (
     Session,
     has_tables,
@@ -39,6 +40,9 @@ _TRIES: Final = 10
 _PATIENCE: Final = 3.0
 """Seconds to wait for what living processes have answered and not written down yet."""
 _PAUSE: Final = 0.05
+_KEYS: Final = 500
+"""Units that one query asks for."""
+_ALWAYS: Final = Window(start=moment(EARLIEST), end=moment(LATEST))
 
 
 class LivePredictionLog:
@@ -130,6 +134,42 @@ class LivePredictionLog:
             }
         return True
 
+    def answered(self, units: Collection[str], *, wait: bool = True) -> dict[str, int]:
+        """When the events of units were to which something was answered; others are not in it.
+
+        Args:
+            units: As they are kept.
+            wait: Whether to wait for what living gateways have not written down yet, where a unit
+                is not found.
+
+        Returns:
+            Event time of the unit's first answer, in microseconds since 1970.
+
+        Raises:
+            DamagedLog: The database cannot be read.
+        """
+        try:
+            found = self._answered(units)
+            if wait and len(found) < len(units) and not self.settled(_ALWAYS, patience=0.0):
+                self.settled(_ALWAYS)
+                found |= self._answered([unit for unit in units if unit not in found])
+        except LogUnavailable as error:
+            raise DamagedLog(str(error)) from error
+        return found
+
+    def _answered(self, units: Collection[str]) -> dict[str, int]:
+        keys = {unit_key(unit): unit for unit in units}
+        found: dict[str, int] = {}
+        with reading(self._database) as connection:
+            if connection is None or not has_tables(connection):
+                return found
+            for some in batched(keys, _KEYS):
+                marks = ",".join("?" * len(some))
+                query = f"SELECT unit, event_time FROM answered WHERE unit IN ({marks})"
+                for key, time in connection.execute(query, some):
+                    found[keys[key]] = time
+        return found
+
     def _waiting(self, window: Window) -> list[Session]:
         found = []
         for one in open_sessions(self._database):
@@ -178,6 +218,12 @@ class LivePredictionLog:
                 table = table.select([name for name in table.column_names if name in columns])
             tables[f"{_TAIL}{session}"] = table
         return tables
+
+
+def batched(keys: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Keys in lists of at most so many."""
+    some = list(keys)
+    return (some[start : start + size] for start in range(0, len(some), size))
 
 
 _TAIL: Final = "~"
