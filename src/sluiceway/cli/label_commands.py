@@ -36,11 +36,15 @@ def load(
     refuse_elsewhere(settings)
     intake = label_intake(settings)
     found = LabelsTaken(accepted=0, duplicate=0, conflicts=(), late=0, unknown=())
-    try:
-        # All that is wrong is told before any is kept.
-        batches = [intake.checked(records) for records in label_records(file)]
-    except Refused as refused:
-        raise _bad_input(file, refused) from refused
+    batches, faults, place = [], [], 0
+    for records in label_records(file):
+        try:
+            batches.append(intake.checked(records))
+        except Refused as refused:
+            faults += _faults(file, refused, place)
+        place += len(records)
+    if faults:
+        raise BadInput(faults)  # all that is wrong is told before any is kept
     for labels in batches:
         found = found + intake.keep(labels)
     if as_json:
@@ -51,15 +55,14 @@ def load(
         raise typer.Exit(1)
 
 
-def _bad_input(file: Path, refused: Refused) -> BadInput:
-    faults = [
+def _faults(file: Path, refused: Refused, place: int) -> list[Fault]:
+    return [
         Fault(
             where=f"{file}: {one.field}",
-            what=f"{one.what} ({one.count:,} labels, the first: {one.rows[0] + 1})",
+            what=f"{one.what} ({one.count:,} labels, the first: {place + one.rows[0] + 1:,})",
         )
         for one in refused.faults
-    ]
-    return BadInput(faults or [Fault(where=str(file), what=refused.what)])
+    ] or [Fault(where=str(file), what=refused.what)]
 
 
 def _say_taken(found: LabelsTaken) -> None:

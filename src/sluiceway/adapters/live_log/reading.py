@@ -150,7 +150,7 @@ class LivePredictionLog:
         """
         try:
             found = self._answered(units)
-            if wait and len(found) < len(units) and not self.settled(_ALWAYS, patience=0.0):
+            if wait and len(found) < len(units):
                 self.settled(_ALWAYS)
                 found |= self._answered([unit for unit in units if unit not in found])
         except LogUnavailable as error:
