@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,18 +23,53 @@ ALWAYS = Window(start=START - timedelta(days=1), end=START + timedelta(days=10))
 KILLS = 20
 
 
-def killed(folder: Path, seed: str, after: float) -> tuple[str, int, set[str]]:
-    """Session, numbered rows at least, and acknowledged labels of a process killed after a time."""
-    command = [sys.executable, "-m", "tests.adapters.live_log.writing", str(folder), seed]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        _, session = process.stdout.readline().split()
-        timer = threading.Timer(after, os.kill, (process.pid, signal.SIGKILL))
+class Writers:
+    """Processes that write one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.adapters.live_log.writing", str(folder)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin, self._process.stdout
+
+    def begin(self, seed: str) -> tuple[str, int]:
+        """Begin one; its session and process."""
+        self._in.write(f"{seed}\n")
+        self._in.flush()
+        _, session, pid = self._out.readline().split()
+        return session, int(pid)
+
+    def said(self) -> Iterator[list[str]]:
+        """What the one that runs says in whole lines, until it has ended."""
+        for line in self._out:
+            if line == "ended\n":
+                return
+            yield line.split()
+
+    def killed(self, seed: str, after: float) -> tuple[str, int, set[str]]:
+        """Session, rows numbered at least, and acknowledged labels of one killed after a time."""
+        session, pid = self.begin(seed)
+        timer = threading.Timer(after, os.kill, (pid, signal.SIGKILL))
         timer.start()
-        said = [line.split() for line in process.stdout if line.endswith("\n")]
+        said = list(self.said())
         timer.join()
-    answered = sum(int(words[2]) for words in said if words[0] == "answered")
-    return session, answered, {words[1] for words in said if words[0] == "label"}
+        answered = sum(int(words[2]) for words in said if words[:1] == ["answered"] and words[2:])
+        return session, answered, {words[1] for words in said if words[:1] == ["label"]}
+
+    def end(self) -> None:
+        self._in.close()
+        self._process.wait(10)
+        self._out.close()
+
+
+@pytest.fixture
+def writers(tmp_path: Path) -> Iterator[Writers]:
+    begun = Writers(tmp_path / "serving")
+    yield begun
+    begun.end()
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +78,16 @@ def after_kills(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list, l
     log = LivePredictionLog(folder / "predictions", folder / "serving" / "log.db")
     random_times = random.Random(4)
     sessions, readable = [], []
+    writers = Writers(folder / "serving")
     for number in range(KILLS):
-        after = random_times.uniform(0.05, 0.4)
-        sessions.append(killed(folder / "serving", f"k{number}", after))
+        sessions.append(writers.killed(f"k{number}", random_times.uniform(0.05, 0.4)))
         readable.append(not log.read(ALWAYS).empty)
         if number % 4 == 3:
             compact(
                 folder / "predictions", folder / "serving" / "log.db",
                 retention=timedelta(days=1), settled=timedelta(0), waits=timedelta(0),
             )  # fmt: skip
+    writers.end()
     return folder, sessions, readable
 
 
@@ -101,49 +138,46 @@ def test_a_gap_lies_where_the_lost_rows_were(after_kills) -> None:
         assert questions <= gap.rows + 1
 
 
-def test_a_reader_sees_every_row_once_while_others_write_and_move_them(tmp_path: Path) -> None:
+def test_a_reader_sees_every_row_once_while_others_write_and_move_them(
+    tmp_path: Path, writers: Writers
+) -> None:
     log = LivePredictionLog(tmp_path / "predictions", tmp_path / "serving" / "log.db")
-    folder = tmp_path / "serving"
-    command = [sys.executable, "-m", "tests.adapters.live_log.writing", str(folder), "r"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        drain = threading.Thread(target=process.stdout.read)
-        drain.start()
-        stop = threading.Event()
-        failures: list[BaseException] = []
+    _, pid = writers.begin("r")
+    drain = threading.Thread(target=lambda: list(writers.said()))
+    drain.start()
+    stop = threading.Event()
+    failures: list[BaseException] = []
 
-        def move() -> None:
-            try:
-                while not stop.is_set():
-                    compact(
-                        tmp_path / "predictions", folder / "log.db",
-                        retention=timedelta(days=1), settled=timedelta(0), waits=timedelta(0),
-                    )  # fmt: skip
-            except BaseException as error:  # noqa: BLE001 - told to the test below
-                failures.append(error)
-
-        mover = threading.Thread(target=move)
-        mover.start()
-        before, until = 0, time.monotonic() + 3
+    def move() -> None:
         try:
-            while time.monotonic() < until:
-                rows = log.read(ALWAYS)
-                gaps = log.gaps(ALWAYS)
-                if rows.empty:
-                    continue
-                assert not rows.duplicated(["session", "seq"]).any()
-                lost = sum(g.rows for g in gaps if g.reason is GapReason.DROPPED)
-                # Up to the last row that is seen, every number is a row or known to be lost.
-                upto = int(rows["seq"].max()) + 1
-                assert len(rows) <= upto <= len(rows) + lost
-                assert len(rows) >= before
-                before = len(rows)
-        finally:
-            stop.set()
-            process.kill()
-            mover.join()
-            drain.join()
+            while not stop.is_set():
+                compact(
+                    tmp_path / "predictions", tmp_path / "serving" / "log.db",
+                    retention=timedelta(days=1), settled=timedelta(0), waits=timedelta(0),
+                )  # fmt: skip
+        except BaseException as error:  # noqa: BLE001 - told to the test below
+            failures.append(error)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    before, until = 0, time.monotonic() + 3
+    try:
+        while time.monotonic() < until:
+            rows, gaps = log.read(ALWAYS), log.gaps(ALWAYS)
+            if rows.empty:
+                continue
+            assert not rows.duplicated(["session", "seq"]).any()
+            lost = sum(gap.rows or 0 for gap in gaps if gap.reason is GapReason.DROPPED)
+            # Up to the last row that is seen, every number is a row or known to be lost.
+            upto = int(rows["seq"].max()) + 1
+            assert len(rows) <= upto <= len(rows) + lost
+            assert len(rows) >= before
+            before = len(rows)
+    finally:
+        stop.set()
+        os.kill(pid, signal.SIGKILL)
+        mover.join()
+        drain.join()
     assert not failures
     assert before > 0
     assert list((tmp_path / "predictions").glob("*/*.parquet"))

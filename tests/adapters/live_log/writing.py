@@ -1,9 +1,11 @@
 """A gateway's process as far as the log goes: answers, posts labels, and is killed for it.
 
-``python -m tests.adapters.live_log.writing FOLDER SEED`` answers units ``SEED-0``, ``SEED-1`` …
-without end. It prints the numbers of what it has answered and of each label that was acknowledged.
+``python -m tests.adapters.live_log.writing FOLDER`` begins one for each line that it reads, the
+seed of its units, and says when it has ended. Each prints how much it has answered, and each label
+that was acknowledged.
 """
 
+import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -20,7 +22,7 @@ from tests.serving.questions import answers, question
 def main(folder: Path, seed: str) -> None:
     store = LabelStore(folder / "labels.db")
     with LiveRecorder(folder / "log.db", Keeping(), queue_rows=200, interval=0.02) as recorder:
-        print("began", recorder.session, flush=True)
+        print("began", recorder.session, os.getpid(), flush=True)
         for number in count():
             # One in thirty asks for more at once than may wait.
             units = [f"{seed}-{number}-{k}" for k in range(250 if number % 30 == 29 else 3)]
@@ -38,4 +40,10 @@ def main(folder: Path, seed: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    for line in sys.stdin:
+        # Forked, so that only one process has to import everything.
+        child = os.fork()
+        if not child:
+            main(Path(sys.argv[1]), line.strip())
+        os.waitpid(child, 0)
+        print("\nended", flush=True)
