@@ -63,6 +63,7 @@ class ServiceBook:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file = folder / "running.json"
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def log(self, name: str) -> Path:
         """Where a service writes what it says."""
@@ -114,6 +115,9 @@ class ServiceBook:
                 alive += 1
                 _end(process)
                 told(f"{one.name} has ended")
+        for child in self._children:
+            child.wait()  # what this very process started is its to bury
+        self._children.clear()
         self._file.unlink(missing_ok=True)
         return alive
 
@@ -148,6 +152,7 @@ class ServiceBook:
                 start_new_session=True,
                 env={**os.environ, **service.environment},
             )
+        self._children.append(process)
         return Running(
             name=service.name,
             pid=process.pid,
