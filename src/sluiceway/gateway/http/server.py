@@ -140,7 +140,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._expect()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; what comes behind a body in chunks is read by nobody, and kept by nobody."""
+        """Keep a header; what comes behind a body in chunks is not kept."""
         if self._in_headers:
             super().on_header(name, value)
 
