@@ -10,7 +10,10 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from sluiceway.gateway.watching import HardRule
+from sluiceway.serving.breaker import BreakerState
 from sluiceway.serving.protocols.offer import Offer
+from sluiceway.serving.served import Version
 from sluiceway.serving.values import ArmAnswers, Reply
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -26,6 +29,8 @@ _BUCKETS: Final = (
 
 class Metrics:
     """Everything that is counted; other parts of the gateway call what concerns them.
+
+    Implements :class:`sluiceway.gateway.watching.Observer`.
 
     Attributes:
         registry: Of prometheus_client; others may register more.
@@ -87,8 +92,14 @@ class Metrics:
         )
         self._breaker = Gauge(
             "sluiceway_breaker_state",
-            "0 closed, 1 half open, 2 open.",
+            "0 closed, 1 trying, 2 open.",
             ("model", "version"),
+            registry=registry,
+        )
+        self._halted = Counter(
+            "sluiceway_halted",
+            "Candidates that lost their traffic by a hard rule.",
+            ("model", "version", "rule"),
             registry=registry,
         )
         self._generation = Gauge(
@@ -104,7 +115,8 @@ class Metrics:
             "1 while the flag file cannot be read and the last good one is followed.",
             registry=registry,
         )
-        self._answered: dict[tuple[str, str, str], tuple[Counter, Counter]] = {}
+        self._answered: dict[tuple[str, str, str], Counter] = {}
+        self._answered_rows: dict[tuple[str, str, str], Counter] = {}
         self._took: dict[tuple[str, str], Histogram] = {}
         self._model_took: dict[tuple[str, str, str], Histogram] = {}
 
@@ -120,15 +132,18 @@ class Metrics:
         for arm in reply.arms:
             name = arm.arm.value
             version = reply.question.version or offer.version_of(model, arm.release)
-            requests, rows = self._of(model, version, name)
+            key = model, version, name
+            rows = self._answered_rows.get(key)
+            if rows is None:
+                rows = self._answered_rows[key] = self._rows.labels(*key)
             rows.inc(len(arm.rows))
-            if not several:
-                requests.inc()
             self._chain(arm, name, offer)
-        overall = reply.arms[0].arm.value
-        if several:
-            overall = MIXED
-            self._of(model, "", MIXED)[0].inc()
+        overall = MIXED if several else name
+        key = model, "" if several else version, overall
+        requests = self._answered.get(key)
+        if requests is None:
+            requests = self._answered[key] = self._requests.labels(*key, "ok")
+        requests.inc()
         took = self._took.get((model, overall))
         if took is None:
             took = self._took[model, overall] = self._request_seconds.labels(model, overall)
@@ -161,9 +176,13 @@ class Metrics:
         """Count answers that the prediction log will not hold."""
         self._log_lost.inc(rows)
 
-    def breaker(self, model: str, version: str, state: int) -> None:
-        """Say how a version's breaker stands: 0 closed, 1 half open, 2 open."""
-        self._breaker.labels(model, version).set(state)
+    def breaker_moved(self, version: Version, state: BreakerState) -> None:
+        """Say how a version's breaker stands."""
+        self._breaker.labels(*version).set(_STATES[state])
+
+    def halted(self, rule: HardRule) -> None:
+        """Count a candidate that lost its traffic by a hard rule."""
+        self._halted.labels(rule.model, rule.version, rule.code).inc()
 
     def serves(self, *, generation: int, revision: int) -> None:
         """Say which generation and which revision of the routing table answer now."""
@@ -177,14 +196,6 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, as :data:`CONTENT_TYPE` says."""
         return generate_latest(self.registry)
-
-    def _of(self, model: str, version: str, arm: str) -> tuple[Counter, Counter]:
-        known = self._answered.get((model, version, arm))
-        if known is None:
-            requests = self._requests.labels(model, version, arm, "ok")
-            known = requests, self._rows.labels(model, version, arm)
-            self._answered[model, version, arm] = known
-        return known
 
     def _chain(self, arm: ArmAnswers, name: str, offer: Offer) -> None:
         """What each model on the way took, and where something stood in for it."""
@@ -205,5 +216,8 @@ class Metrics:
                 self._fallbacks.labels(model, version, name, reason).inc(count)
 
 
-BREAKER_STATES: Final[Mapping[str, int]] = {"closed": 0, "half_open": 1, "open": 2}
-"""What :meth:`Metrics.breaker` is told."""
+_STATES: Final[Mapping[BreakerState, int]] = {
+    BreakerState.CLOSED: 0,
+    BreakerState.TRYING: 1,
+    BreakerState.OPEN: 2,
+}

@@ -100,7 +100,9 @@ class Scoring:
             consumer=consumer_of(call),
             forced=forced,
         )
-        question = question_of(table, asked, unit=offer.unit, features=offer.features)
+        question = question_of(
+            table, asked, unit=offer.unit, features=offer.features, texts=offer.texts
+        )
         if forced is not None:
             self._metrics.forced(model, forced.value)
             _AUDIT.info(

@@ -50,12 +50,20 @@ class Asked:
     forced: ArmName | None = None
 
 
-def question_of(table: Table, asked: Asked, *, unit: str, features: frozenset[str]) -> Question:
+def question_of(
+    table: Table,
+    asked: Asked,
+    *,
+    unit: str,
+    features: frozenset[str],
+    texts: frozenset[str] = frozenset(),
+) -> Question:
     """The question that a table is, once everything about it was read.
 
     Args:
         unit: The system's unit: a column, or :data:`REQUEST`.
         features: Names of features; a unit or time column that is one of them stays a column.
+        texts: Names of columns that hold texts.
 
     Raises:
         Refused: A row has no unit, a time is none or lies ahead, or columns are not readable.
@@ -69,7 +77,7 @@ def question_of(table: Table, asked: Asked, *, unit: str, features: frozenset[st
     return Question(
         model=asked.model,
         version=asked.version,
-        columns=arrays_of(columns),
+        columns=arrays_of(columns, texts),
         units=units,
         request_id=asked.request_id,
         received=asked.received,

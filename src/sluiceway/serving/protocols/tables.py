@@ -1,6 +1,6 @@
 """Columns of values from what a parser gave: the one place where types are decided."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,22 +50,27 @@ def counted(rows: int, *, max_rows: int) -> int:
     return rows
 
 
-def arrays_of(columns: Mapping[str, Sequence[Any]]) -> dict[str, Values]:
+def arrays_of(
+    columns: Mapping[str, Sequence[Any]], texts: Collection[str] = ()
+) -> dict[str, Values]:
     """Arrays of shape (rows,): ``float64`` for numbers and booleans, objects for texts.
 
-    A missing value is NaN among numbers and None among texts; a column in which all are missing
-    counts as numbers. Times stay texts.
+    A missing value is NaN among numbers and None among texts. Times stay texts.
+
+    Args:
+        texts: Names that hold texts where all their values are missing; of others these are
+            numbers.
 
     Raises:
         Refused: Columns mix kinds, hold arrays or objects, or whole numbers that no double holds.
     """
-    quick = _all_numbers(columns)
+    quick = _all_numbers(columns, texts)
     if quick is not None:
         return quick
     faults: list[InputFault] = []
     read: dict[str, Values] = {}
     for name, values in columns.items():
-        array = _array(name, values, faults)
+        array = _array(name, values, texts, faults)
         if array is not None:
             read[name] = array
     refuse(faults)
@@ -89,7 +94,9 @@ def fault_at(field: str, rule: str, rows: Iterable[int], what: str) -> InputFaul
     )
 
 
-def _all_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Values] | None:
+def _all_numbers(
+    columns: Mapping[str, Sequence[Any]], texts: Collection[str]
+) -> dict[str, Values] | None:
     """One matrix of all columns, where they are numbers and not too many; None where not."""
     lists = list(columns.values())
     if len(lists) * len(lists[0] if lists else ()) > 256:
@@ -97,7 +104,7 @@ def _all_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Values] | No
     kinds: set[type] = set()
     for values in lists:
         kinds.update(map(type, values))
-    if not kinds <= _NUMBERS:
+    if not kinds <= _NUMBERS or (type(None) in kinds and not columns.keys().isdisjoint(texts)):
         return None
     matrix = np.array(lists, dtype=np.float64)
     if int in kinds and matrix.size and not np.fmax.reduce(np.abs(matrix), axis=None) < EXACT:
@@ -105,12 +112,14 @@ def _all_numbers(columns: Mapping[str, Sequence[Any]]) -> dict[str, Values] | No
     return dict(zip(columns, matrix, strict=True))
 
 
-def _array(name: str, values: Sequence[Any], faults: list[InputFault]) -> Values | None:
+def _array(
+    name: str, values: Sequence[Any], texts: Collection[str], faults: list[InputFault]
+) -> Values | None:
     kinds = set(map(type, values))
     if kinds == {list} and all(len(value) == 1 for value in values):
         values = [value[0] for value in values]
         kinds = set(map(type, values))
-    if kinds <= _NUMBERS:
+    if kinds <= _NUMBERS and not (kinds == {type(None)} and name.partition("@")[0] in texts):
         return _numbers(name, values, kinds, faults)
     if kinds <= _TEXTS:
         texts = np.empty(len(values), dtype=object)
