@@ -151,6 +151,9 @@ def _event_times(
     if strange:
         refuse([fault_at(EVENT_TIME, "dtype", strange, what)])
     latest = _since_1970(asked.received + CLOCK_ERROR)
+    early = [row for row, value in enumerate(read) if value is not None and value < _EARLIEST]
+    if early:
+        refuse([fault_at(EVENT_TIME, "range", early, "lies before the year 1900")])
     ahead = [row for row, value in enumerate(read) if value is not None and value > latest]
     if ahead:
         limit = f"{int(CLOCK_ERROR.total_seconds() // 60)} minutes"
@@ -185,3 +188,4 @@ def _since_1970(time: datetime) -> int:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_EARLIEST = _since_1970(datetime(1900, 1, 1, tzinfo=UTC))

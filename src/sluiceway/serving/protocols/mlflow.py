@@ -23,7 +23,7 @@ from sluiceway.serving.values import Reply
 
 PARAMS: Final = "params"
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _TRUTH: Final = {"true": True, "false": False}
 
 

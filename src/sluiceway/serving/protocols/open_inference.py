@@ -200,7 +200,8 @@ def _shape(tensor: Any, place: int) -> int:
     if strange:
         raise _malformed(f"{where} has {', '.join(strange)}")
     _check_parameters(tensor.get("parameters"), f"{where}.parameters")
-    if tensor.get("datatype") not in _KNOWN:
+    datatype = tensor.get("datatype")
+    if type(datatype) is not str or datatype not in _KNOWN:
         raise _malformed(f"{where}.datatype is none of {', '.join(sorted(_KNOWN))}")
     if type(tensor.get("data")) is not list:
         raise _malformed(f"{where}.data is no list")

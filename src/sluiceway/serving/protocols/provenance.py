@@ -28,12 +28,10 @@ def provenance_of(reply: Reply, *, sticky: bool) -> dict[str, Any]:
 def field_names(reply: Reply) -> tuple[str, ...]:
     """Output fields of the asked model that every arm has, in the first arm's order."""
     prefix = f"{reply.question.model}."
-    first, *others = (arm.fields for arm in reply.arms)
-    return tuple(
-        name[len(prefix) :]
-        for name in first
-        if name.startswith(prefix) and all(name in fields for fields in others)
-    )
+    names = [name for name in reply.arms[0].fields if name.startswith(prefix)]
+    for arm in reply.arms[1:]:
+        names = [name for name in names if name in arm.fields]
+    return tuple(name[len(prefix) :] for name in names)
 
 
 def plain(values: Values, dtype: str) -> Any:
@@ -49,7 +47,7 @@ def plain(values: Values, dtype: str) -> Any:
     if values.dtype.kind == "M":
         return [None if one is None else one.isoformat() + "Z" for one in values.tolist()]
     listed = values.tolist()
-    if values.dtype.kind == "f":
+    if values.dtype.kind == "f" and values.ndim == 1:
         if dtype == "long":
             return [int(one) if one - one == 0.0 else None for one in listed]
         if dtype == "boolean":
