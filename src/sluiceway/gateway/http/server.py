@@ -16,6 +16,9 @@ from sluiceway.gateway.http.limits import Limits
 from sluiceway.gateway.http.refusing import error_body
 from sluiceway.serving.refusals import RefusalCode, Refused
 
+_LINGERING: Final = 1.0
+"""Seconds in which the rest of what is no request is read and thrown away."""
+
 GRACE: Final = 10
 """Seconds in which requests that are being answered may end once the server is told to stop."""
 
@@ -114,6 +117,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._in_headers = False
         self._header_bytes = 0
+        self._turned_away = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -126,6 +130,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived, unless headers have grown too long."""
+        if self._turned_away:
+            return
         if self._in_headers:
             self._header_bytes += len(data)
         super().data_received(data)
@@ -172,11 +178,17 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._turn_away(b"408 Request Timeout", RefusalCode.TOO_SLOW, what)
 
     def _turn_away(self, status: bytes, code: RefusalCode, what: str) -> None:
-        """Say why, where no answer is under way, and close."""
-        if self.transport.is_closing():
+        """Say why, where no answer is under way, and close.
+
+        What the client still sends is thrown away for a moment first: a connection that is closed
+        with something unread is reset, and the answer lost with it.
+        """
+        if self.transport.is_closing() or self._turned_away:
             return
         self._expected()
-        if self.cycle is None or self.cycle.response_complete:
+        self._turned_away = True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             body = error_body(Refused(code, what), "")
             lines = [
                 b"HTTP/1.1 " + status,
@@ -185,4 +197,9 @@ class _BoundedProtocol(HttpToolsProtocol):
                 b"connection: close",
             ]
             self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
-        self.transport.close()
+            self.transport.write_eof()
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.flow.resume_reading()
+        self._deadline = self.loop.call_later(_LINGERING, self.transport.close)
