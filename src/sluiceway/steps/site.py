@@ -24,7 +24,8 @@ from sluiceway.ports import (
 from sluiceway.releases import Release
 from sluiceway.replay.features import Transformation
 from sluiceway.replay.partitions import Needs, Partition
-from sluiceway.rollouts.actions import Action, next_action
+from sluiceway.rollouts.actions import Action
+from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.events import Happening, draft
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.state import RolloutState, fold
