@@ -135,6 +135,11 @@ class ServePart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NarrowCanary:
+    """Let what may stay of the release go on in canary by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIncident:
     """Tell people."""
 
@@ -166,6 +171,7 @@ Action = (
     | Diagnose
     | PlanWayBack
     | ServePart
+    | NarrowCanary
     | OpenIncident
     | End
 )

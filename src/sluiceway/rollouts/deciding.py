@@ -20,6 +20,7 @@ from sluiceway.rollouts.actions import (
     LengthenDeadline,
     Look,
     MakePlan,
+    NarrowCanary,
     OpenIncident,
     PlanCanary,
     PlanWayBack,
@@ -86,6 +87,8 @@ def next_action(
     if displaced and state.restored is None:
         code, why = ReasonCode.ROLLED_BACK_BY_HAND, "an earlier generation was put back by hand"
         return _end(Ending.ROLLED_BACK, Phase.WATCH, code, why)
+    if state.halted is not None and (state.step is not None or state.promoted is not None):
+        return RollBack(code=state.halted.code, reason=state.halted.reason)  # a hard rule
     if state.plan is None:
         if behind is not None:
             return Wait(until=None, reason=f"waits for {behind}", behind=behind)
@@ -336,9 +339,15 @@ def _after_rollback(state: RolloutState) -> Action:
         return ServePart()
     if state.incident is None:
         return OpenIncident()
+    if partial and state.promoted is None and state.abort is None:
+        if state.held is not None:
+            return Wait(until=None, reason=f"is held: {state.held.reason}")
+        return NarrowCanary()
     assert state.rollback is not None
-    found = state.diagnosed.attribution
+    found, broke = state.diagnosed.attribution, state.halted_member
     origin = found.origin if found else None
+    if broke is not None:
+        origin = Origin(kind="model", name=broke.model)
     phase = Phase.WATCH if state.promoted is not None else Phase.CANARY
     reason = state.rollback.reason
     if state.way_back is not None:
@@ -347,11 +356,13 @@ def _after_rollback(state: RolloutState) -> Action:
 
 
 def _may_go_back_in_part(state: RolloutState) -> bool:
-    """Whether several versions went out together and the harm was traced to some of them."""
+    """Whether several versions went out together and it is known which of them have to go."""
     assert state.diagnosed is not None
+    if state.plan is None or len(state.plan.members) == 1:
+        return False
     found = state.diagnosed.attribution
-    several = state.plan is not None and len(state.plan.members) > 1
-    return several and found is not None and found.origin is not None and bool(found.revert)
+    traced = found is not None and found.origin is not None and bool(found.revert)
+    return traced or state.halted_member is not None
 
 
 def due_look(state: RolloutState, plan: Plan, now: datetime) -> Look | None:

@@ -204,7 +204,8 @@ class Site:
             if known == content_hash:
                 return self.journal.release(self.environment, generation)
         for rollout_id in reversed(self.journal.rollouts(self.environment)):
-            plan = self.state(rollout_id).plan
-            if plan is not None and plan.release == content_hash:
-                return self.candidate_release(plan)
+            state = self.state(rollout_id)
+            for plan in (state.plan, state.proposed, *(one.plan for one in state.narrowed)):
+                if plan is not None and plan.release == content_hash:
+                    return self.candidate_release(plan)
         raise LookupError(f"no release {content_hash[:12]}…")

@@ -12,6 +12,8 @@ from sluiceway.canonical import as_json
 from sluiceway.journal import Draft, Event
 from sluiceway.rollouts.events.canary import (
     AbortRequested,
+    CanaryNarrowed,
+    CandidateHalted,
     DriftFound,
     FeaturesAudited,
     Held,
@@ -19,6 +21,13 @@ from sluiceway.rollouts.events.canary import (
     Resumed,
     StepEntered,
     TrafficStopped,
+)
+from sluiceway.rollouts.events.controls import (
+    EdgesIsolated,
+    EdgesRestored,
+    FlagsDeclared,
+    FlagSet,
+    FlagUnset,
 )
 from sluiceway.rollouts.events.moving import (
     Adopted,
@@ -58,7 +67,9 @@ __all__ = [
     "ApprovalRefused",
     "ApprovalRequested",
     "Approved",
+    "CanaryNarrowed",
     "CanaryPlanned",
+    "CandidateHalted",
     "ChampionRestored",
     "Confirmed",
     "ContractCheck",
@@ -67,8 +78,13 @@ __all__ = [
     "DeprecationAnnounced",
     "Diagnosed",
     "DriftFound",
+    "EdgesIsolated",
+    "EdgesRestored",
     "Ended",
     "FeaturesAudited",
+    "FlagSet",
+    "FlagUnset",
+    "FlagsDeclared",
     "Happening",
     "Held",
     "IncidentOpened",
@@ -121,6 +137,13 @@ Happening = (
     | DeprecationAnnounced
     | Acknowledged
     | ReplacementTested
+    | CandidateHalted
+    | CanaryNarrowed
+    | EdgesIsolated
+    | EdgesRestored
+    | FlagsDeclared
+    | FlagSet
+    | FlagUnset
 )
 
 _KINDS: dict[str, type[Any]] = {

@@ -7,7 +7,10 @@ from sluiceway.drift import DriftReport
 from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.outcomes import Outcome
+from sluiceway.releases import Member
+from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.inputs import InputsSeen, KeptProfile
+from sluiceway.rollouts.plan import Plan
 from sluiceway.statistics.sequential import SequentialState
 
 
@@ -108,4 +111,47 @@ class Resumed:
 class AbortRequested:
     """A person wants the rollout stopped and all traffic back at the champion."""
 
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateHalted:
+    """A gateway took the candidate's traffic away at once, for a hard rule that it broke.
+
+    Attributes:
+        code: The rule: ``breaker_open`` or ``contract_broken``.
+        model: Whose version broke it.
+        version: The version.
+        faults: Answers that failed or broke the contract.
+        answers: Answers that were asked for while these were counted.
+        seconds: Time from the first of these faults to the halt.
+        instance: Name of the gateway that saw it first.
+        revision: Revision of the routing table that it followed.
+    """
+
+    code: ReasonCode
+    reason: str
+    model: str
+    version: str
+    faults: int
+    answers: int
+    seconds: float
+    instance: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryNarrowed:
+    """What may stay of the release goes on by itself, from the first step, on fresh evidence.
+
+    Attributes:
+        plan: The same rollout's plan for what stays.
+        back: The versions that went back.
+        weight: Percent of units that what stays is to answer at the first step.
+        reason: Why the others went back.
+    """
+
+    plan: Plan
+    back: tuple[Member, ...]
+    weight: int
     reason: str
