@@ -175,7 +175,8 @@ def test_in_canary_what_may_stay_goes_on_without_the_member_that_turned_bad(
     assert differing(site, wanted_projection(site)) == []
     assert check_chain(site.journal.chain(site.environment), known_heads={}).faults == ()
     text = explain(site.journal.events(site.environment, rollout), site.systems.kept(rollout))
-    assert "cost@2 and fraud@2 go on without priority@2, on fresh evidence" in " ".join(text.split())
+    said = "cost@2 and fraud@2 go on without priority@2, on fresh evidence"
+    assert said in " ".join(text.split())
 
 
 def test_what_was_answered_by_the_whole_release_is_no_evidence_of_what_stays(

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sluiceway.errors import Fault
 from sluiceway.system.cutting import Cuttable
-from sluiceway.system.flags import ATTRIBUTES, Flag, FlagVariant, asked_for
+from sluiceway.system.flags import ATTRIBUTES, OF_ROLLOUTS, Flag, FlagVariant, asked_for
 from sluiceway.system.parts import FileParts, Tell, edges_of, safe_default_of
 from sluiceway.system.shapes import FlagShape, FlagVariantShape
 from sluiceway.yaml_file import parse_shape
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-OF_ROLLOUTS = "arm-"
-"""How the names of flags begin that stand for rollouts."""
 
 
 def read_flags(

@@ -36,12 +36,15 @@ class Cuttable:
         features = (f"{read} → {name}" for name, reads in self.reads.items() for read in reads)
         return (*dict.fromkeys(edge.name for edge in self.edges), *features)
 
-    def named(self, text: str) -> tuple[str, ...]:
+    def named(self, text: str, *, among: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """The edges that somebody means.
 
         Written are producer and consumer with ``→``, ``->`` or ``:`` between them. The producer may
         stand without its column and the consumer may be left out, where one edge only is meant so;
         ``*`` in the place of either means them all.
+
+        Args:
+            among: Names of the edges that may be meant; None for all.
 
         Raises:
             ValueError: None is meant, or it is not clear which.
@@ -51,15 +54,17 @@ class Cuttable:
             what = f"{text!r} is no edge; write one like: {self.names[0]}"
             raise ValueError(what)
         producer, consumer = written[0], written[1] if len(written) > 1 else ""
-        found = [name for name in self.names if _is_meant(name, producer, consumer)]
+        names = self.names if among is None else among
+        found = [name for name in names if _is_meant(name, producer, consumer)]
         all_meant = consumer == ANY or producer.endswith(f".{ANY}")
         if len(found) == 1 or (found and all_meant):
             return tuple(found)
         if found:
             one = f"{written[0]} → {ANY}"
             raise ValueError(f"may mean {'; '.join(found)}; say which, or: {one}")
-        near = [n for n in self.names if _touches(n, producer) or _touches(n, consumer)]
-        raise ValueError(f"is no edge (there are: {'; '.join(near or self.names)})")
+        near = [n for n in names if _touches(n, producer) or _touches(n, consumer)]
+        which = "is no edge" if among is None else "is none of these edges"
+        raise ValueError(f"{which} (there are: {'; '.join(near or names) or 'none'})")
 
     def readers(self, feature: str) -> tuple[str, ...]:
         """Names of the models that read a feature."""

@@ -48,6 +48,9 @@ class Flag:
         return frozenset(p for one in self.variants.values() for p in one.versions.items())
 
 
+OF_ROLLOUTS = "arm-"
+"""How the names of flags begin that stand for rollouts; no other flag is called so."""
+
 ATTRIBUTES = ("targetingKey", "consumer", "model")
 """What rules may ask for: the unit, who asks (empty where that was not said), and which model."""
 

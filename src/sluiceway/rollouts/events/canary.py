@@ -122,9 +122,8 @@ class CandidateHalted:
         code: The rule: ``breaker_open`` or ``contract_broken``.
         model: Whose version broke it.
         version: The version.
-        faults: Answers that failed or broke the contract.
-        answers: Answers that were asked for while these were counted.
-        seconds: Time from the first of these faults to the halt.
+        broken: Recent rows to which it gave no usable answer.
+        rows: Recent rows that it was asked.
         instance: Name of the gateway that saw it first.
         revision: Revision of the routing table that it followed.
     """
@@ -133,9 +132,8 @@ class CandidateHalted:
     reason: str
     model: str
     version: str
-    faults: int
-    answers: int
-    seconds: float
+    broken: int
+    rows: int
     instance: str
     revision: int
 
