@@ -144,6 +144,13 @@ def serve_part(settings: Settings, rollout_id: str, now: datetime) -> None:
         returning.serve_part(site, rollout_id, now=now)
 
 
+@side_effect("narrow canary")
+def narrow_canary(settings: Settings, rollout_id: str, now: datetime) -> None:
+    """Let what may stay of the release go on in canary by itself."""
+    with opened(settings) as site:
+        returning.narrow_canary(site, rollout_id, now=now)
+
+
 @side_effect("open incident")
 def open_incident(settings: Settings, rollout_id: str, now: datetime) -> None:
     """Write down an incident for the owners."""

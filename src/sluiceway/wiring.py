@@ -16,6 +16,7 @@ from sluiceway.adapters.flag_file import FlagFileRouter
 from sluiceway.adapters.history import History
 from sluiceway.adapters.mlflow_evidence import MlflowEvidence
 from sluiceway.adapters.mlflow_registry import PATIENCE, MlflowRegistry
+from sluiceway.adapters.observed_routing import Gateways, ObservedRouter
 from sluiceway.adapters.prediction_log import ParquetPredictionLog
 from sluiceway.adapters.progress import watched
 from sluiceway.adapters.sql_journal import SqlJournal
@@ -50,7 +51,9 @@ def opened(settings: Settings) -> Iterator[Site]:
             systems=systems(settings),
             journal=journal,
             registry=registry,
-            router=FlagFileRouter(settings.routing_file),
+            router=ObservedRouter(
+                FlagFileRouter(settings.routing_file), Gateways(settings.heartbeat_folder)
+            ),
             predictions=ParquetPredictionLog(settings.prediction_folder),
             evidence=MlflowEvidence(settings.registry_uri, artifact_root=settings.evidence_root),
             try_version=partial(try_version, registry, load_deadline=LOAD_DEADLINE),
