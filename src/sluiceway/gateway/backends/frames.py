@@ -133,7 +133,7 @@ def packed(values: Array) -> bytes:
     Raises:
         ValueError: It holds what is none of these.
     """
-    plain = _unboxed(values) if values.dtype.kind == "O" else values
+    plain = unboxed(values) if values.dtype.kind == "O" else values
     match plain.dtype.kind:
         case "f" | "i" | "u" | "b":
             code, data = _NUMBERS, np.ascontiguousarray(plain, dtype="<f8").tobytes()
@@ -203,7 +203,7 @@ def _texts(data: bytes, count: int) -> Array:
     return flat
 
 
-def _unboxed(values: Array) -> Array:
+def unboxed(values: Array) -> Array:
     """Texts and None as they are, other missing ones as None; numbers as float64."""
     flat = values.ravel().tolist()
     if any(isinstance(one, str) for one in flat):
