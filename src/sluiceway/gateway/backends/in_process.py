@@ -60,13 +60,12 @@ class InProcessBackend:
         self._inputs = predictor.inputs
         self._most_waiting = most_waiting
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._most_threads = threads
         self._running = 0
         self._stuck: set[_Thread] = set()
         self._counting = threading.Lock()
         self.abandoned = 0
         """How many threads were left alone so far."""
-        for _ in range(threads):
-            self._start_thread()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -96,6 +95,8 @@ class InProcessBackend:
             raise BackendFailed(f"{self._name} has {MOST_STUCK} threads that do not come back")
         if self._jobs.qsize() >= self._most_waiting:
             raise BackendFailed(f"{self._name} has {self._most_waiting} questions waiting already")
+        if self._running < self._most_threads:
+            self._start_thread()
         job = _Job(columns, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
         try:
@@ -139,7 +140,7 @@ class InProcessBackend:
             self._stuck.add(thread)
         self.abandoned += 1
         self._running -= 1
-        if self._predictor is not None:
+        if self._predictor is not None and not self._jobs.empty():
             self._start_thread()
 
     def _live(self, thread: _Thread, predictor: Predictor) -> None:
