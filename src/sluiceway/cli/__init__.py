@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from sluiceway.cli import ownership_commands  # noqa: F401 - registers its commands
+from sluiceway.cli import ownership_commands, serving_commands  # noqa: F401 - register theirs
 from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput, SluicewayError
 
