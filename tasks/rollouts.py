@@ -9,11 +9,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
+from sluiceway.errors import BadInput
 from sluiceway.rollouts.actions import Action, Look, ReplayShadow
 from sluiceway.settings import Settings
 from sluiceway.steps import (
     auditing,
     contracts,
+    controlling,
     deciding,
     looking,
     planning,
@@ -166,9 +168,16 @@ def reconcile(settings: Settings, rollout_id: str, now: datetime) -> None:
 
 
 @side_effect("restore")
-def restore(settings: Settings) -> None:
-    """Put back aliases and routing that were changed behind the journal's back."""
+def restore(settings: Settings, now: datetime) -> None:
+    """Put back aliases and routing that were changed behind the journal's back.
+
+    Flags that the system file has declared anew are taken over first.
+    """
     with opened(settings) as site:
+        try:
+            controlling.declare_flags(site, now=now)
+        except BadInput as error:
+            get_run_logger().warning("flags stay as they were declared last: %s", error)
         for found in world.restore(site):
             get_run_logger().warning("put back: %s", found)
 

@@ -62,7 +62,7 @@ class Cuttable:
         if found:
             one = f"{written[0]} → {ANY}"
             raise ValueError(f"may mean {'; '.join(found)}; say which, or: {one}")
-        near = [n for n in names if _touches(n, producer) or _touches(n, consumer)]
+        near = [name for name in names if _is_near(name, producer, consumer)]
         which = "is no edge" if among is None else "is none of these edges"
         raise ValueError(f"{which} (there are: {'; '.join(near or names) or 'none'})")
 
@@ -127,6 +127,6 @@ def _is_meant(name: str, producer: str, consumer: str) -> bool:
     return by_name and consumer in (reader, "", ANY)
 
 
-def _touches(name: str, node: str) -> bool:
+def _is_near(name: str, producer: str, consumer: str) -> bool:
     column, _, reader = name.partition(" → ")
-    return bool(node) and node.partition(".")[0] in (column.partition(".")[0], reader)
+    return reader == consumer or column.partition(".")[0] == producer.partition(".")[0]
