@@ -26,7 +26,6 @@ from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.stand_ins import LastKnownGood, safe_constant
 from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
 
-
 _LOOK_AGAIN: Final = 0.005
 """Seconds between two looks at what is still under way."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -127,6 +127,9 @@ class Standing:
 
     def _laid_out(self, model: str, detour: Detour) -> Paths:
         served = self.served
+        # A version that a flag pins and that is not loaded (yet) is no reason to answer nobody.
+        there = {m: v for m, v in detour.versions.items() if (m, v) in served.backends}
+        detour = replace(detour, versions=there)
         champion = lay_out(served, model, served.champion, detour)
         pairing = served.pairing_of(model)
         if pairing is not None and detour.versions.keys() & pairing.models:
