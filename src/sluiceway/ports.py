@@ -232,11 +232,16 @@ class Router(Protocol):
         """
 
     def observed(self) -> RoutingTable | None:
-        """The table that is in force where the traffic is; None where there is none yet.
+        """The table that servers read; None where there is none yet.
+
+        It is in force where the traffic is once nobody is :meth:`lagging`.
 
         Raises:
             UnreadableRouting: There is something, and it is no table.
         """
+
+    def lagging(self) -> tuple[str, ...]:
+        """Servers that do not follow the observed table yet, each with what it does, in words."""
 
 
 class GapReason(StrEnum):

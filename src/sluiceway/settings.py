@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         served = self.registry_uri.startswith(("http://", "https://"))
         return None if served else (self.home / "mlartifacts").absolute().as_uri()
 
+    @property
+    def heartbeat_folder(self) -> Path:
+        """Where each gateway says which table it follows."""
+        return self.folder / "serving" / "gateways"
+
     def rollout_folder(self, rollout_id: str) -> Path:
         """Where a rollout keeps its own copy of the system file, and its report."""
         return self.folder / "rollouts" / rollout_id

@@ -21,6 +21,7 @@ from sluiceway.adapters.live_log.reading import LivePredictionLog
 from sluiceway.adapters.live_log.recorder import LiveRecorder
 from sluiceway.adapters.mlflow_evidence import MlflowEvidence
 from sluiceway.adapters.mlflow_registry import PATIENCE, MlflowRegistry
+from sluiceway.adapters.observed_routing import Gateways, ObservedRouter
 from sluiceway.adapters.progress import watched
 from sluiceway.adapters.sql_journal import SqlJournal
 from sluiceway.adapters.trial import meet, try_version
@@ -55,7 +56,9 @@ def opened(settings: Settings) -> Iterator[Site]:
             systems=systems(settings),
             journal=journal,
             registry=registry,
-            router=FlagFileRouter(settings.routing_file),
+            router=ObservedRouter(
+                FlagFileRouter(settings.routing_file), Gateways(settings.heartbeat_folder)
+            ),
             predictions=prediction_log(settings),
             evidence=MlflowEvidence(settings.registry_uri, artifact_root=settings.evidence_root),
             try_version=partial(try_version, registry, load_deadline=LOAD_DEADLINE),

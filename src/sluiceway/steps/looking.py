@@ -87,7 +87,8 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     assert began is not None
     since = min(plan.calendar.next_start(began), plan.calendar.start(first))
     slices = tuple(dict.fromkeys(gate.slice for gate in state.slice_gates if gate.slice))
-    meter = InputMeter.of(site, rollout_id, state.plan)
+    proposed = state.proposed or state.plan
+    meter = InputMeter.of(site, rollout_id, proposed)  # as before, where a part has gone back
     rows = live_rows(
         site,
         plan,
@@ -98,6 +99,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         now=now,
         slices=slices,
         inputs=meter,
+        since_revision=state.since_revision,
     )
     if rows.fault is None:
         states = entered(plan.calendar, gates, states, rows.paired, first=first, last=last)
@@ -112,7 +114,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     # Where live evidence says that the candidate has to go, what shadow's was worth is idle.
     if meter is not None and rows.fault is None and outcome is not Outcome.FAILED:
         seen, drift = inputs_seen(
-            site, rollout_id, state, state.plan, meter, window, watermark=last, now=now
+            site, rollout_id, state, proposed, meter, window, watermark=last, now=now
         )
     looked = Looked(
         outcome=outcome,
@@ -187,6 +189,7 @@ def live_rows(
     now: datetime,
     slices: Sequence[Slice] = (),
     inputs: InputMeter | None = None,
+    since_revision: int = 0,
 ) -> LiveRows:
     """Read what both arms answered and what is known of the truth.
 
@@ -195,10 +198,19 @@ def live_rows(
 
     Evidence that cannot be read, for whatever reason, is a fault and never raised: the rollout
     has to lose its traffic rather than its judge.
+
+    Args:
+        since_revision: Answers by an older routing table are another candidate's and not read.
     """
     window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
+    seen = Window(start=since, end=window.end)
     try:
-        return _read(site, plan, rollout_id, window, since, now, slices, inputs)
+        log = site.predictions.read(seen)
+        # Afterwards: what the rows lack is told then.
+        missing = MissingAnswers.of(plan.calendar, site.predictions.gaps(seen), seen)
+        if not log.empty:
+            log = log[log["routing_revision"] >= since_revision]
+        return _read(site, plan, rollout_id, window, log, missing, now, slices, inputs)
     except Exception as error:  # noqa: BLE001 - see above
         said = " ".join(str(error).split()) or type(error).__name__
         fault = f"live evidence cannot be read: {said}"
@@ -210,15 +222,12 @@ def _read(
     plan: Plan,
     rollout_id: str,
     window: Window,
-    since: datetime,
+    log: pd.DataFrame,
+    missing: MissingAnswers,
     now: datetime,
     slices: Sequence[Slice],
     inputs: InputMeter | None,
 ) -> LiveRows:
-    seen = Window(start=since, end=window.end)
-    log = site.predictions.read(seen)
-    # Afterwards: what the rows lack is told then.
-    missing = MissingAnswers.of(plan.calendar, site.predictions.gaps(seen), seen)
     arrived = _arrived(site, plan, rollout_id, window, now, slices, inputs)
     expected = arrived[~arrived["block"].isin(missing.blocks)]
     notes = missing.notes(plan.calendar.name(window.start))

@@ -16,6 +16,7 @@ from sluiceway.statistics.metrics import (
 )
 from sluiceway.system.check_logging import check_logging
 from sluiceway.system.check_rights import rights_make_sense
+from sluiceway.system.check_safe_defaults import check_safe_defaults
 from sluiceway.system.check_time import check_time
 from sluiceway.system.parts import FileParts, Tell
 from sluiceway.system.shapes import EdgeShape, MetricShape
@@ -31,6 +32,7 @@ def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
     _names_are_unique(parts, tell)
     _owners_exist(parts, tell)
     _features_read_sources(parts, tell)
+    check_safe_defaults(parts, tell)
     _slices_read_sources(parts, tell)
     _inputs_exist(parts, tell)
     _demands_are_met(parts, tell)

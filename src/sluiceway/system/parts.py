@@ -72,3 +72,9 @@ def _edge(
             freshness=shape.needs.freshness or needs.freshness,
         ),
     )
+
+
+def safe_default_of(feature: FeatureShape) -> float | str | None:
+    """What stands in for a feature, as readers receive it."""
+    value = feature.safe_default
+    return value if value is None or isinstance(value, str) else float(value)

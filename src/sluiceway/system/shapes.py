@@ -8,6 +8,10 @@ from pydantic import (
     Field,
     FiniteFloat,
     NonNegativeFloat,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     field_validator,
     model_validator,
 )
@@ -85,6 +89,7 @@ class FeatureShape(FeatureVersionShape):
     range: Range = (None, None)
     categories: list[str] | None = Field(default=None, min_length=1)
     null_rate: float = Field(default=0.0, ge=0, le=1)
+    safe_default: StrictBool | StrictInt | StrictFloat | StrictStr | None = None
     version: str
     other_versions: dict[str, FeatureVersionShape] = {}
 
@@ -161,6 +166,28 @@ class IgnoreShape(Shape):
     owner: str
     reason: str = Field(min_length=10)
     expires: date
+
+
+class FlagVariantShape(Shape):
+    """One inference path; a variant that says nothing is the declared one."""
+
+    versions: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    cut: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing(cls, content: Any) -> Any:
+        return {} if content is None else content
+
+
+class FlagShape(Shape):
+    """A switch between inference paths."""
+
+    owner: str
+    description: str = ""
+    variants: dict[str, FlagVariantShape] = Field(min_length=1)
+    default: str
+    targeting: dict[str, Any] | None = None
 
 
 class ShadowShape(Shape):
