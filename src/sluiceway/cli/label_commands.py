@@ -1,6 +1,5 @@
 """The commands of what a gateway keeps: labels from files, and the log of answers."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -132,7 +131,6 @@ def log_status(as_json: AsJson = False) -> None:
 @log_app.command("compact")
 def log_compact(as_json: AsJson = False) -> None:
     """Move settled rows into files, and forget what is older than the system file's retention."""
-    from sluiceway.adapters.labels.store import LabelStore
     from sluiceway.adapters.live_log.compaction import compact
 
     settings = Settings()
@@ -140,7 +138,6 @@ def log_compact(as_json: AsJson = False) -> None:
     retention = read_system(settings.system).logging.retention
     folder = settings.serving_folder
     done = compact(settings.prediction_folder, folder / "log.db", retention=retention)
-    labels = LabelStore(folder / "labels.db").forget(datetime.now(UTC) - retention)
     if as_json:
         say_json(
             {
@@ -148,7 +145,7 @@ def log_compact(as_json: AsJson = False) -> None:
                 "files": done.files,
                 "gaps": done.gaps,
                 "forgotten": done.forgotten,
-                "forgotten_labels": labels,
+                "forgotten_labels": done.forgotten_labels,
                 "busy": done.busy,
             }
         )
@@ -156,4 +153,5 @@ def log_compact(as_json: AsJson = False) -> None:
         say("another process compacts the log")
     else:
         said = f"{done.rows:,} rows moved into {done.files:,} files"
-        say(f"{said}; {done.forgotten:,} files and {labels:,} labels forgotten")
+        forgotten = f"{done.forgotten:,} files and {done.forgotten_labels:,} labels forgotten"
+        say(f"{said}; {forgotten}")

@@ -12,6 +12,9 @@ from sluiceway.adapters.live_log.database import LogUnavailable, connect, readin
 from sluiceway.serving.labels import Conflict, LabelsTaken
 from sluiceway.serving.rows import micros
 
+LABELS: Final = "labels.db"
+"""Its name beside the log's database."""
+
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS labels (
     unit TEXT NOT NULL,
