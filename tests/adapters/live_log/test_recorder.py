@@ -224,6 +224,20 @@ def test_a_session_whose_counter_is_gone_lost_nobody_knows_what(
     assert (gap.rows, gap.reason) == (None, GapReason.POWER)
 
 
+def test_what_is_on_its_way_is_no_gap_and_what_is_stuck_is_one(tmp_path: Path) -> None:
+    log = LivePredictionLog(tmp_path / "predictions", tmp_path / "serving" / "log.db", patience=0.2)
+    with LiveRecorder(tmp_path / "serving" / "log.db", Keeping(), interval=30) as recorder:
+        recorder.record(question("a"), answers(question("a")))
+        asked = question("b", after=1)
+        recorder.record(asked, answers(asked))
+        (gap,) = log.gaps(ALWAYS)
+        assert (gap.rows, gap.reason) == (2, GapReason.WAITING)
+        assert gap.window.end == START + timedelta(hours=1, microseconds=1)
+        assert log.gaps(Window(start=START + timedelta(hours=2), end=ALWAYS.end)) == ()
+        recorder.flush()
+        assert log.gaps(ALWAYS) == ()
+
+
 def test_many_threads_may_record(log: LivePredictionLog, recorder: LiveRecorder) -> None:
     def ask(name: int) -> None:
         for number in range(200):
