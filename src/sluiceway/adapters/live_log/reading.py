@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from sluiceway.adapters.live_log.counter import EARLIEST, LATEST
 from sluiceway.adapters.live_log.database import LogUnavailable, connect_to_log, reading
-from sluiceway.adapters.live_log.recorder import add_answered, unit_key
 from sluiceway.adapters.live_log.sessions import (
     Session,
     has_tables,
@@ -21,6 +20,7 @@ from sluiceway.adapters.live_log.sessions import (
     open_sessions,
     recorded_gaps,
 )
+from sluiceway.adapters.live_log.units import add_answered, unit_key
 from sluiceway.adapters.prediction_log import (
     OF_CALLERS,
     DamagedLog,
