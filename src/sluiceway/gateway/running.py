@@ -105,9 +105,7 @@ async def _serve(
             other_paths=FlaggedPaths(site, Flags()),
         )
         await stack.enter_async_context(residents)
-        await stack.enter_async_context(
-            _kept_up(settings, system.logging.retention, writing, metrics)
-        )
+        await stack.enter_async_context(kept_up(settings, writing, metrics))
         groups = (
             RouteGroup(role=Role.LABEL, routes=[labels_route(intake)]),
             RouteGroup(role=Role.PREDICT, routes=[_flush_route(engine, writing)]),
