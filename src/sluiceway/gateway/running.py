@@ -26,6 +26,7 @@ from sluiceway.gateway.http.limits import Limits
 from sluiceway.gateway.http.logs import json_logs
 from sluiceway.gateway.http.server import Listening, bound, http_server
 from sluiceway.gateway.labels_route import labels_route
+from sluiceway.gateway.log_upkeep import kept_up
 from sluiceway.gateway.metrics import Metrics
 from sluiceway.gateway.other_paths import FlaggedPaths
 from sluiceway.gateway.reporting import HaltReporter
