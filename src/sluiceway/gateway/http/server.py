@@ -1,6 +1,7 @@
 """Listening: uvicorn on one event loop, with bounds on what comes before a request."""
 
 import asyncio
+import signal
 import socket
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,16 +87,21 @@ def http_server(app: ASGIApp, listening: Listening, limits: Limits) -> uvicorn.S
     return uvicorn.Server(config)
 
 
-def run(app: ASGIApp, listening: Listening, *, access: Access, limits: Limits) -> None:
-    """Listen until the process is told to end, then let running requests end.
+def run(app: ASGIApp, own: socket.socket, listening: Listening, limits: Limits) -> None:
+    """Listen on a bound socket until the process is told to end, then let running requests end.
 
-    Raises:
-        BadInput: Others could reach it, and nobody needs a token.
+    Returns to the caller after SIGTERM or SIGINT, whose own ending is thus an orderly one: uvicorn
+    alone would raise the signal again and be gone.
     """
-    own = bound(listening, access)
+    server = http_server(app, listening, limits)
+    before = {
+        number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
-        http_server(app, listening, limits).run(sockets=[own])
+        server.run(sockets=[own])
     finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         own.close()
 
 
