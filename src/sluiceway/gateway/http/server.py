@@ -44,7 +44,7 @@ class Listening:
 
 
 def bound(listening: Listening, access: Access) -> socket.socket:
-    """A socket that is bound, so that its port is known before the server runs.
+    """A socket on which clients may wait already, and whose port is known, before the server runs.
 
     Raises:
         BadInput: Others could reach it, and nobody needs a token.
@@ -56,6 +56,7 @@ def bound(listening: Listening, access: Access) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((listening.host, listening.port))
+        made.listen(listening.backlog)
     except OSError:
         made.close()
         raise
