@@ -1,8 +1,9 @@
 """Listening: uvicorn on one event loop, with bounds on what comes before a request."""
 
 import asyncio
-import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,7 +66,10 @@ def bound(listening: Listening, access: Access) -> socket.socket:
 
 
 def http_server(app: ASGIApp, listening: Listening, limits: Limits) -> uvicorn.Server:
-    """A server; give it the socket with ``serve(sockets=[…])`` or ``run(sockets=[…])``."""
+    """A server; give it the socket with ``serve(sockets=[…])`` or ``run(sockets=[…])``.
+
+    It ends on SIGTERM and SIGINT, lets running requests end, and returns.
+    """
 
     class Bounded(_BoundedProtocol):
         bounds = limits
@@ -85,25 +89,32 @@ def http_server(app: ASGIApp, listening: Listening, limits: Limits) -> uvicorn.S
         log_config=None,
         proxy_headers=False,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def run(app: ASGIApp, own: socket.socket, listening: Listening, limits: Limits) -> None:
-    """Listen on a bound socket until the process is told to end, then let running requests end.
-
-    Returns to the caller after SIGTERM or SIGINT, whose own ending is thus an orderly one: uvicorn
-    alone would raise the signal again and be gone.
-    """
-    server = http_server(app, listening, limits)
-    before = {
-        number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    """Listen on a bound socket until the process is told to end, and return then."""
     try:
-        server.run(sockets=[own])
+        http_server(app, listening, limits).run(sockets=[own])
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         own.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which returns to its caller once a signal has ended it.
+
+    uvicorn raises the signal again, so that the process is gone before whoever started the server
+    has written down what is still to be.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals for as long as the block runs, and keep them."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
 
 
 class _BoundedProtocol(HttpToolsProtocol):
