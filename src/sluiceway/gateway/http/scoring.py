@@ -50,7 +50,7 @@ class Scoring:
         else:
             table = mlflow.table_of_json(call.body, max_rows=self._limits.rows)
         reply = await self._ask(call, offer, model, version, table)
-        dtypes = offer.models[model].dtypes
+        dtypes = offer.dtypes(model, version)
         body = mlflow.body_of(reply, dtypes=dtypes, sticky=offer.sticky)
         self._count(call, reply, offer)
         await respond(send, body)
@@ -63,7 +63,7 @@ class Scoring:
             raise Refused(RefusalCode.UNSUPPORTED_MEDIA_TYPE, what)
         media_type(call, _JSON)
         request = open_inference.read_inference(call.body, max_rows=self._limits.rows)
-        dtypes = offer.models[model].dtypes
+        dtypes = offer.dtypes(model, version)
         open_inference.check_outputs(request, model, tuple(dtypes))
         reply = await self._ask(call, offer, model, version, request.table)
         answered = version

@@ -119,7 +119,7 @@ def _array(
     if kinds == {list} and all(len(value) == 1 for value in values):
         values = [value[0] for value in values]
         kinds = set(map(type, values))
-    if kinds <= _NUMBERS and not (kinds == {type(None)} and name.partition("@")[0] in texts):
+    if kinds <= _NUMBERS and not (kinds == {type(None)} and name in texts):
         return _numbers(name, values, kinds, faults)
     if kinds <= _TEXTS:
         texts = np.empty(len(values), dtype=object)
