@@ -75,6 +75,7 @@ def test_what_serves_and_what_happens_behind_the_answers_is_counted(front: Shopf
     metrics.breaker_moved(("fraud", "1"), BreakerState.CLOSED)
     rule = HardRule(
         rollout_id=ROLLOUT,
+        revision=7,
         model="fraud",
         version="2",
         code="breaker_open",
