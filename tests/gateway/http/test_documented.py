@@ -9,6 +9,7 @@ from sluiceway.gateway.http.refusing import STATUS
 from sluiceway.gateway.metrics import Metrics
 from sluiceway.serving.protocols.asking import CLOCK_ERROR, LONGEST_UNIT
 from sluiceway.serving.protocols.json_text import MAX_DEPTH
+from sluiceway.serving.protocols.tables import MAX_COLUMNS
 from sluiceway.serving.refusals import RefusalCode
 
 TEXT = (Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -37,7 +38,7 @@ def test_the_limits_are_those_in_force() -> None:
     said = " ".join(TEXT.split())
     for words in (
         f"A body of {limits.body_bytes >> 20} MiB",
-        f"{limits.rows:,} rows",
+        f"{limits.rows:,} rows, {MAX_COLUMNS:,} columns",
         f"{MAX_DEPTH} levels",
         f"{limits.header_bytes >> 10} KiB of headers",
         f"{limits.header_seconds:g} seconds for headers and {limits.body_seconds:g}",

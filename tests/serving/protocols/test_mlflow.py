@@ -213,6 +213,25 @@ def test_too_many_rows_are_refused() -> None:
     assert refused.value.code is RefusalCode.TOO_LARGE
 
 
+WIDE = ",".join(f"c{n}" for n in range(10_001))
+
+
+@pytest.mark.parametrize("form", ["dataframe_records", "dataframe_split", "inputs", "csv"])
+def test_too_many_columns_are_refused(form: str) -> None:
+    rows = [dict.fromkeys(WIDE.split(","), 1)]
+    held = {**forms(rows), "csv": None}[form]
+    with pytest.raises(Refused, match="10001 columns; at most 10000") as refused:
+        read(form, held) if held else table_of_csv(f"{WIDE}\n{WIDE}".encode())
+    assert refused.value.code is RefusalCode.TOO_LARGE
+
+
+def test_names_that_stand_twice_are_counted_once() -> None:
+    names = [f"c{n // 2}" for n in range(10_000)]
+    for columns in (["a"] * 10_000, names):
+        with pytest.raises(Refused, match="named twice"):
+            read("dataframe_split", {"columns": columns, "data": [[1] * 10_000]})
+
+
 def test_records_that_share_no_names_are_refused_before_they_fill_the_memory() -> None:
     records = [{f"c{n}": 1} for n in range(5_000)]
     with pytest.raises(Refused, match="5000 names in 5000 records") as refused:
