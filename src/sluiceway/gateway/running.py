@@ -25,6 +25,7 @@ from sluiceway.gateway.http.app import RouteGroup, http_app
 from sluiceway.gateway.http.limits import Limits
 from sluiceway.gateway.http.logs import json_logs
 from sluiceway.gateway.http.server import Listening, bound, http_server
+from sluiceway.gateway.http.tracing import tracing_of
 from sluiceway.gateway.labels_route import labels_route
 from sluiceway.gateway.log_upkeep import kept_up
 from sluiceway.gateway.metrics import Metrics
@@ -111,7 +112,15 @@ async def _serve(
             RouteGroup(role=Role.LABEL, routes=[labels_route(intake)]),
             RouteGroup(role=Role.PREDICT, routes=[_flush_route(engine, writing)]),
         )
-        app = http_app(engine, engine, access=access, limits=limits, metrics=metrics, groups=groups)
+        app = http_app(
+            engine,
+            engine,
+            access=access,
+            limits=limits,
+            metrics=metrics,
+            tracing=tracing_of(os.environ),
+            groups=groups,
+        )
         host, port = own.getsockname()[:2]
         told(Gateway(url=f"http://{host}:{port}", instance=instance))
         await http_server(app, listening, limits).serve(sockets=[own])
