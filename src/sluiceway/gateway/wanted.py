@@ -131,6 +131,7 @@ class Resolver:
         self._transformations: Mapping[str, Transformation] = {}
         self._stamps: tuple[Stamp, ...] | None = None
         self._releases: dict[str, Release] = {}
+        # By rollout and the release of its route: a plan may be narrowed, and then has another.
         self._members: dict[tuple[str, str], tuple[Member, ...]] = {}
         self._models: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -197,7 +198,10 @@ class Resolver:
 
     def _watch(self, graph: SystemGraph, champion: Release, watch: WatchRoute) -> Pairing:
         before = self._release(watch.release)
-        members = self._site.plan(watch.rollout_id).members
+        key = (watch.rollout_id, watch.release)
+        if key not in self._members:
+            self._members[key] = self._site.plan(watch.rollout_id).members
+        members = self._members[key]
         baseline = champion.with_members(before.members[member.model] for member in members)
         return Pairing(
             rollout_id=watch.rollout_id,
