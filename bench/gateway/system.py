@@ -92,8 +92,8 @@ class Shop:
     matrices: Mapping[tuple[str, str], np.ndarray]
     answers: Mapping[str, Mapping[str, np.ndarray]]
 
-    def bodies(self, model: str, *, salt: str = "") -> list[bytes]:
-        """One MLflow body a row, with all that the model's chain reads."""
+    def bodies(self, *, salt: str = "") -> list[bytes]:
+        """One MLflow body a row, with all that any chain reads."""
         names = ["id", *FEATURES]
         values = self.frame[list(FEATURES)].to_numpy()
         return [

@@ -20,6 +20,7 @@ from sluiceway.serving.inputs import Features
 from sluiceway.serving.layout import Layout, Slot
 from sluiceway.serving.ports import Recorder
 from sluiceway.serving.refusals import RefusalCode, Refused
+from sluiceway.serving.safe_defaults import feature_default
 from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.stand_ins import LastKnownGood, safe_constant
 from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
@@ -264,6 +265,7 @@ class Engine:
                 broken=broken,
                 rows=rows,
                 what=what,
+                revision=standing.served.table.revision,
             )
             self.halt(pairing.rollout_id, f"{rule.code}: {version[0]}@{version[1]} {what}")
             self._observer.halted(rule)
@@ -310,7 +312,7 @@ def _default_of(layout: Layout, served: Served, slot: Slot) -> float | str:
     """What comes instead of an input whose edge is cut."""
     producer, _, field = slot.producer.partition(".")
     if slot.version is not None:
-        return float("nan")
+        return feature_default(served.system, slot.producer)
     contract = next(
         (step.contract for step in layout.steps if step.model == producer),
         served.system.models[producer].contract,

@@ -37,6 +37,7 @@ class HardRule:
         broken: Recent rows without a usable answer.
         rows: Recent rows asked.
         what: What the first unusable answer looked like.
+        revision: Revision of the routing table that was followed.
     """
 
     rollout_id: str
@@ -46,6 +47,7 @@ class HardRule:
     broken: int
     rows: int
     what: str
+    revision: int
 
 
 class Observer(Protocol):
