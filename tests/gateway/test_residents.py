@@ -6,24 +6,39 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from openfeature import api as openfeature
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from sluiceway.adapters.memory_registry import MemoryRegistry
+from sluiceway.errors import BadInput
+from sluiceway.gateway.backends.http import served_elsewhere
 from sluiceway.gateway.backends.worker import WorkerLimits
+from sluiceway.gateway.flags import Flags
+from sluiceway.gateway.other_paths import FlaggedPaths
 from sluiceway.gateway.wanted import Place
 from sluiceway.journal import JournalUnavailable
 from sluiceway.ports import RegistryUnavailable
+from sluiceway.rollouts.events import Planned
+from sluiceway.routing import CanaryRoute, FlagRoute
 from sluiceway.serving.heartbeat import Heartbeat
 from sluiceway.serving.ports import BackendFailed
 from sluiceway.serving.values import ArmName, Reply
+from sluiceway.settings import Settings
+from sluiceway.wiring import systems
 from tests.adapters.mlflow_worlds import log_estimator
-from tests.end_to_end.shop import Shop
+from tests.driver import variant
+from tests.end_to_end.shop import NOW, Shop
 from tests.gateway.backends import strange
 from tests.gateway.backends.models import GIVEN
+from tests.gateway.backends.servers import serving
 from tests.gateway.backends.strange import Strange
 from tests.gateway.worlds import LONG, World, adopted, answers_of, gateway, question
 
@@ -375,7 +390,9 @@ async def test_a_broken_table_keeps_the_last_good_one_and_raises_an_alarm(world:
         await one.until(lambda: "is not a routing table" in (one.residents.state.alarm or ""))
         assert one.residents.state.unreadable_tables == 1
         file.unlink()
-        await one.until(lambda: "no routing table" in (one.residents.state.alarm or ""))
+        await one.until(
+            lambda: "is gone; the last good one stays" in (one.residents.state.alarm or "")
+        )
         assert one.residents.state.revision == table.revision
         await one.engine.answer(question(1, ["a"]))
         file.write_text(good)
@@ -389,7 +406,7 @@ async def test_a_table_that_is_older_than_the_one_followed_is_not_followed(world
         table = world.apply()
         await one.follows(table)
         file.write_text(old)
-        await one.until(lambda: "is older than" in (one.residents.state.alarm or ""))
+        await one.until(lambda: "the newer one stays" in (one.residents.state.alarm or ""))
         assert one.residents.state.revision == table.revision
 
 
@@ -468,3 +485,148 @@ async def test_a_leaking_candidate_is_replaced_and_counted(world: World) -> None
             except BackendFailed:
                 await asyncio.sleep(0.05)
         await one.until(lambda: state().restarts == 1 and state().pid is not None)
+
+
+def with_system(world: World, folder: Path, *changes: tuple[str, str]) -> World:
+    """The same world with a system file of its own."""
+    folder.mkdir()
+    file = variant(folder, *changes)
+    settings = world.shop.settings.model_copy(update={"system": file})
+    site = replace(world.site, systems=systems(settings))
+    return replace(world, shop=replace_settings(world.shop, settings), site=site)
+
+
+CHEAP = (
+    "policies:\n",
+    """flags:
+  cheap:
+    owner: finance
+    description: Other ways to a cost.
+    variants:
+      declared: {}
+      before: {versions: {cost: "2"}}
+      never: {versions: {cost: "77"}}
+    default: declared
+policies:
+""",
+)
+
+
+@dataclass(frozen=True)
+class OwnShop(Shop):
+    """A shop with settings of its own."""
+
+    own: Settings
+
+    @property
+    def settings(self) -> Settings:
+        return self.own
+
+
+def replace_settings(shop: Shop, settings: Settings) -> Shop:
+    return OwnShop(home=shop.home, own=settings)
+
+
+async def test_versions_that_flags_may_choose_are_there_before_anybody_chooses(
+    world: World, tmp_path: Path
+) -> None:
+    world = with_system(world, tmp_path / "system", CHEAP)
+    flag = world.site.systems.current().flags["cheap"]
+    plan = world.plan("r1", "cost@2")
+    world.promote(plan)
+    world.roll_back(plan)  # it served once, so that it is known what was verified
+    asked = question(1, ["a", "b", "c"], "cost")
+    try:
+        async with gateway(world, other_paths=FlaggedPaths(world.site, Flags())) as one:
+            served = await one.follows(world.apply(flags=(FlagRoute(flag=flag),)))
+            assert one.places()["cost@2"] == "worker"
+            assert served.detours is None
+            declared = await one.engine.answer(asked)
+            alarm = one.residents.state.alarm or ""
+            assert "cost@77" in alarm
+            assert "never is not taken" in alarm
+            await one.follows(world.apply(flags=(FlagRoute(flag=flag, chosen="before"),)))
+            chosen = await one.engine.answer(asked)
+            await one.follows(world.apply(flags=(FlagRoute(flag=flag, chosen="never"),)))
+            never = await one.engine.answer(asked)
+    finally:
+        openfeature.clear_providers()
+    values = [reply.values("cost.euros") for reply in (declared, chosen, never)]
+    assert not np.allclose(values[0], values[1])
+    np.testing.assert_array_equal(values[0], values[2])
+
+
+async def test_a_rollback_does_not_wait_until_somebody_mends_the_system_file(
+    world: World, tmp_path: Path
+) -> None:
+    world = with_system(world, tmp_path / "system")
+    plan = world.plan("r1", "fraud@2")
+    file = world.shop.settings.system
+    sound = file.read_text()
+    async with gateway(world) as one:
+        await one.follows(world.promote(plan))
+        file.write_text("models: [")
+        await one.until(lambda: "as it was is followed" in (one.residents.state.alarm or ""))
+        table = world.roll_back(plan)
+        served = await one.follows(table)
+        assert served.champion.versions["fraud"] == "1"
+        file.write_text(sound.replace("range: [0, 1000]", "range: [0, 2000]"))
+        await one.until(lambda: one.residents.state.alarm is None)
+        assert one.engine.served is not None
+        assert one.engine.served.system.features["amount"].high == 2000
+        assert one.engine.served.table == table
+
+
+async def test_a_hard_rule_in_the_table_halts_a_candidate_here_too(world: World) -> None:
+    plan = world.plan("r1", "fraud@2")
+    async with gateway(world) as one:
+        route = CanaryRoute(
+            rollout_id="r1", release=plan.release, weight=50, mirror=100, halted="breaker open"
+        )
+        served = await one.follows(world.apply(canaries=(route,)))
+        assert served.pairings[0].halted == "breaker open"
+        assert one.residents.state.halted == {"r1": "breaker open"}
+
+
+async def test_a_candidate_that_was_narrowed_is_the_one_that_the_table_names(world: World) -> None:
+    plan = world.plan("r1", "fraud@2", "cost@2")
+    kept = tuple(member for member in plan.members if member.model == "cost")
+    base = world.site.journal.release(world.site.environment, plan.baseline)
+    narrowed = plan.narrowed(world.site.systems.current(), kept, base)
+    async with gateway(world) as one:
+        await one.follows(world.canary(plan))
+        world.site.tell(
+            "r1",
+            Planned(plan=narrowed),
+            after=len(world.site.journal.events(world.site.environment, "r1")),
+            now=NOW,
+        )
+        served = await one.follows(world.canary(narrowed))
+        assert served.pairings[0].candidate.versions["fraud"] == "1"
+        assert served.pairings[0].candidate.versions["cost"] == "2"
+        assert served.pairings[0].models == {"cost", "priority"}
+        await one.until(lambda: "fraud@2" not in one.places())
+
+
+async def dozen(request: Request) -> Response:
+    """A server that exists and answers 12 to everything."""
+    content = await request.json()
+    rows = content["inputs"][0]["shape"][0]
+    tensor = {"name": "euros", "shape": [rows], "datatype": "FP64", "data": [12.0] * rows}
+    return JSONResponse({"model_name": "cost", "outputs": [tensor]})
+
+
+async def test_a_server_that_exists_may_answer_for_a_version(world: World) -> None:
+    with serving(Starlette(routes=[Route("/v2/models/cost/infer", dozen, methods=["POST"])])) as at:
+        declared = served_elsewhere({"cost@1": f"v2+{at}/v2/models/cost"})
+        async with gateway(world, served_at=declared) as one:
+            await one.follows(world.apply())
+            assert one.places() == {**ALL_LIVE, "cost@1": "http"}
+            reply = await one.engine.answer(question(1, ["a", "b"], "cost"))
+    np.testing.assert_array_equal(reply.values("cost.euros"), [12.0, 12.0])
+
+
+def test_servers_that_are_not_written_as_such_are_refused_together() -> None:
+    with pytest.raises(BadInput) as caught:
+        served_elsewhere({"cost": "v2+http://a/v2/models/cost", "cost@1": "http://a"})
+    assert len(caught.value.faults) == 2

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
+from sluiceway.adapters.flag_file import RoutingFile
 from sluiceway.adapters.mlflow_registry import MlflowRegistry
 from sluiceway.adapters.trial import ModelFiles
 from sluiceway.gateway.alarms import Alarms
@@ -31,7 +32,6 @@ from sluiceway.gateway.loading import Loader, in_thread
 from sluiceway.gateway.population import Population, cancelled
 from sluiceway.gateway.verified_files import VerifiedFiles
 from sluiceway.gateway.wanted import OtherPaths, Place, Resident, Resolver, Wanted
-from sluiceway.ports import Router
 from sluiceway.releases import Release
 from sluiceway.serving.heartbeat import Heartbeat
 from sluiceway.serving.ports import Backend
@@ -98,12 +98,12 @@ class Residents:
     """Follows the routing table for as long as its block lasts.
 
     Args:
-        router: Gives the table.
-        routing_file: The file behind the router, which is looked at often.
+        routing: The file that the table is read from.
         publish: Takes what answers from now on.
         drained: Waits until no question follows anything but what was published last.
         instance: Name of this gateway, unique among those of its environment.
         heartbeats: Folder of the gateways' heartbeats.
+        other_paths: Flags that choose other inference paths; None where there are none.
         poll_seconds: How often the table is looked at.
     """
 
@@ -112,23 +112,24 @@ class Residents:
         resolver: Resolver,
         loader: Loader,
         *,
-        router: Router,
-        routing_file: Path,
+        routing: RoutingFile,
         publish: Callable[[Served], None],
         drained: Callable[[], Awaitable[None]],
         instance: str,
         heartbeats: Path,
+        other_paths: OtherPaths | None = None,
         poll_seconds: float = 0.1,
     ) -> None:
         self._loader = loader
         self._publish = publish
         self._drained = drained
+        self._other_paths = other_paths
         self._instance = instance
         self._heartbeat_file = HeartbeatFile(heartbeats, instance)
         self._poll_seconds = poll_seconds
         self._started = datetime.now(UTC)
         self._alarms = Alarms()
-        self._follower = Follower(resolver, router, routing_file, self._alarms)
+        self._follower = Follower(resolver, routing, self._alarms)
         self._news, self._changed = asyncio.Event(), asyncio.Event()
         self._population = Population(loader, self._stir)
         self._advanced: Wanted | None = None
@@ -232,9 +233,11 @@ class Residents:
 
     def _take(self, offer: Offer) -> None:
         if self._published is None or offer.key != self._published.key:
-            self._publish(offer.served(self._population))
+            paths = self._other_paths
+            self._publish(offer.served(self._population, paths))
             self._published = offer
             self._publications += 1
+            self._alarms.tell("flags", words(paths.alarms) if paths is not None else None)
         if offer.is_settled:
             self._revision = offer.wanted.table.revision
 
@@ -322,17 +325,18 @@ def residents_of(
     Raises:
         RegistryUnavailable: The registry's address is none.
     """
-    folder = settings.folder / "serving"
-    kept = VerifiedFiles(folder, files or MlflowRegistry(settings.registry_uri), site.registry)
+    kept = VerifiedFiles(
+        settings.serving_folder, files or MlflowRegistry(settings.registry_uri), site.registry
+    )
     return Residents(
         Resolver(site, settings.system, other_paths=other_paths, served_at=frozenset(served_at)),
         Loader(kept, served_at=served_at, limits=limits or WorkerLimits()),
-        router=site.router,
-        routing_file=settings.routing_file,
+        routing=RoutingFile(settings.routing_file),
         publish=publish,
         drained=drained,
         instance=instance or f"{socket.gethostname()}-{os.getpid()}",
-        heartbeats=folder / "gateways",
+        heartbeats=settings.heartbeat_folder,
+        other_paths=other_paths,
         poll_seconds=poll_seconds,
     )
 

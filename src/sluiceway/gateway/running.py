@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from sluiceway.adapters.live_log.compaction import compact
 from sluiceway.adapters.live_log.recorder import LiveRecorder
+from sluiceway.gateway.backends.http import served_elsewhere
 from sluiceway.gateway.engine import Engine
 from sluiceway.gateway.flags import Flags
 from sluiceway.gateway.http.access import Access, Role
@@ -109,10 +110,13 @@ async def _serve(
             publish=engine.serve,
             drained=engine.drained,
             instance=instance,
+            served_at=served_elsewhere(settings.served_at),
             other_paths=FlaggedPaths(site, Flags()),
         )
         await stack.enter_async_context(residents)
-        await stack.enter_async_context(_kept_up(settings, system.logging.retention, writing, metrics))
+        await stack.enter_async_context(
+            _kept_up(settings, system.logging.retention, writing, metrics)
+        )
         groups = (
             RouteGroup(role=Role.LABEL, routes=[labels_route(intake)]),
             RouteGroup(role=Role.PREDICT, routes=[_flush_route(writing)]),
