@@ -30,7 +30,8 @@ class Settings(BaseSettings):
             ``postgres``; may hold a password, so it is never shown.
         tracking_uri: The MLflow registry.
         served_at: Versions that servers which exist answer for, as JSON object:
-            ``{"dep_delay@2": "mlflow+http://127.0.0.1:5001"}``.
+            ``{"dep_delay@2": "mlflow+http://127.0.0.1:5001"}``. What they have loaded is not
+            compared with what was verified.
         progress: Whether long operations draw a bar on standard error.
         hash_key: Secret of the hashes that the log keeps instead of units and inputs.
     """

@@ -73,28 +73,36 @@ class Follower:
             before = None if self.wanted is None else self.wanted.previous
             self.wanted = replace(wanted, previous=before)
 
-    async def look_back(self) -> bool:
-        """Find out what a rollback would bring back; whether that is news."""
-        wanted, now = self.wanted, self._clock()
+    @property
+    def has_to_look_back(self) -> bool:
+        """Whether it has to be found out what a rollback would bring back, now."""
         failed = self._back_failed_at
-        if wanted is None or self.knows_previous or (failed and now < failed + _RETRY):
-            return False
+        due = failed is None or self._clock() >= failed + _RETRY
+        return self.wanted is not None and not self.knows_previous and due
+
+    async def look_back(self) -> None:
+        """Find out what a rollback would bring back.
+
+        That may take long where the journal is long; tables are followed meanwhile.
+        """
+        wanted = self.wanted
+        assert wanted is not None
         try:
             previous = await in_thread(lambda: self._resolver.previous(wanted.table))
-        except (SluicewayError, LookupError) as error:
-            self._back_failed_at = now
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+            self._back_failed_at = self._clock()
             self._alarms.tell("previous", f"what served before is not known: {_short(error)}")
-            return False
+            return
         self._alarms.tell("previous", None)
         self._back_failed_at = None
-        self._looked_back_on = wanted.table
-        self.wanted = replace(wanted, previous=previous)
-        return True
+        if self.wanted is not None and self.wanted.table is wanted.table:
+            self._looked_back_on = wanted.table
+            self.wanted = replace(self.wanted, previous=previous)
 
     async def _resolved(self, table: RoutingTable) -> Wanted | None:
         try:
             wanted = await in_thread(lambda: self._resolver.resolve(table))
-        except (SluicewayError, LookupError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             said = f"revision {table.revision} of the routing cannot be followed: {_short(error)}"
             self._alarms.tell("resolving", said)
             return None
@@ -112,4 +120,5 @@ class Follower:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())
+    said = " ".join(str(error).split())
+    return said if isinstance(error, SluicewayError) else f"{type(error).__name__}: {said}"

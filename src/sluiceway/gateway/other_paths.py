@@ -31,18 +31,22 @@ class FlaggedPaths:
     ) -> tuple[Sequence[Member], Sequence[str]]:
         """Versions that some path needs beside those of the releases, and why others are unknown.
 
-        Only what served here, or was in a canary, was verified: nothing else is loaded.
+        Only what served here, or was in a canary, was verified: nothing else is loaded, and paths
+        that need it are among the `alarms`. A variant may be chosen at any time, so the versions of
+        all of them are kept at hand.
         """
-        del table  # a variant may be chosen at any time, so all of them are kept at hand
+        pinned = {version for route in table.flags for version in route.flag.versions}
         found, unknown = [], []
-        for pinned in sorted(versions_named(system)):
+        for version in sorted(pinned | versions_named(system)):
             try:
-                if pinned not in self._members:
-                    self._members[pinned] = known_member(self._site, *pinned)
-            except (SluicewayError, LookupError) as error:
+                if version not in self._members:
+                    self._members[version] = known_member(self._site, *version)
+            except LookupError:
+                continue
+            except SluicewayError as error:
                 unknown.append(" ".join(str(error).split()))
             else:
-                found.append(self._members[pinned])
+                found.append(self._members[version])
         return found, unknown
 
     def detours(self, table: RoutingTable, *, resident: Collection[Version]) -> Detours | None:

@@ -139,6 +139,7 @@ class Residents:
         self._revision = 0
         self._said: tuple[object, ...] | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._looking_back: asyncio.Task[None] | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -156,8 +157,8 @@ class Residents:
         trace: TracebackType | None,
     ) -> None:
         """Follow it no more, and free everything; nobody may ask any more."""
-        sweeping = () if self._sweeping is None else (self._sweeping,)
-        await cancelled((*self._tasks, *sweeping))
+        aside = (self._sweeping, self._looking_back)
+        await cancelled((*self._tasks, *(task for task in aside if task is not None)))
         await self._population.close()
         await in_thread(self._heartbeat_file.remove)
 
@@ -212,8 +213,13 @@ class Residents:
         moved = self._is_stirred or follower.wanted is not self._advanced
         if moved or self._population.faults:  # these are tried again, each in its time
             self._advance(follower.wanted)
-        if await follower.look_back():
-            self._advance(follower.wanted)
+        is_looking = self._looking_back is not None and not self._looking_back.done()
+        if follower.has_to_look_back and not is_looking:
+            self._looking_back = asyncio.create_task(self._look_back(), name="look back")
+
+    async def _look_back(self) -> None:
+        await self._follower.look_back()
+        self._stir()
 
     def _advance(self, wanted: Wanted) -> None:
         """Start what is missing, publish what can answer, free what nobody follows."""

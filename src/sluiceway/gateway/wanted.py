@@ -6,7 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from sluiceway.errors import SluicewayError
 from sluiceway.graph import SystemGraph
 from sluiceway.releases import Member, Release
 from sluiceway.replay.features import Transformation
@@ -264,10 +263,10 @@ class Resolver:
         try:
             current = self._site.systems.current()
             transformations = self._site.systems.transformations(current)
-        except (SluicewayError, OSError) as error:
+        except Exception as error:  # any code may run while transformations are imported
             if system is None or graph is None:
                 raise
-            said = " ".join(str(error).split())
+            said = " ".join(f"{type(error).__name__}: {error}".split())
             return system, graph, (f"the system file as it was is followed: {said}",)
         same = system is not None and system.contract_files == current.contract_files
         # Of before the reading: what was edited meanwhile is read again.
