@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
@@ -123,8 +125,20 @@ async def _serve(
         )
         app = http_app(engine, engine, access=access, limits=limits, metrics=metrics, groups=groups)
         host, port = own.getsockname()[:2]
+        _end_in_order()
         told(Gateway(url=f"http://{host}:{port}", instance=instance))
         await http_server(app, listening, limits).serve(sockets=[own])
+
+
+def _end_in_order() -> None:
+    """Let the blocks around the server end too.
+
+    The server raises the signal that ended it again, once it is done; without a handler that would
+    kill the process there, with rows of the log unwritten and the heartbeat still standing.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, lambda *_: None)
 
 
 class _Both:
