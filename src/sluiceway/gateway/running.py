@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sluiceway.adapters.live_log.recorder import LiveRecorder
+from sluiceway.gateway.backends.http import served_elsewhere
 from sluiceway.gateway.engine import Engine
 from sluiceway.gateway.flags import Flags
 from sluiceway.gateway.http.access import Access, Role
@@ -104,6 +105,7 @@ async def _serve(
             publish=engine.serve,
             drained=engine.drained,
             instance=instance,
+            served_at=served_elsewhere(settings.served_at),
             other_paths=FlaggedPaths(site, Flags()),
         )
         await stack.enter_async_context(residents)
