@@ -25,7 +25,7 @@ _TETHERED = (
     "ctypes.CDLL(None).prctl(1, 15);"  # PR_SET_PDEATHSIG, SIGTERM
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
-_TETHER = [sys.executable, "-c", _TETHERED] if sys.platform == "linux" else []
+TETHER = [sys.executable, "-c", _TETHERED] if sys.platform == "linux" else []
 """Before a command: where the kernel can do it, no program outlives tests that were killed."""
 
 
@@ -67,7 +67,7 @@ def running_program(
     program = Path(sys.executable).with_name(command[0])
     with log.open("wb") as written:
         started = subprocess.Popen(
-            [*_TETHER, str(program), *command[1:]],
+            [*TETHER, str(program), *command[1:]],
             stdout=written,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -40,18 +40,19 @@ class Shop:
     """One environment on disk."""
 
     home: Path
+    system: Path = SYSTEM
 
     @classmethod
-    def opened(cls, registry: Path, home: Path) -> "Shop":
+    def opened(cls, registry: Path, home: Path, system: Path = SYSTEM) -> "Shop":
         """A new home with a copy of the registry; the models' files stay where they are."""
         home.mkdir(parents=True)
         shutil.copyfile(registry / "mlflow.db", home / "mlflow.db")
-        return cls(home=home)
+        return cls(home=home, system=system)
 
     @property
     def environment(self) -> Mapping[str, str]:
         return {
-            "SLUICEWAY_SYSTEM": str(SYSTEM),
+            "SLUICEWAY_SYSTEM": str(self.system),
             "SLUICEWAY_HOME": str(self.home),
             "SLUICEWAY_DATA": str(self.home),
             "SLUICEWAY_ENVIRONMENT": "production",
@@ -62,7 +63,11 @@ class Shop:
     @property
     def settings(self) -> Settings:
         return Settings(
-            system=SYSTEM, home=self.home, data=self.home, environment="production", progress=False
+            system=self.system,
+            home=self.home,
+            data=self.home,
+            environment="production",
+            progress=False,
         )
 
     @contextmanager
