@@ -6,7 +6,7 @@ Nothing but the recorded past comes from tables: orders are asked about over HTT
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from flows.evaluate_canaries import evaluate_canaries
 from flows.rollout import rollout
 from sluiceway.journal import check_chain
 from sluiceway.ports import Window
+from sluiceway.rollouts.controls import STREAM
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Looked, happening
 from sluiceway.routing import in_canary
@@ -31,7 +32,6 @@ from tests.end_to_end.gateway_process import (
     Customers,
     GatewayProcess,
     Load,
-    environment_of,
     probes,
     sluiceway,
 )
@@ -281,8 +281,94 @@ def test_a_scored_table_has_the_arms_and_values_of_http(story: Story) -> None:
 # -- what operators cut and switch, while customers ask --------------------------------------------
 
 
-def told_when(story: Story, kind: str) -> datetime:
-    """When the newest such event was written down."""
+CUT = "fraud.probability -> cost"
+FOLLOWED_WITHIN = 3.0
+"""Seconds in which customers must notice what was cut or switched."""
+
+
+def command(story: Story, *arguments: str) -> None:
+    """A command of an operator, which ends once the gateway does what it says."""
+    ran = sluiceway(story.shop, *arguments)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def seconds_until(story: Story, load: Load, kind: str, *, isolated: bool) -> float:
+    """From what a command wrote down to the last answer of an order that did not know it yet."""
     with story.shop.site() as site:
-        events = site.journal.events(site.environment, "controls")
-    return [event.at for event in events if event.kind == kind][-1]
+        events = site.journal.events(site.environment, STREAM)
+    written = next(event.at for event in reversed(events) if event.kind == kind)
+    at = written.timestamp() - time.time() + time.monotonic()
+    late = [one.began for one in load.seen if (one.row["stand_ins"] != {}) is not isolated]
+    return max((began - at for began in late), default=0.0)
+
+
+def test_an_edge_is_isolated_and_restored_while_customers_ask(story: Story) -> None:
+    with Load(story.customers, "isolated").running() as load:
+        load.wait_for(20)
+        command(story, "isolate", CUT, "--reason", "fraud is stuck")
+        load.wait_for(20)
+        assert seconds_until(story, load, "edges_isolated", isolated=True) < FOLLOWED_WITHIN
+        assert load.seen[-1].row["stand_ins"] == {"fraud": "isolated"}
+        before = len(load.seen)
+        command(story, "restore", CUT, "--reason", "it is well again")
+        load.wait_for(20)
+    assert load.seen[-1].row["stand_ins"] == {}
+    del load.seen[:before]
+    assert seconds_until(story, load, "edges_restored", isolated=False) < FOLLOWED_WITHIN
+    assert {one.status for one in load.seen} == {200}
+
+
+def test_a_flag_is_set_and_unset_while_customers_ask(story: Story) -> None:
+    with Load(story.customers, "flagged").running() as load:
+        load.wait_for(20)
+        command(story, "flag", "set", "cheap-cost", "no-fraud", "--reason", "a drill")
+        load.wait_for(20)
+        assert seconds_until(story, load, "flag_set", isolated=True) < FOLLOWED_WITHIN
+        command(story, "flag", "set", "cheap-cost", "before", "--reason", "another drill")
+        orders = PROBES.head(20)
+        answers = story.customers.ask(orders)
+        champion = story.shop.champion()[1]
+        expected = chained(
+            story.shop.settings.registry_uri, {**champion, "cost": "1"}, orders
+        )
+        np.testing.assert_allclose(answers["score"], expected["priority.score"])
+        command(story, "flag", "unset", "cheap-cost")
+    answers = story.customers.ask(orders)
+    expected = chained(story.shop.settings.registry_uri, champion, orders)
+    np.testing.assert_allclose(answers["score"], expected["priority.score"])
+    assert {one.status for one in load.seen} == {200}
+
+
+def test_what_its_consumers_could_not_bear_is_not_cut(story: Story) -> None:
+    before = story.customers.ask(PROBES.head(5))
+    ran = sluiceway(story.shop, "isolate", "signal -> fraud", "--reason", "it drifts")
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert "features.signal has no safe_default" in " ".join(ran.stderr.split())
+    after = story.customers.ask(PROBES.head(5))
+    assert not any(after["stand_ins"])
+    np.testing.assert_allclose(after["score"], before["score"])
+
+
+# -- the end of a gateway --------------------------------------------------------------------------
+
+
+def test_a_gateway_that_is_told_to_end_under_load_owes_nobody_anything(story: Story) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    with Load(story.customers, "last").running(threads=6) as load:
+        load.wait_for(50)
+        story.gateway.tell_to_end()
+        code = story.gateway.ended()
+    try:
+        assert code == 0, story.gateway.said()[-2_000:]
+        assert {one.status for one in load.seen} == {200, None}, "answered, or never let in"
+        assert list(story.shop.settings.heartbeat_folder.glob("*.json")) == []
+        window = Window(start=began, end=datetime.now(UTC) + timedelta(minutes=1))
+        log = prediction_log(story.shop.settings)
+        rows = log.read(window)
+        logged = set(rows.loc[rows["path"] == "primary", "unit"])
+        answered = {one.unit for one in load.seen if one.status == 200}
+        asked = {one.unit for one in load.seen}
+        assert logged & asked == answered, "what was taken on was answered, and written down"
+        assert log.gaps(window) == ()
+    finally:
+        story.gateway.start()

@@ -114,3 +114,8 @@ def nudged(window: Window) -> pd.DataFrame:
 def unreadable_live(window: Window) -> pd.DataFrame:
     """The live feed cannot be had."""
     raise OSError(f"the feed of {window.start:%Y-%m-%d} is gone")
+
+
+def routes(window: Window) -> pd.DataFrame:
+    """How far each order goes, as another vendor says it."""
+    return table(window)[["order_id", "placed_at", "distance"]]
