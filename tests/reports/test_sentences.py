@@ -9,7 +9,7 @@ from sluiceway.outcomes import Outcome
 from sluiceway.planning import Fit
 from sluiceway.reports import sentence
 from sluiceway.reports.sentences import e_value
-from sluiceway.rights import Acknowledgement, Announcement, ReplacementTest
+from sluiceway.rights import Acknowledgement, Announcement, ProofFault, ReplacementTest, Tried
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -19,6 +19,7 @@ from sluiceway.rollouts.events import (
     ApprovalRequested,
     Approved,
     ChampionRestored,
+    CodeTried,
     Confirmed,
     DeadlineLengthened,
     DeprecationAnnounced,
@@ -160,6 +161,19 @@ SIMPLE: list[tuple[Happening, str]] = [
             )
         ),
         "Tested new in the place of what a.old → b reads: passed: all range ends",
+    ),
+    (
+        CodeTried(
+            tried=Tried(
+                approver="ada",
+                rollout_id="r0001-a2",
+                answer="one",
+                at=NOW,
+                step=None,
+                fault=ProofFault.REUSED,
+            )
+        ),
+        "A one-time code was given: the code of ada was used already; wait for the next one",
     ),
 ]
 

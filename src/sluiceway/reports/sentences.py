@@ -11,7 +11,7 @@ from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, Fit, render_block_length, render_power
 from sluiceway.reports.figures import count, day, duration, joined, spoken
-from sluiceway.rights import Acknowledgement, waits_for
+from sluiceway.rights import Acknowledgement, proof_sentence, waits_for
 from sluiceway.rollouts.events import (
     AbortRequested,
     Acknowledged,
@@ -21,6 +21,7 @@ from sluiceway.rollouts.events import (
     Approved,
     CanaryPlanned,
     ChampionRestored,
+    CodeTried,
     Confirmed,
     ContractsChecked,
     DeadlineLengthened,
@@ -88,9 +89,11 @@ def _said(happening: Happening) -> str:
         case ApprovalRequested():
             return _approval_requested(happening)
         case Approved():
-            return f"Approved{_for(happening.owners)}{_because(happening.reason)}"
+            said = f"Approved{_for(happening.owners)}{_because(happening.reason)}"
+            return said + _proven(happening.proven)
         case ApprovalRefused():
-            return f"Approval was refused{_for(happening.owners)}{_because(happening.reason)}"
+            said = f"Approval was refused{_for(happening.owners)}{_because(happening.reason)}"
+            return said + _proven(happening.proven)
         case StepEntered():
             step = f"Canary step {happening.step + 1}"
             return f"{step}: the candidate is to answer {happening.weight} % of the units"
@@ -116,7 +119,7 @@ _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
     (WayBackPlanned | PartServed | Ended | Adopted)
-    | (DeprecationAnnounced | Acknowledged | ReplacementTested)
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested | CodeTried)
 )
 
 
@@ -156,6 +159,8 @@ def _decided(happening: _Decided) -> str:
             test = happening.test
             what = f"{test.replacement} in the place of what {test.edge} reads"
             return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
+        case CodeTried():
+            return f"A one-time code was given: {proof_sentence(happening.tried)}"
     assert_never(happening)
 
 
@@ -166,6 +171,10 @@ def _approval_requested(happening: ApprovalRequested) -> str:
 
 def _for(owners: tuple[str, ...]) -> str:
     return f" for {joined(owners)}" if owners else ""
+
+
+def _proven(proven: bool) -> str:
+    return " (by one-time code)" if proven else ""
 
 
 def _acknowledged(said: Acknowledgement) -> str:

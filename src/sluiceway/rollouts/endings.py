@@ -49,6 +49,7 @@ class ReasonCode(StrEnum):
     SHADOW_STALE = "shadow_stale"
     CANARY_UNDERPOWERED = "canary_underpowered"
     APPROVAL_REFUSED = "approval_refused"
+    APPROVAL_EXPIRED = "approval_expired"
     HARM_IN_CANARY = "harm_in_canary"
     CANARY_UNMEASURABLE = "canary_unmeasurable"
     CANARY_DEADLINE = "canary_deadline"

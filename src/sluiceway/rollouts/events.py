@@ -30,6 +30,7 @@ from sluiceway.rights import (
     NeededApproval,
     RemovalFinding,
     ReplacementTest,
+    Tried,
 )
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.inputs import InputsSeen, KeptProfile, ReferenceInputs
@@ -180,10 +181,12 @@ class ApprovalRequested:
     Attributes:
         owners: Everybody who is asked.
         needed: What they are asked for, and why; empty in journals older than decision rights.
+        expires: When no answer is a no (UTC); None where it is waited for as long as it takes.
     """
 
     owners: tuple[str, ...]
     needed: tuple[NeededApproval, ...] = ()
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +195,12 @@ class Approved:
 
     Attributes:
         owners: In whose name; empty in journals older than decision rights, for all.
+        proven: Whether a one-time code proved who it was.
     """
 
     reason: str
     owners: tuple[str, ...] = ()
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,10 +209,12 @@ class ApprovalRefused:
 
     Attributes:
         owners: In whose name; empty in journals older than decision rights.
+        proven: Whether a one-time code proved who it was.
     """
 
     reason: str
     owners: tuple[str, ...] = ()
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -445,6 +452,13 @@ class ReplacementTested:
     test: ReplacementTest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeTried:
+    """Somebody was to prove who they are, with a one-time code."""
+
+    tried: Tried
+
+
 Happening = (
     Requested
     | Waited
@@ -477,6 +491,7 @@ Happening = (
     | DeprecationAnnounced
     | Acknowledged
     | ReplacementTested
+    | CodeTried
 )
 
 _KINDS: dict[str, type[Any]] = {

@@ -370,6 +370,8 @@ def _rights(shape: PoliciesShape) -> RightsPolicy:
             for rule in shape.approvals.rules
         ),
         own=shape.approvals.own == "allow",
+        proof=shape.approvals.proof,
+        expires=shape.approvals.expires,
         notice=shape.deprecation.notice,
         stale_after=shape.review.stale_after,
         expiring_within=shape.review.expiring_within,
