@@ -120,7 +120,8 @@ def test_who_asked_may_still_refuse(tmp_path: Path) -> None:
 def test_a_rule_asks_for_the_risk_of_what_is_reached(tmp_path: Path) -> None:
     rules = (
         "approvals: []",
-        "approvals: {proof: none, rules: [{risk: high, ask: [desk]}, {change: minor, ask: [risk]}]}",
+        "approvals: {proof: none, rules: "
+        "[{risk: high, ask: [desk]}, {change: minor, ask: [risk]}]}",
     )
     site = quick_site(tmp_path, rules)
     same_fraud(site)
