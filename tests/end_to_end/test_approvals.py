@@ -1,4 +1,4 @@
-"""People answer in the Prefect UI: a real server, a real worker, answers by the API of its forms."""
+"""People answer in the Prefect UI: a real server and worker, answers by the API of its forms."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyotp
 import pytest
 from prefect.client.orchestration import get_client
@@ -39,7 +40,8 @@ pytestmark = [pytest.mark.filterwarnings(line) for line in QUIET]
 REPOSITORY = Path(__file__).parents[2]
 APPROVALS = (
     ("{contact: risk@shop.example}", "{contact: risk@shop.example, people: [ada, ben]}"),
-    ("approvals: []", "approvals: {always: [risk], expires: 7d}"),
+    ("{contact: desk@shop.example}", "{contact: desk@shop.example, people: [ben, cy]}"),
+    ("approvals: []", "approvals: {always: [risk, desk], expires: 7d}"),
 )
 PATIENCE = 120
 """Seconds that a worker may take to start a flow on a busy machine."""
@@ -99,7 +101,7 @@ def people(
             check=False,
         )
         assert made.returncode == 0, made.stdout + made.stderr
-    keys = {"ada": new_key(), "ben": new_key()}
+    keys = {name: new_key() for name in ("ada", "ben", "cy")}
     with ExitStack() as worker, flows_through(prefect_server):
         for name, key in keys.items():
             SecretBlockKeys().keep(name, key)
@@ -111,19 +113,23 @@ def people(
         yield living
 
 
-def runs(rollout_id: str) -> list[FlowRun]:
-    tags = FlowRunFilterTags(all_=[f"rollout:{rollout_id}", "approval"])
+def runs(rollout_id: str, question: str = "risk") -> list[FlowRun]:
+    tag = f"approval:production:{rollout_id}:{question}"
+    tags = FlowRunFilterTags(all_=[f"rollout:{rollout_id}", "approval", tag])
     with get_client(sync_client=True) as client:
         return client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tags))
 
 
-def waited(rollout_id: str, state: str, *, beside: str | None = None) -> FlowRun:
-    """The approval's only flow run, once it is in a state, and in another one than before."""
+def waited(
+    rollout_id: str, state: str, *, question: str = "risk", beside: FlowRun | None = None
+) -> FlowRun:
+    """The question's only flow run, once it is in a state, and in another one than before."""
+    before = beside.state.id if beside and beside.state else None
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        (run,) = runs(rollout_id)
+        (run,) = runs(rollout_id, question)
         found = run.state
-        if found is not None and found.name == state and str(found.id) != beside:
+        if found is not None and found.name == state and found.id != before:
             return run
         assert found is None or not found.is_final(), found
         time.sleep(0.2)
@@ -139,13 +145,11 @@ def form_of(run: FlowRun) -> dict[str, Any]:
     keyset = run.state.state_details.run_input_keyset
     assert keyset is not None
     with get_client(sync_client=True) as client:
-        read = [
-            client.read_flow_run_input(run.id, keyset[key]) for key in ("schema", "description")
-        ]
-    import orjson
+        read = {name: client.read_flow_run_input(run.id, keyset[name]) for name in _FORM}
+    return {name: orjson.loads(text) for name, text in read.items()}
 
-    schema, description = map(orjson.loads, read)
-    return {"schema": schema, "description": description}
+
+_FORM = ("schema", "description")
 
 
 def test_people_reject_approve_and_let_expire(people: People) -> None:
@@ -168,16 +172,15 @@ def test_people_reject_approve_and_let_expire(people: People) -> None:
     evaluate_canaries(as_of=NOW)
     assert len(runs(first)) == 1, "who was asked is not asked twice"
 
-    before = str(asked.state and asked.state.id)
     answer(asked, approver="ben", one_time_code="000000")
-    again = waited(first, "Suspended", beside=before)
+    again = waited(first, "Suspended", beside=asked)
     said = form_of(again)["description"]
     assert said.startswith("**The last answer did not count:** the code is not one of ben's")
     assert people.faults() == [ProofFault.WRONG]
 
     people.worker.close()  # every worker dies while somebody thinks
-    used = people.code("ben")
-    answer(again, approver="ben", one_time_code=used, decision="reject", reason="too soon")
+    code = people.code("ben", later=1)
+    answer(again, approver="ben", one_time_code=code, decision="reject", reason="too soon")
     people.start_worker()
     done = waited(first, "Completed")
     assert done.id == asked.id
@@ -189,18 +192,22 @@ def test_people_reject_approve_and_let_expire(people: People) -> None:
 
     second = people.ask()
     asked = waited(second, "Suspended")
-    answer(asked, approver="ben", one_time_code=used)
-    again = waited(second, "Suspended", beside=str(asked.state and asked.state.id))
-    assert "was used already" in form_of(again)["description"]
-    answer(again, approver="ada", one_time_code=people.code("ada"))
-    own = waited(second, "Suspended", beside=str(again.state and again.state.id))
+    desk = waited(second, "Suspended", question="desk")
+    answer(asked, approver="ada", one_time_code=people.code("ada"))
+    own = waited(second, "Suspended", beside=asked)
     assert "ada asked for it" in form_of(own)["description"]
-    answer(own, approver="ben", one_time_code=people.code("ben", later=1))
+    code = people.code("ben", later=1)
+    answer(own, approver="ben", one_time_code=code)
     waited(second, "Completed")
-    assert people.faults()[2:] == [ProofFault.REUSED, None]
+    answer(desk, approver="ben", one_time_code=code)
+    again = waited(second, "Suspended", question="desk", beside=desk)
+    assert "was used already" in form_of(again)["description"]
+    answer(again, approver="cy", one_time_code=people.code("cy"))
+    waited(second, "Completed", question="desk")
+    assert people.faults()[2:] == [None, ProofFault.REUSED, None]
     evaluate_canaries(as_of=NOW)
     assert shop.state(second).step == 0
-    assert shop.kinds(second).count("approved") == 1
+    assert shop.kinds(second).count("approved") == 2
 
     with shop.site() as site:
         requests.abort(site, second, reason="the next one", now=NOW, actor="ada")
@@ -211,6 +218,7 @@ def test_people_reject_approve_and_let_expire(people: People) -> None:
     ended = shop.state(third).ended
     assert ended is not None
     assert ended.code is ReasonCode.APPROVAL_EXPIRED
+    assert ended.reason.startswith("nobody answered for risk, desk by ")
     waited_for = runs(third)[0].state
     assert waited_for is not None
     assert waited_for.is_cancelled(), "nobody is asked what nobody waits for"
