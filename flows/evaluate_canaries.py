@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.rollout import advance
 from sluiceway.settings import Settings
-from tasks import approvals, rollouts
+from tasks import approvals, notifications, rollouts
 
 
 @flow(name="evaluate-canaries", persist_result=False)
@@ -42,6 +42,7 @@ def evaluate_canaries(as_of: datetime | None = None) -> list[str]:
         except Exception as error:  # noqa: BLE001 - as above
             failed.append(error)
     approvals.ask_approvers(settings, as_of)
+    notifications.tell_people(settings, as_of)
     if failed:
         raise ExceptionGroup("rollouts that could not be advanced", failed)
     return list(looked_at)

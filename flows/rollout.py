@@ -31,7 +31,7 @@ from sluiceway.rollouts.actions import (
     Wait,
 )
 from sluiceway.settings import Settings
-from tasks import approvals, rollouts
+from tasks import approvals, notifications, rollouts
 
 
 @flow(name="rollout", flow_run_name="rollout {members}", persist_result=False)
@@ -60,6 +60,7 @@ def rollout(
         rollout_id = rollouts.request_rollout(settings, members, now, actor)
     advance(settings, rollout_id, as_of)
     approvals.ask_approvers(settings, as_of)
+    notifications.tell_people(settings, as_of)
     return rollout_id
 
 

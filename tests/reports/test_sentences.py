@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from sluiceway.contracts.values import Deprecation
+from sluiceway.notices import Attempt, CameTo
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import Fit
 from sluiceway.reports import sentence
@@ -28,6 +29,7 @@ from sluiceway.rollouts.events import (
     Happening,
     Held,
     IncidentOpened,
+    Notified,
     PartServed,
     Promoted,
     ReplacementTested,
@@ -40,6 +42,7 @@ from sluiceway.rollouts.events import (
     WayBackPlanned,
     happening,
 )
+from sluiceway.system.notifications import Tier
 from tests.reports import rollouts
 from tests.rollouts.happenings import DAY, audited, drifted, powered
 
@@ -174,6 +177,19 @@ SIMPLE: list[tuple[Happening, str]] = [
             )
         ),
         "A one-time code was given: the code of ada was used already; wait for the next one",
+    ),
+    (
+        Notified(
+            attempt=Attempt(
+                keys=("drift:r0001-a2",),
+                channel="chat",
+                tier=Tier.NOTIFY,
+                came_to=CameTo.FAILED,
+                title="r0001-a2 is held",
+                fault="it is away",
+            )
+        ),
+        "Notice failed: notify by chat: it is away: r0001-a2 is held",
     ),
 ]
 

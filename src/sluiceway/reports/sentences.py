@@ -34,6 +34,7 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    Notified,
     PartServed,
     Planned,
     Promoted,
@@ -119,7 +120,7 @@ _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
     (WayBackPlanned | PartServed | Ended | Adopted)
-    | (DeprecationAnnounced | Acknowledged | ReplacementTested | CodeTried)
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested | CodeTried | Notified)
 )
 
 
@@ -161,6 +162,9 @@ def _decided(happening: _Decided) -> str:
             return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
         case CodeTried():
             return f"A one-time code was given: {proof_sentence(happening.tried)}"
+        case Notified(attempt=told):
+            what = f"{told.tier} by {told.channel}{_because(told.fault or '')}: {told.title}"
+            return f"Notice {told.came_to}: {what}"
     assert_never(happening)
 
 

@@ -20,6 +20,7 @@ from sluiceway.drift import DriftReport
 from sluiceway.features import FeatureAudit
 from sluiceway.gates import Verdict
 from sluiceway.journal import Draft, Event
+from sluiceway.notices import Attempt
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.budget import BudgetVerdict
@@ -459,6 +460,13 @@ class CodeTried:
     tried: Tried
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """Somebody was, or was to be, told of something."""
+
+    attempt: Attempt
+
+
 Happening = (
     Requested
     | Waited
@@ -492,6 +500,7 @@ Happening = (
     | Acknowledged
     | ReplacementTested
     | CodeTried
+    | Notified
 )
 
 _KINDS: dict[str, type[Any]] = {

@@ -18,6 +18,7 @@ from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import contradictions
+from sluiceway.system.notification_shapes import read_notifications
 from sluiceway.system.parts import FileParts, edges_of
 from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
@@ -52,7 +53,7 @@ from sluiceway.yaml_file import AnyShape, left_to_do, parse_shape, read_yaml
 
 _SECTIONS = ("owners", "sources", "features", "models", "consumers", "slices")
 _TEXTS = ("system", "timezone", "unit")
-_OPTIONAL = ("description", "consumers", "features", "slices", "ignores")
+_OPTIONAL = ("description", "consumers", "features", "slices", "ignores", "notifications")
 
 
 def read_system(path: Path, *, today: date | None = None) -> System:
@@ -74,10 +75,13 @@ def read_system(path: Path, *, today: date | None = None) -> System:
     faults.extend(contradictions(parts, where=path.name))
     faults.extend(contract_faults(parts, where=path.name))
     ignores = read_ignores(content.get("ignores"), parts, where=path.name, faults=faults)
+    notifications = read_notifications(
+        content.get("notifications"), parts.named["owners"], where=path.name, faults=faults
+    )
     if faults or parts.policies is None:
         raise BadInput(faults)
     system = _build(content, parts, parts.policies, digest=_digest(path, parts.models))
-    return replace(system, ignores=ignores)
+    return replace(system, ignores=ignores, notifications=notifications)
 
 
 @dataclass(slots=True)
@@ -125,7 +129,7 @@ def _parse(
     today: date | None,
 ) -> FileParts:
     name = path.name
-    known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores")
+    known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores", "notifications")
     missing = [key for key in known if key not in content and key not in _OPTIONAL]
     unknown = [key for key in content if key not in known]
     no_text = [k for k in _TEXTS if k in content and not (content[k] and _is_text(content[k]))]

@@ -13,6 +13,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
+from sluiceway.system.notifications import NOBODY_TOLD, Notifications
 from sluiceway.system.rights import UNSAID, RightsPolicy, Risk
 
 
@@ -372,6 +373,7 @@ class System:
         contract_files: The contracts' files, relative to the system file.
         digest: SHA-256 of the file and of every contract it names: what a rollout was planned with.
         ignores: What is left out of the answer whether versions go together.
+        notifications: Who is told of what, and how.
     """
 
     name: str
@@ -388,6 +390,7 @@ class System:
     contract_files: tuple[str, ...]
     digest: str
     ignores: tuple[Ignore, ...] = ()
+    notifications: Notifications = NOBODY_TOLD
 
     @property
     def edges(self) -> tuple[Edge, ...]:
