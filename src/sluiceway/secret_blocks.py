@@ -58,14 +58,15 @@ class SecretBlockKeys:
 
     def _all(self) -> Iterator[_Kept]:
         with get_client(sync_client=True) as client:
-            start = 0
-            while page := client.read_block_documents_by_type(_TYPE, offset=start, limit=200):
-                start += len(page)
-                for document in page:
-                    if (document.name or "").startswith(_PREFIX):
-                        kept = _read(document.data.get("value"))
-                        if kept is not None:
-                            yield kept
+            try:
+                found = client.read_block_documents_by_type(_TYPE)  # all: it knows no pages
+            except ObjectNotFound:
+                return
+        for document in found:
+            if (document.name or "").startswith(_PREFIX):
+                kept = _read(document.data.get("value"))
+                if kept is not None:
+                    yield kept
 
 
 def block_name(approver: str) -> str:

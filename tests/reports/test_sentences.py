@@ -8,6 +8,7 @@ from sluiceway.contracts.values import Deprecation
 from sluiceway.notices import Attempt, CameTo
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import Fit
+from sluiceway.registrations import Registration
 from sluiceway.reports import sentence
 from sluiceway.reports.sentences import e_value
 from sluiceway.rights import Acknowledgement, Announcement, ProofFault, ReplacementTest, Tried
@@ -32,6 +33,7 @@ from sluiceway.rollouts.events import (
     Notified,
     PartServed,
     Promoted,
+    RegistrationHeard,
     ReplacementTested,
     Requested,
     Resumed,
@@ -190,6 +192,10 @@ SIMPLE: list[tuple[Happening, str]] = [
             )
         ),
         "Notice failed: notify by chat: it is away: r0001-a2 is held",
+    ),
+    (
+        RegistrationHeard(registration=Registration(delivery_id="one", model="fraud", version="2")),
+        "fraud@2 was registered",
     ),
 ]
 

@@ -38,6 +38,7 @@ from sluiceway.rollouts.events import (
     PartServed,
     Planned,
     Promoted,
+    RegistrationHeard,
     ReplacementTested,
     Requested,
     Resumed,
@@ -121,6 +122,7 @@ _Decided = (
 ) | (
     (WayBackPlanned | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested | CodeTried | Notified)
+    | RegistrationHeard
 )
 
 
@@ -165,6 +167,8 @@ def _decided(happening: _Decided) -> str:
         case Notified(attempt=told):
             what = f"{told.tier} by {told.channel}{_because(told.fault or '')}: {told.title}"
             return f"Notice {told.came_to}: {what}"
+        case RegistrationHeard(registration=new):
+            return f"{new.model}@{new.version} was registered"
     assert_never(happening)
 
 

@@ -24,6 +24,7 @@ from sluiceway.notices import Attempt
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.budget import BudgetVerdict
+from sluiceway.registrations import Registration
 from sluiceway.releases import Member
 from sluiceway.rights import (
     Acknowledgement,
@@ -467,6 +468,13 @@ class Notified:
     attempt: Attempt
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationHeard:
+    """The registry has a new version; whoever starts rollouts was told."""
+
+    registration: Registration
+
+
 Happening = (
     Requested
     | Waited
@@ -501,6 +509,7 @@ Happening = (
     | ReplacementTested
     | CodeTried
     | Notified
+    | RegistrationHeard
 )
 
 _KINDS: dict[str, type[Any]] = {
