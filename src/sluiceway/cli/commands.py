@@ -16,6 +16,7 @@ from sluiceway.cli.feature_commands import features_app
 from sluiceway.cli.graph_commands import consumers, graph, impact
 from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
+from sluiceway.cli.playbook_command import playbook_command
 from sluiceway.cli.release_commands import can_promote, plan
 from sluiceway.cli.rendering import (
     rollout_json,
@@ -47,6 +48,7 @@ app.command()(init)
 app.command("can-promote")(can_promote)
 app.command()(plan)
 app.command()(check)
+app.command("playbook")(playbook_command)
 for command in (graph, impact, consumers):
     app.command()(command)
 
