@@ -10,7 +10,7 @@ from typing import Final
 from sluiceway.durations import render_duration
 from sluiceway.gates import Role
 from sluiceway.graph import blast_radius
-from sluiceway.rollouts.actions import ATTEMPTS, ERROR_LIMIT
+from sluiceway.rollouts.deciding import ATTEMPTS, ERROR_LIMIT
 from sluiceway.rollouts.plan import gates_of
 from sluiceway.system.notifications import NoticeCode, Tier
 from sluiceway.system.rights import Proof

@@ -19,7 +19,9 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryNarrowed,
     CanaryPlanned,
+    CandidateHalted,
     ChampionRestored,
     CodeTried,
     Confirmed,
@@ -28,8 +30,13 @@ from sluiceway.rollouts.events import (
     DeprecationAnnounced,
     Diagnosed,
     DriftFound,
+    EdgesIsolated,
+    EdgesRestored,
     Ended,
     FeaturesAudited,
+    FlagsDeclared,
+    FlagSet,
+    FlagUnset,
     Happening,
     Held,
     IncidentOpened,
@@ -113,6 +120,10 @@ def _said(happening: Happening) -> str:
             return f"Resumed{_because(happening.reason)}"
         case AbortRequested():
             return f"A stop was asked for{_because(happening.reason)}"
+        case CandidateHalted():
+            return f"{happening.instance} halted the candidate{_because(happening.reason)}"
+        case CanaryNarrowed():
+            return _canary_narrowed(happening)
         case _:
             return _decided(happening)
 
@@ -121,8 +132,9 @@ _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
     (WayBackPlanned | PartServed | Ended | Adopted)
-    | (DeprecationAnnounced | Acknowledged | ReplacementTested | CodeTried | Notified)
-    | RegistrationHeard
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested)
+    | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
+    | (CodeTried | Notified | RegistrationHeard)
 )
 
 
@@ -162,6 +174,37 @@ def _decided(happening: _Decided) -> str:
             test = happening.test
             what = f"{test.replacement} in the place of what {test.edge} reads"
             return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
+        case _:
+            return _beside(happening)
+
+
+_Beside = (
+    EdgesIsolated
+    | EdgesRestored
+    | FlagsDeclared
+    | FlagSet
+    | FlagUnset
+    | CodeTried
+    | Notified
+    | RegistrationHeard
+)
+
+
+def _beside(happening: _Beside) -> str:
+    """What happens beside all rollouts."""
+    match happening:
+        case EdgesIsolated():
+            return f"Isolated {joined(happening.edges)}{_because(happening.reason)}"
+        case EdgesRestored():
+            return f"Restored {joined(happening.edges)}{_because(happening.reason)}"
+        case FlagsDeclared():
+            names = joined(flag.name for flag in happening.flags) or "none"
+            return f"Flags of the system file: {names}"
+        case FlagSet():
+            taken = f"{happening.variant} of {happening.flag}"
+            return f"Everybody takes {taken}{_because(happening.reason)}"
+        case FlagUnset():
+            return f"The rules of {happening.flag} hold again{_because(happening.reason)}"
         case CodeTried():
             return f"A one-time code was given: {proof_sentence(happening.tried)}"
         case Notified(attempt=told):
@@ -170,6 +213,14 @@ def _decided(happening: _Decided) -> str:
         case RegistrationHeard(registration=new):
             return f"{new.model}@{new.version} was registered"
     assert_never(happening)
+
+
+def _canary_narrowed(happening: CanaryNarrowed) -> str:
+    back = joined(member.name for member in happening.back)
+    stays = joined(member.name for member in happening.plan.members)
+    goes = "goes" if len(happening.plan.members) == 1 else "go"
+    anew = f"on fresh evidence, at {happening.weight} % of the units"
+    return f"{stays} {goes} on without {back}, {anew}{_because(happening.reason)}"
 
 
 def _approval_requested(happening: ApprovalRequested) -> str:
@@ -244,7 +295,7 @@ def _looked(happening: Looked) -> str:
     units = f"{happening.candidate_units:,} units by the candidate"
     units += f", {happening.champion_units:,} by the champion"
     said += f"; {outcomes_said(happening.verdicts)}; {units}{_family(happening)}"
-    return f"{said}{inputs_said(happening.inputs)}"
+    return "; ".join([f"{said}{inputs_said(happening.inputs)}", *happening.notes])
 
 
 def inputs_said(seen: InputsSeen | None) -> str:

@@ -51,6 +51,8 @@ class ReasonCode(StrEnum):
     APPROVAL_REFUSED = "approval_refused"
     APPROVAL_EXPIRED = "approval_expired"
     HARM_IN_CANARY = "harm_in_canary"
+    BREAKER_OPEN = "breaker_open"
+    CONTRACT_BROKEN = "contract_broken"
     CANARY_UNMEASURABLE = "canary_unmeasurable"
     CANARY_DEADLINE = "canary_deadline"
     WATCH_UNMEASURABLE = "watch_unmeasurable"
