@@ -141,6 +141,8 @@ def _by_hand() -> Section:
         steps=(
             "Look: sluiceway status; then sluiceway explain ROLLOUT, and its report.",
             'Gain time: sluiceway hold ROLLOUT --reason "…" lets it take no further step.',
+            'Cut a faulty path: sluiceway isolate EDGE --reason "…" gives its consumer the safe '
+            "default; sluiceway restore EDGE ends that.",
             'Stop it: sluiceway abort ROLLOUT --reason "…" sends all traffic to the champion.',
             'After a promotion: sluiceway rollback --reason "…" makes the generation before serve '
             "again (--to GENERATION another one); every open rollout is aborted first.",
@@ -154,6 +156,8 @@ def _by_hand() -> Section:
 _WHAT: Final = {
     NoticeCode.ROLLED_BACK: "something is rolled back",
     NoticeCode.HALTED: "a candidate loses its traffic",
+    NoticeCode.ISOLATED: "edges are isolated, their consumers receive safe defaults",
+    NoticeCode.RESTORED: "isolated edges are restored",
     NoticeCode.UNWATCHED: "a promotion could not be watched",
     NoticeCode.ERRORED: "a rollout ends errored or cannot be measured",
     NoticeCode.APPROVAL_WANTED: "an approval is wanted",
@@ -166,6 +170,8 @@ _WHAT: Final = {
     NoticeCode.CHANNEL_FAILED: "a channel takes no messages",
 }
 _WHOM: Final = {
+    NoticeCode.ISOLATED: "owners of both ends",
+    NoticeCode.RESTORED: "owners of both ends",
     NoticeCode.APPROVAL_WANTED: "whoever is asked",
     NoticeCode.APPROVER_LOCKED: "owners they speak for",
     NoticeCode.DEPRECATION: "owners of what reads it",

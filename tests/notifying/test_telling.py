@@ -55,6 +55,16 @@ def end(ending: Ending, code: ReasonCode, phase: Phase = Phase.CANARY) -> happen
     return happened.Ended(ending=ending, phase=phase, code=code, reason="so it is")
 
 
+HALTED = happened.CandidateHalted(
+    code=ReasonCode.BREAKER_OPEN,
+    reason="its breaker opened",
+    model="fraud",
+    version="2",
+    broken=9,
+    rows=10,
+    instance="one",
+    revision=3,
+)
 ROWS: list[tuple[happened.Happening, NoticeCode, tuple[str, ...]]] = [
     (
         happened.RollbackDecided(code=ReasonCode.HARM_IN_CANARY, reason="harm"),
@@ -62,6 +72,7 @@ ROWS: list[tuple[happened.Happening, NoticeCode, tuple[str, ...]]] = [
         REACHED,
     ),
     (happened.TrafficStopped(reason="no evidence"), NoticeCode.HALTED, REACHED),
+    (HALTED, NoticeCode.HALTED, REACHED),
     (happened.IncidentOpened(title="unseen", owners=("desk",)), NoticeCode.UNWATCHED, ("desk",)),
     (drifted("2026-04-30"), NoticeCode.DRIFT, REACHED),
     (
@@ -101,6 +112,21 @@ def test_the_end_and_the_incident_of_a_rollback_are_no_news() -> None:
     state = RolloutState(requested=REQUESTED, plan=plan(), rollback=decided)
     assert told(end(Ending.ROLLED_BACK, ReasonCode.HARM_IN_CANARY), state) == ()
     assert told(happened.IncidentOpened(title="rolled back", owners=("desk",)), state) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (happened.EdgesIsolated, NoticeCode.ISOLATED),
+        (happened.EdgesRestored, NoticeCode.RESTORED),
+    ],
+)
+def test_both_ends_hear_of_a_cut(kind: Any, code: NoticeCode) -> None:
+    what = kind(edges=("fraud.probability → cost",), reason="it lies")
+    (notice,) = told(what, RolloutState())
+    assert (notice.code, notice.owners) == (code, ("finance", "risk"))
+    assert event(what).kind in TOLD_OF
+    assert "fraud.probability → cost" in notice.title
 
 
 def test_a_rollback_by_hand_is_told_to_everybody() -> None:

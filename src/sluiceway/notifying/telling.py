@@ -10,9 +10,12 @@ from sluiceway.rights.proof import MOST_FAILURES
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     ApprovalRequested,
+    CandidateHalted,
     CodeTried,
     DeprecationAnnounced,
     DriftFound,
+    EdgesIsolated,
+    EdgesRestored,
     Ended,
     Happening,
     IncidentOpened,
@@ -27,9 +30,12 @@ from sluiceway.system.values import System
 TOLD_OF: Final = frozenset(
     {
         "approval_requested",
+        "candidate_halted",
         "code_tried",
         "deprecation_announced",
         "drift_found",
+        "edges_isolated",
+        "edges_restored",
         "ended",
         "incident_opened",
         "rollback_decided",
@@ -57,10 +63,12 @@ def notices_of(
             title = f"{rollout} is rolled back"
             body = f"{happened.reason}.\nThe champion answers. See: sluiceway explain {rollout}"
             return (_notice(event, NoticeCode.ROLLED_BACK, everybody, title, body),)
-        case TrafficStopped():
+        case TrafficStopped() | CandidateHalted():
             title = f"{rollout} has lost its traffic"
             body = f"{happened.reason}.\nThe champion answers everybody; the rollout is held."
             return (_notice(event, NoticeCode.HALTED, everybody, title, body),)
+        case EdgesIsolated() | EdgesRestored():
+            return (_cut(event, happened, system),)
         case IncidentOpened() if state.rollback is None:
             said = _notice(
                 event, NoticeCode.UNWATCHED, happened.owners, happened.title, happened.title
@@ -105,6 +113,21 @@ def _approval(event: Event, asked: ApprovalRequested) -> tuple[Notice, ...]:
         for need in asked.needed
         if need.by
     )
+
+
+def _cut(event: Event, cut: EdgesIsolated | EdgesRestored, system: System) -> Notice:
+    """To the owners of both ends of every edge: one receives safe defaults, or no more."""
+    ends = [edge for edge in system.edges if edge.name in cut.edges]
+    owners = [system.owner_of(end).name for edge in ends for end in (edge.consumer, edge.producer)]
+    edges, who = ", ".join(cut.edges), event.actor
+    if isinstance(cut, EdgesIsolated):
+        code, title = NoticeCode.ISOLATED, f"{who} isolated {edges}"
+        body = f"{cut.reason}.\nConsumers receive the safe default until somebody restores it."
+    else:
+        code, title = NoticeCode.RESTORED, f"{who} restored {edges}"
+        body = f"{cut.reason}.\nConsumers receive what their producers answer again."
+    told = tuple(dict.fromkeys(owners)) or tuple(system.owners)
+    return _notice(event, code, told, title, body, f"{edges}:{event.seq}")
 
 
 def _ended(event: Event, ended: Ended, system: System, state: RolloutState) -> tuple[Notice, ...]:

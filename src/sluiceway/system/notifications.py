@@ -26,6 +26,8 @@ class NoticeCode(StrEnum):
 
     ROLLED_BACK = "rolled_back"
     HALTED = "halted"
+    ISOLATED = "isolated"
+    RESTORED = "restored"
     UNWATCHED = "unwatched"
     ERRORED = "errored"
     APPROVAL_WANTED = "approval_wanted"
@@ -41,6 +43,8 @@ class NoticeCode(StrEnum):
 TIERS: Final[Mapping[NoticeCode, Tier]] = {
     NoticeCode.ROLLED_BACK: Tier.PAGE,
     NoticeCode.HALTED: Tier.PAGE,
+    NoticeCode.ISOLATED: Tier.PAGE,
+    NoticeCode.RESTORED: Tier.NOTIFY,
     NoticeCode.UNWATCHED: Tier.NOTIFY,
     NoticeCode.ERRORED: Tier.NOTIFY,
     NoticeCode.APPROVAL_WANTED: Tier.NOTIFY,
