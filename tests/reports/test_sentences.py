@@ -18,12 +18,19 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryNarrowed,
+    CandidateHalted,
     ChampionRestored,
     Confirmed,
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
+    EdgesIsolated,
+    EdgesRestored,
     Ended,
+    FlagsDeclared,
+    FlagSet,
+    FlagUnset,
     Happening,
     Held,
     IncidentOpened,
@@ -40,7 +47,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from tests.reports import rollouts
-from tests.rollouts.happenings import DAY, audited, drifted, powered
+from tests.rollouts.happenings import DAY, audited, drifted, member, plan, powered
 
 NOW = datetime(2013, 9, 1, tzinfo=UTC)
 GONE = Deprecation(
@@ -161,6 +168,35 @@ SIMPLE: list[tuple[Happening, str]] = [
         ),
         "Tested new in the place of what a.old → b reads: passed: all range ends",
     ),
+    (
+        CandidateHalted(
+            code=ReasonCode.BREAKER_OPEN,
+            reason="breaker open: b@2 gave no usable answer to 18 of its last 20 rows",
+            model="b",
+            version="2",
+            broken=18,
+            rows=20,
+            instance="gw-1",
+            revision=7,
+        ),
+        "gw-1 halted the candidate: breaker open: b@2 gave no usable answer to 18 of its last 20 "
+        "rows",
+    ),
+    (
+        CanaryNarrowed(
+            plan=plan(), back=(member("down", "2"),), weight=10, reason="down goes back; up stays"
+        ),
+        "up@2 goes on without down@2, on fresh evidence, at 10 % of the units: down goes back; up "
+        "stays",
+    ),
+    (EdgesIsolated(edges=("a.x → b",), reason="stuck"), "Isolated a.x → b: stuck"),
+    (EdgesRestored(edges=("a.x → b",), reason=""), "Restored a.x → b"),
+    (FlagsDeclared(flags=(), system_digest="d" * 64), "Flags of the system file: none"),
+    (
+        FlagSet(flag="cheap", variant="simple", reason="slow"),
+        "Everybody takes simple of cheap: slow",
+    ),
+    (FlagUnset(flag="cheap", reason=""), "The rules of cheap hold again"),
 ]
 
 

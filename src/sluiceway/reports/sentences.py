@@ -181,7 +181,7 @@ def _switched(
         case EdgesRestored():
             return f"Restored {joined(happening.edges)}{_because(happening.reason)}"
         case FlagsDeclared():
-            names = joined(flag.name for flag in happening.flags) or "none"
+            names = ", ".join(flag.name for flag in happening.flags) or "none"
             return f"Flags of the system file: {names}"
         case FlagSet():
             taken = f"{happening.variant} of {happening.flag}"
