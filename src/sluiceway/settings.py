@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -30,6 +30,7 @@ class Settings(BaseSettings):
             ``postgres``; may hold a password, so it is never shown.
         tracking_uri: The MLflow registry.
         progress: Whether long operations draw a bar on standard error.
+        hash_key: Secret of the hashes that the log keeps instead of units and inputs.
     """
 
     model_config = SettingsConfigDict(env_prefix="SLUICEWAY_", frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, repr=False)
     tracking_uri: str | None = Field(default=None, repr=False)
     progress: bool = False
+    hash_key: SecretStr | None = Field(default=None, repr=False)
 
     @classmethod
     def settings_customise_sources(
@@ -94,6 +96,11 @@ class Settings(BaseSettings):
     def prediction_folder(self) -> Path:
         """Where live answers are logged."""
         return self.folder / "predictions"
+
+    @property
+    def serving_folder(self) -> Path:
+        """What the gateway's processes share: log, labels, heartbeats."""
+        return self.folder / "serving"
 
     @property
     def evidence_root(self) -> str | None:

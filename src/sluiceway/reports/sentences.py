@@ -267,7 +267,7 @@ def _looked(happening: Looked) -> str:
     units = f"{happening.candidate_units:,} units by the candidate"
     units += f", {happening.champion_units:,} by the champion"
     said += f"; {outcomes_said(happening.verdicts)}; {units}{_family(happening)}"
-    return f"{said}{inputs_said(happening.inputs)}"
+    return "; ".join([f"{said}{inputs_said(happening.inputs)}", *happening.notes])
 
 
 def inputs_said(seen: InputsSeen | None) -> str:

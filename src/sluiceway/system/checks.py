@@ -14,6 +14,7 @@ from sluiceway.statistics.metrics import (
     metric_named,
     needs_threshold,
 )
+from sluiceway.system.check_logging import check_logging
 from sluiceway.system.check_rights import rights_make_sense
 from sluiceway.system.check_safe_defaults import check_safe_defaults
 from sluiceway.system.check_time import check_time
@@ -38,6 +39,7 @@ def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
     _metrics_make_sense(parts, tell)
     check_time(parts, tell)
     _policies_make_sense(parts, tell)
+    check_logging(parts, tell)
     rights_make_sense(parts.named["owners"], parts.owners, parts.policies, tell)
     return faults
 

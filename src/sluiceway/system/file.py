@@ -25,6 +25,8 @@ from sluiceway.system.shapes import (
     ConsumerShape,
     DriftShape,
     FeatureShape,
+    InputsShareShape,
+    LoggingShape,
     ModelShape,
     OwnerShape,
     PoliciesShape,
@@ -40,6 +42,7 @@ from sluiceway.system.values import (
     Feature,
     FeatureVersion,
     Labels,
+    LoggingPolicy,
     MetricTarget,
     Model,
     Owner,
@@ -53,7 +56,7 @@ from sluiceway.yaml_file import AnyShape, left_to_do, parse_shape, read_yaml
 
 _SECTIONS = ("owners", "sources", "features", "models", "consumers", "slices")
 _TEXTS = ("system", "timezone", "unit")
-_OPTIONAL = ("description", "consumers", "features", "slices", "ignores", "flags")
+_OPTIONAL = ("description", "consumers", "features", "slices", "ignores", "flags", "logging")
 
 
 def read_system(path: Path, *, today: date | None = None) -> System:
@@ -127,7 +130,7 @@ def _parse(
     today: date | None,
 ) -> FileParts:
     name = path.name
-    known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores", "flags")
+    known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores", "flags", "logging")
     missing = [key for key in known if key not in content and key not in _OPTIONAL]
     unknown = [key for key in content if key not in known]
     no_text = [k for k in _TEXTS if k in content and not (content[k] and _is_text(content[k]))]
@@ -168,6 +171,11 @@ def _parse(
         )
         if "policies" in content
         else None,
+        # Nothing at all is the defaults; what cannot be parsed is told, and is not them.
+        logging=parse_shape(
+            LoggingShape, content.get("logging") or {}, where=f"{name}: logging", faults=faults
+        ),
+        unit=str(content.get("unit") or ""),
     )
 
 
@@ -247,6 +255,7 @@ def _build(
             for n, s in parts.slices.items()
         },
         policies=_policies(policies),
+        logging=_logging(parts.logging or LoggingShape()),
         contract_files=tuple(sorted({model.contract for model in parts.models.values()})),
         digest=digest,
     )
@@ -357,6 +366,16 @@ def _policies(shape: PoliciesShape) -> Policies:
         feature_parity=shape.feature_parity,
         drift=None if shape.drift is None else _drift(shape.drift),
         rights=_rights(shape),
+    )
+
+
+def _logging(shape: LoggingShape) -> LoggingPolicy:
+    inputs = shape.inputs
+    return LoggingPolicy(
+        retention=shape.retention,
+        inputs=inputs.share if isinstance(inputs, InputsShareShape) else 100 * (inputs == "all"),
+        excluded=frozenset(shape.exclude),
+        hashed=frozenset(shape.hashed),
     )
 
 

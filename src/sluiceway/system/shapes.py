@@ -64,7 +64,9 @@ class SourceShape(Shape):
     owner: str
     description: str = ""
     loader: str = Field(pattern=r"^(parquet|csv|sql|python):.+")
-    live_loader: str | None = Field(default=None, pattern=r"^(parquet|csv|sql|python):.+")
+    live_loader: str | None = Field(
+        default=None, pattern=r"^((parquet|csv|sql|python):.+|(requests|labels):)$"
+    )
     event_time: str
     labels: LabelsShape | None = None
     max_lag: PositiveDuration | None = None
@@ -259,6 +261,30 @@ def _listed(content: Any) -> Any:
     if not all(isinstance(name, str) for name in content):
         raise ValueError("is no list of names of owners and roles")
     return ListedApprovals(always=content)
+
+
+class InputsShareShape(Shape):
+    """A sample of the units."""
+
+    share: int = Field(ge=1, le=100)
+
+
+class LoggingShape(Shape):
+    """What is kept of live requests, and for how long."""
+
+    retention: PositiveDuration = timedelta(days=400)
+    inputs: Literal["all", "none"] | InputsShareShape = "all"
+    exclude: list[str] = []
+    hashed: list[str] = Field(default=[], alias="hash")
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _all_none_or_a_share(cls, content: Any) -> Any:
+        if content in ("all", "none") or isinstance(content, InputsShareShape):
+            return content
+        if isinstance(content, dict):
+            return InputsShareShape.model_validate(content)
+        raise ValueError("is neither all, none nor {share: PERCENT}")
 
 
 class DeprecationPolicyShape(Shape):

@@ -49,6 +49,7 @@ class Looked:
         fault: Why a block could not be read, or with FAILED the hard rule that the candidate
             broke; None where neither is so.
         inputs: What the live inputs looked like; None where nobody looks for drift.
+        notes: What people should know of these blocks, such as answers that the log lacks.
     """
 
     outcome: Outcome
@@ -61,6 +62,7 @@ class Looked:
     fault: str | None
     slices: tuple[Verdict, ...] = ()
     inputs: InputsSeen | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
