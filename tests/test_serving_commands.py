@@ -69,7 +69,7 @@ def test_an_edge_is_isolated_shown_and_restored(typed: Typed, site: Site) -> Non
 
 
 def test_what_may_not_be_cut_is_bad_input(typed: Typed) -> None:
-    with pytest.raises(BadInput, match="may mean fraud.probability → handling; fraud"):
+    with pytest.raises(BadInput, match=r"may mean fraud\.probability → handling; fraud"):
         typed("isolate", "fraud", "--reason", "x")
     code, _ = typed("isolate", "fraud -> cost")
     assert code == 2, "a reason is asked for"

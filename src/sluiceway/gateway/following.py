@@ -123,6 +123,8 @@ class Follower:
             self._refuse(f"revision {table.revision} of the routing {said}")
             return None
         self._alarms.tell("routing", None)
+        by_hand = "; ".join(await in_thread(self._router.edited_by_hand))
+        self._alarms.tell("by hand", f"{by_hand}; not obeyed" if by_hand else None)
         return table
 
     def _refuse(self, said: str) -> None:

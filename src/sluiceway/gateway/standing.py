@@ -11,7 +11,7 @@ from sluiceway.releases import Release
 from sluiceway.serving.evaluating import Evaluation
 from sluiceway.serving.inputs import Features, Reader
 from sluiceway.serving.judging import Judge
-from sluiceway.serving.layout import Layout, lay_out
+from sluiceway.serving.layout import NO_DETOUR, Layout, lay_out
 from sluiceway.serving.refusals import Refused
 from sluiceway.serving.served import Detour, Pairing, Served
 from sluiceway.serving.values import ArmName
@@ -126,6 +126,8 @@ class Standing:
 
     def _laid_out(self, model: str, detour: Detour) -> Paths:
         served = self.served
+        if not detour.versions.items() <= served.backends.keys():
+            detour = NO_DETOUR  # a path is taken whole or not at all
         champion = lay_out(served, model, served.champion, detour)
         pairing = served.pairing_of(model)
         if pairing is not None and detour.versions.keys() & pairing.models:

@@ -192,6 +192,7 @@ class Resolver:
             candidate=candidate,
             weight=route.weight,
             mirror=route.mirror,
+            halted=route.halted,
             models=self._touched(graph, champion, candidate),
         )
 
@@ -205,6 +206,7 @@ class Resolver:
             candidate=champion,
             weight=100,
             mirror=watch.mirror,
+            halted=watch.halted,
             models=self._touched(graph, baseline, champion),
         )
 
