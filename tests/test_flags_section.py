@@ -1,12 +1,15 @@
 """Flags and safe defaults of a system file: checked whole, each fault with its path."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sluiceway.serving.safe_defaults import safe_default, versions_named
 from sluiceway.system.file import read_system
 from sluiceway.system.flags import FlagVariant, is_by_unit
+from sluiceway.system.shapes import FlagShape
 from sluiceway.system.values import System
 from tests.driver import variant
 
@@ -157,3 +160,12 @@ def test_the_consumer_of_a_cut_edge_receives_its_safe_default(tmp_path: Path) ->
     assert str(safe_default(system, {}, "signal → fraud")) == "{'signal': nan}"
     with pytest.raises(KeyError):
         safe_default(system, {}, "fraud.nothing → cost")
+
+
+def test_the_flags_of_the_system_files_description_are_read_from_yaml() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "system-file.md").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    (block,) = (one["flags"] for one in shown if "flags" in one)
+    for body in block.values():
+        shape = FlagShape.model_validate(body)
+        assert shape.default in shape.variants
