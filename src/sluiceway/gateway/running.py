@@ -112,10 +112,12 @@ async def _serve(
             other_paths=FlaggedPaths(site, Flags()),
         )
         await stack.enter_async_context(residents)
-        await stack.enter_async_context(_kept_up(settings, system.logging.retention, writing, metrics))
+        await stack.enter_async_context(
+            _kept_up(settings, system.logging.retention, writing, metrics)
+        )
         groups = (
             RouteGroup(role=Role.LABEL, routes=[labels_route(intake)]),
-            RouteGroup(role=Role.PREDICT, routes=[_flush_route(writing)]),
+            RouteGroup(role=Role.PREDICT, routes=[_flush_route(engine, writing)]),
         )
         app = http_app(engine, engine, access=access, limits=limits, metrics=metrics, groups=groups)
         host, port = own.getsockname()[:2]
@@ -185,11 +187,15 @@ async def _compact(settings: Settings, retention: timedelta) -> None:
             _LOG.exception("the log was not compacted; it is tried again")
 
 
-def _flush_route(writing: LiveRecorder) -> Route:
-    """``POST /log/flush``: answered once all that was answered before is on the disk."""
+def _flush_route(engine: Engine, writing: LiveRecorder) -> Route:
+    """``POST /log/flush``: answered once all that was answered before is on the disk.
+
+    Mirrored rows are waited for too, so that whoever scores a batch finds whole pairs in the log.
+    """
 
     async def flush(_request: Request) -> Response:
-        if not await asyncio.to_thread(writing.flush):
+        whole = await engine.settled() and await asyncio.to_thread(writing.flush)
+        if not whole:
             what = "what was answered is not on the disk yet; ask again"
             raise Refused(RefusalCode.OVERLOADED, what, retry_after=1)
         counts = writing.counts()
