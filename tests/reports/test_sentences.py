@@ -34,6 +34,7 @@ from sluiceway.rollouts.events import (
     Happening,
     Held,
     IncidentOpened,
+    PartReplayed,
     PartServed,
     Promoted,
     ReplacementTested,
@@ -188,6 +189,17 @@ SIMPLE: list[tuple[Happening, str]] = [
         ),
         "up@2 goes on without down@2, on fresh evidence, at 10 % of the units: down goes back; up "
         "stays",
+    ),
+    (
+        PartReplayed(
+            stays=(member("up", "2"),),
+            outcome=Outcome.ERROR,
+            verdicts=(),
+            rows=0,
+            fault="up@2 raised",
+            seconds=0.1,
+        ),
+        "Replay of up@2 alone: error: up@2 raised",
     ),
     (EdgesIsolated(edges=("a.x → b",), reason="stuck"), "Isolated a.x → b: stuck"),
     (EdgesRestored(edges=("a.x → b",), reason=""), "Restored a.x → b"),

@@ -40,6 +40,7 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    PartReplayed,
     PartServed,
     Planned,
     Promoted,
@@ -126,7 +127,7 @@ def _said(happening: Happening) -> str:
 _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
-    (WayBackPlanned | PartServed | Ended | Adopted)
+    (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
 )
@@ -145,6 +146,10 @@ def _decided(happening: _Decided) -> str:
             return _diagnosed(happening)
         case WayBackPlanned():
             return f"The way back: {happening.reason}"
+        case PartReplayed():
+            stays = joined(member.name for member in happening.stays)
+            said = happening.fault or outcomes_said(happening.verdicts)
+            return f"Replay of {stays} alone: {spoken(happening.outcome)}: {said}"
         case PartServed():
             return f"Release {happening.release[:12]} serves: what may stay, without what is bad"
         case IncidentOpened():

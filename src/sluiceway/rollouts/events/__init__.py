@@ -36,6 +36,7 @@ from sluiceway.rollouts.events.moving import (
     Diagnosed,
     Ended,
     IncidentOpened,
+    PartReplayed,
     PartServed,
     Promoted,
     RollbackDecided,
@@ -89,6 +90,7 @@ __all__ = [
     "Held",
     "IncidentOpened",
     "Looked",
+    "PartReplayed",
     "PartServed",
     "Planned",
     "Promoted",
@@ -137,6 +139,7 @@ Happening = (
     | DeprecationAnnounced
     | Acknowledged
     | ReplacementTested
+    | PartReplayed
     | CandidateHalted
     | CanaryNarrowed
     | EdgesIsolated
