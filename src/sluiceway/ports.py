@@ -240,6 +240,9 @@ class Router(Protocol):
             UnreadableRouting: There is something, and it is no table.
         """
 
+    def edited_by_hand(self) -> tuple[str, ...]:
+        """What somebody changed of what servers read, in words; they go by the table instead."""
+
     def lagging(self) -> tuple[str, ...]:
         """Servers that do not follow the observed table yet, each with what it does, in words."""
 

@@ -42,6 +42,7 @@ from sluiceway.rollouts.events import (
     IncidentOpened,
     Looked,
     Notified,
+    PartReplayed,
     PartServed,
     Planned,
     Promoted,
@@ -131,7 +132,7 @@ def _said(happening: Happening) -> str:
 _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
-    (WayBackPlanned | PartServed | Ended | Adopted)
+    (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
     | (CodeTried | Notified | RegistrationHeard)
@@ -151,6 +152,10 @@ def _decided(happening: _Decided) -> str:
             return _diagnosed(happening)
         case WayBackPlanned():
             return f"The way back: {happening.reason}"
+        case PartReplayed():
+            stays = joined(member.name for member in happening.stays)
+            said = happening.fault or outcomes_said(happening.verdicts)
+            return f"Replay of {stays} alone: {spoken(happening.outcome)}: {said}"
         case PartServed():
             return f"Release {happening.release[:12]} serves: what may stay, without what is bad"
         case IncidentOpened():
@@ -198,7 +203,7 @@ def _beside(happening: _Beside) -> str:
         case EdgesRestored():
             return f"Restored {joined(happening.edges)}{_because(happening.reason)}"
         case FlagsDeclared():
-            names = joined(flag.name for flag in happening.flags) or "none"
+            names = ", ".join(flag.name for flag in happening.flags) or "none"
             return f"Flags of the system file: {names}"
         case FlagSet():
             taken = f"{happening.variant} of {happening.flag}"

@@ -174,18 +174,6 @@ def known_member(site: Site, model: str, version: str) -> Member:
     raise LookupError(f"{model}@{version} never served here, and was in no canary")
 
 
-def pinned_members(site: Site) -> tuple[Member, ...]:
-    """Every version that the declared flags pin and that may be loaded, by model and version."""
-    pinned = {p for flag in controls_of(site).flags.values() for p in flag.versions}
-    found = []
-    for model, version in sorted(pinned):
-        try:
-            found.append(known_member(site, model, version))
-        except LookupError:
-            continue  # the gateway says that it is not there, and takes the declared path
-    return tuple(found)
-
-
 def _tell(
     site: Site, wanted: Callable[[Controls], Happening | None], *, now: datetime, actor: str
 ) -> Happening | None:

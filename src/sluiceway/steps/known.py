@@ -33,6 +33,7 @@ from sluiceway.rollouts.events import (
     ContractsChecked,
     Diagnosed,
     Looked,
+    PartReplayed,
     PartServed,
     Planned,
     Promoted,
@@ -162,6 +163,8 @@ class _Seen:
                 self.failed_live(event, happened)
             case Diagnosed():
                 self.traced(event, happened.attribution)
+            case PartReplayed():
+                self.part_replayed(event, happened)
 
     def end_of_stint(self, at: datetime, *, taken_back: bool) -> None:
         """What served until now was seen to serve, unless it is being taken back."""
@@ -201,6 +204,14 @@ class _Seen:
             measured.outcome,
             failed=self.failures(plan, candidate, models),
         )
+
+    def part_replayed(self, event: Event, replayed: PartReplayed) -> None:
+        plan, _ = self.plans[event.rollout_id]
+        baseline = self.site.journal.release(self.site.environment, plan.baseline)
+        part = baseline.with_members(replayed.stays)
+        models = {v.gate.model for v in replayed.verdicts if v.outcome is Outcome.FAILED}
+        failed = self.failures(plan, part, models)
+        self.add(event, part, EvidenceKind.SHADOW_REPLAY, replayed.outcome, failed=failed)
 
     def failed_live(self, event: Event, look: Looked) -> None:
         plan, candidate = self.plans[event.rollout_id]
@@ -279,6 +290,7 @@ _READ = frozenset(
         "shadow_measured",
         "looked",
         "diagnosed",
+        "part_replayed",
     }
 )
 

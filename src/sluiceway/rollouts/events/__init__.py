@@ -36,6 +36,7 @@ from sluiceway.rollouts.events.moving import (
     Diagnosed,
     Ended,
     IncidentOpened,
+    PartReplayed,
     PartServed,
     Promoted,
     RollbackDecided,
@@ -92,6 +93,7 @@ __all__ = [
     "IncidentOpened",
     "Looked",
     "Notified",
+    "PartReplayed",
     "PartServed",
     "Planned",
     "Promoted",
@@ -141,6 +143,7 @@ Happening = (
     | DeprecationAnnounced
     | Acknowledged
     | ReplacementTested
+    | PartReplayed
     | CandidateHalted
     | CanaryNarrowed
     | EdgesIsolated
