@@ -7,11 +7,11 @@ from datetime import date
 from sluiceway.contracts.shapes import (
     ContractShape,
     DemandShape,
+    DeprecationShape,
     FallbackShape,
     FieldShape,
     PromiseShape,
 )
-from sluiceway.contracts.values import Contract
 from sluiceway.errors import Fault
 
 Tell = Callable[[str, str], None]
@@ -41,7 +41,7 @@ def contradictions(shape: ContractShape, *, where: str) -> list[Fault]:
     return faults
 
 
-def overdue(contract: Contract, *, today: date, where: str) -> list[Fault]:
+def overdue(deprecations: Iterable[DeprecationShape], *, today: date, where: str) -> list[Fault]:
     """Fields that are still promised after the window of their deprecation.
 
     Args:
@@ -56,7 +56,7 @@ def overdue(contract: Contract, *, today: date, where: str) -> list[Fault]:
                 f"readers a later day"
             ),
         )
-        for place, one in enumerate(contract.deprecations)
+        for place, one in enumerate(deprecations)
         if one.remove_after < today
     ]
 
