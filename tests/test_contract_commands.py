@@ -211,7 +211,7 @@ def test_no_recorded_rows_is_cannot_tell(adopted: Run, tmp_path: Path) -> None:
 def test_what_is_typed_wrong_is_bad_input(adopted: Run) -> None:
     said = adopted("contract", "test", "fraud")
     assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("✗ rollout: 'fraud' names no version; write MODEL@VERSION")
+    assert said.err.startswith("✗ contract test: 'fraud' names no version; write MODEL@VERSION")
     said = adopted("contract", "test", "fraud@1", "--window", "soon")
     assert said.code == 2
     assert said.err.startswith("✗ --window: 'soon' is no duration")

@@ -1,5 +1,6 @@
 """Contracts by what people type: a file, a git commit's file, a version, or a model."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,19 @@ from sluiceway.releases import parse_member_name
 from sluiceway.settings import Settings
 from sluiceway.system.file import read_system
 from sluiceway.system.values import System
+
+
+class InvalidContracts(BadInput):
+    """Files that were named hold no contract.
+
+    Attributes:
+        by_file: What is wrong with each file, in the order in which they were named; nothing for
+            one that is valid.
+    """
+
+    def __init__(self, by_file: Mapping[str, Sequence[Fault]], more: Sequence[Fault] = ()) -> None:
+        super().__init__([*more, *(fault for faults in by_file.values() for fault in faults)])
+        self.by_file = by_file
 
 
 def declared_system() -> System | None:

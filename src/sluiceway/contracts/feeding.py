@@ -64,6 +64,9 @@ def fed_cases(
     if recorded is not None:
         rows = max((len(values) for values in recorded.values()), default=0)
         backgrounds += rows_of(recorded, spread(rows, BACKGROUNDS))
+    if (lacking := consumer.not_loaded()) is not None:
+        yield consumer.result(CaseCode.LOADED, 0, [lacking], edge=edge)
+        return
     try:
         for code, values in _values(region).items():
             rows_fed = [{**row, column: value} for row in backgrounds for value in values]

@@ -34,6 +34,8 @@ _FATAL: Final = frozenset(
     {"crashed", "deadline_exceeded", "load_deadline_exceeded", "cannot_load", "files_changed"}
 )
 """Faults after which the version's process had to be ended."""
+_NOT_LOADED: Final = frozenset({"load_deadline_exceeded", "cannot_load", "files_changed"})
+"""Faults that have nothing to do with what was asked."""
 
 
 class AnswerFault(Protocol):
@@ -105,6 +107,13 @@ class Questioner:
         if answered.fault is not None and str(answered.fault.code) in _FATAL:
             self.deaths += 1
         return answered
+
+    def not_loaded(self) -> CounterExample | None:
+        """Why the version cannot be asked anything; None where it can, whatever it answers."""
+        answered = self.ask(self.columns([self.typical]))
+        if answered.fault is None or str(answered.fault.code) not in _NOT_LOADED:
+            return None
+        return CounterExample(why=Why.NO_ANSWER, said=answered.fault.sentence)
 
     def columns(self, rows: Sequence[Row]) -> dict[str, Column]:
         """Rows as one array an input."""

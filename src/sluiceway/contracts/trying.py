@@ -42,6 +42,9 @@ def own_cases(version: Questioner, recorded: Mapping[str, Column] | None) -> Ite
     Args:
         recorded: Rows as they were, one array an input; None or no row where there is no record.
     """
+    if (lacking := version.not_loaded()) is not None:
+        yield version.result(CaseCode.LOADED, 0, [lacking])
+        return
     rows = 0 if recorded is None else max((len(values) for values in recorded.values()), default=0)
     try:
         if recorded is not None and rows:

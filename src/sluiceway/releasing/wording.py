@@ -62,6 +62,11 @@ def reason_sentence(reason: Reason) -> str:
     return f"{said}; to clear it: {cleared}" if cleared else said
 
 
+def where_said(mixture: Mixture) -> str:
+    """How a sentence about a mixture begins; nothing of the release itself."""
+    return _WHERE[mixture]
+
+
 def seen_sentence(reasons: Sequence[Reason]) -> str:
     """What one record says of several models on one mixture, each with what feeds it."""
     names = listed([one.consumer or "" for one in reasons])

@@ -103,7 +103,7 @@ def run_contract_test(
         RegistryUnavailable: The registry did not answer.
     """
     system = site.systems.current()
-    wanted = parse_members(system, [name, *together_with])
+    wanted = parse_members(system, [name, *together_with], asked="contract test")
     model = next(iter(wanted))
     cast = cast_of(site, system, wanted)
     edges = [e for e in system.edges if e.producer == model and e.field is not None]
