@@ -20,6 +20,7 @@ from sluiceway.rollouts.events import (
     Approved,
     ChampionRestored,
     Confirmed,
+    ContractTested,
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
@@ -29,6 +30,7 @@ from sluiceway.rollouts.events import (
     IncidentOpened,
     PartServed,
     Promoted,
+    ReaderTested,
     ReplacementTested,
     Requested,
     Resumed,
@@ -40,7 +42,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from tests.reports import rollouts
-from tests.rollouts.happenings import DAY, audited, drifted, powered
+from tests.rollouts.happenings import DAY, audited, drifted, member, powered
 
 NOW = datetime(2013, 9, 1, tzinfo=UTC)
 GONE = Deprecation(
@@ -160,6 +162,19 @@ SIMPLE: list[tuple[Happening, str]] = [
             )
         ),
         "Tested new in the place of what a.old → b reads: passed: all range ends",
+    ),
+    (
+        ContractTested(
+            model="up",
+            members=(member("up", "2"), member("down", "1")),
+            outcome=Outcome.PASSED,
+            as_fed=False,
+            broken="",
+            readers=(ReaderTested(model="down", outcome=Outcome.FAILED, broken="x = 1: no"),),
+            rows=1200,
+        ),
+        "Contract test on 1,200 recorded rows: up@2 passed; down@1 on all that it promises "
+        "failed: x = 1: no",
     ),
 ]
 

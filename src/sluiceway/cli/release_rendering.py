@@ -105,6 +105,7 @@ def _for(answer: PromotionAnswer) -> list[str]:
         if one.code is ReasonCode.FITS:
             fits.setdefault(one.mixture, set()).add(one.edge)
     lines = [seen_sentence(some) for some in seen.values()]
+    lines += [reason_sentence(o) for o in answer.reasons if o.code is ReasonCode.TEST_PASSED]
     for mixture, edges in fits.items():
         lines.append(f"{where_said(mixture)}contracts fit on {_count(len(edges), 'edge')}")
     return lines

@@ -80,7 +80,7 @@ class _Tried:
         return self.trial.answers
 
     def ask_again(self) -> None:
-        """Hold it to what is promised of requests; without an answer nothing is left of the first."""
+        """Hold it to what is promised of requests; no answer then is none at all."""
         if self.trial is None or self.trial.answers is None:
             return
         self.service, fault = service_findings(

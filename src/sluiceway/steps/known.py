@@ -29,6 +29,7 @@ from sluiceway.rollouts.events import (
     Adopted,
     ChampionRestored,
     ContractsChecked,
+    ContractTested,
     Diagnosed,
     Looked,
     PartServed,
@@ -151,6 +152,8 @@ class _Seen:
                 self.serving = (event, self.releases[happened.release])
             case ContractsChecked():
                 self.contracts_checked(event, happened)
+            case ContractTested():
+                self.contract_tested(event, happened)
             case ShadowMeasured():
                 self.shadow_measured(event, happened)
             case Looked():
@@ -178,6 +181,32 @@ class _Seen:
         if broke or outcome is not Outcome.FAILED:  # contracts that break edges are no evidence
             self.add(
                 event, candidate, EvidenceKind.CONTRACT_TEST, outcome, asked=asked, failed=broke
+            )
+
+    def contract_tested(self, event: Event, tested: ContractTested) -> None:
+        members = {member.model: member for member in tested.members}
+        near = self.feeders(tested.model) & members.keys()
+        alone = frozenset({tested.model})
+        self.add(
+            event,
+            Release(members={name: members[name] for name in near}),
+            EvidenceKind.EDGE_CASES,
+            tested.outcome,
+            asked=alone,
+            failed=(frozenset(near) if tested.as_fed else alone,),
+            said=tested.broken,
+        )
+        for reader in tested.readers:
+            pair = frozenset({tested.model, reader.model})
+            self.add(
+                event,
+                Release(members={name: members[name] for name in pair}),
+                EvidenceKind.EDGE_CASES,
+                reader.outcome,
+                asked=frozenset({reader.model}),
+                failed=(pair,),
+                fed_by=tested.model,
+                said=reader.broken,
             )
 
     def shadow_measured(self, event: Event, measured: ShadowMeasured) -> None:
@@ -245,6 +274,8 @@ class _Seen:
         at: datetime | None = None,
         asked: frozenset[str] | None = None,
         failed: tuple[frozenset[str], ...] = (),
+        fed_by: str | None = None,
+        said: str = "",
     ) -> None:
         self.members |= {m.contract_hash: m for m in release.members.values()}
         self.records.append(
@@ -258,6 +289,8 @@ class _Seen:
                 rollout_id=event.rollout_id,
                 position=event.position,
                 at=at or event.at,
+                fed_by=fed_by,
+                said=said,
             )
         )
 
@@ -270,6 +303,7 @@ _READ = frozenset(
         "champion_restored",
         "part_served",
         "contracts_checked",
+        "contract_tested",
         "shadow_measured",
         "looked",
         "diagnosed",
