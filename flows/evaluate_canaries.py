@@ -1,6 +1,6 @@
 """The scheduled flow: look at every rollout that is not over, and do what is due."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect import flow
 
@@ -27,7 +27,7 @@ def evaluate_canaries(as_of: datetime | None = None) -> list[str]:
         ExceptionGroup: With the errors of those that failed, after all had their turn.
     """
     settings = Settings()
-    rollouts.restore(settings)
+    rollouts.restore(settings, as_of or datetime.now(UTC))
     looked_at = rollouts.unfinished(settings)
     failed: list[Exception] = []
     for rollout_id in looked_at:

@@ -16,6 +16,7 @@ from sluiceway.rollouts.actions import (
     LengthenDeadline,
     Look,
     MakePlan,
+    NarrowCanary,
     OpenIncident,
     PlanCanary,
     PlanWayBack,
@@ -106,6 +107,8 @@ def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime)
             rollouts.plan_way_back(settings, rollout_id, now)
         case ServePart():
             rollouts.serve_part(settings, rollout_id, now)
+        case NarrowCanary():
+            rollouts.narrow_canary(settings, rollout_id, now)
         case OpenIncident():
             rollouts.open_incident(settings, rollout_id, now)
         case (

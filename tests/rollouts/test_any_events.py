@@ -15,8 +15,8 @@ from sluiceway.rollouts.actions import (
     Reconcile,
     RequestApproval,
     Rest,
-    next_action,
 )
+from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,

@@ -19,7 +19,9 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryNarrowed,
     CanaryPlanned,
+    CandidateHalted,
     ChampionRestored,
     Confirmed,
     ContractsChecked,
@@ -28,8 +30,13 @@ from sluiceway.rollouts.events import (
     DeprecationAnnounced,
     Diagnosed,
     DriftFound,
+    EdgesIsolated,
+    EdgesRestored,
     Ended,
     FeaturesAudited,
+    FlagsDeclared,
+    FlagSet,
+    FlagUnset,
     Happening,
     Held,
     IncidentOpened,
@@ -109,6 +116,10 @@ def _said(happening: Happening) -> str:
             return f"Resumed{_because(happening.reason)}"
         case AbortRequested():
             return f"A stop was asked for{_because(happening.reason)}"
+        case CandidateHalted():
+            return f"{happening.instance} halted the candidate{_because(happening.reason)}"
+        case CanaryNarrowed():
+            return _canary_narrowed(happening)
         case _:
             return _decided(happening)
 
@@ -118,6 +129,7 @@ _Decided = (
 ) | (
     (WayBackPlanned | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
+    | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
 )
 
 
@@ -159,7 +171,8 @@ def _decided(happening: _Decided) -> str:
             return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
         case ContractTested():
             return _contract_tested(happening)
-    assert_never(happening)
+        case _:
+            return _switched(happening)
 
 
 def _contract_tested(tested: ContractTested) -> str:
@@ -170,6 +183,33 @@ def _contract_tested(tested: ContractTested) -> str:
         for one in tested.readers
     ]
     return "; ".join([f"Contract test on {tested.rows:,} recorded rows: {own}", *readers])
+
+
+def _switched(
+    happening: EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset,
+) -> str:
+    match happening:
+        case EdgesIsolated():
+            return f"Isolated {joined(happening.edges)}{_because(happening.reason)}"
+        case EdgesRestored():
+            return f"Restored {joined(happening.edges)}{_because(happening.reason)}"
+        case FlagsDeclared():
+            names = joined(flag.name for flag in happening.flags) or "none"
+            return f"Flags of the system file: {names}"
+        case FlagSet():
+            taken = f"{happening.variant} of {happening.flag}"
+            return f"Everybody takes {taken}{_because(happening.reason)}"
+        case FlagUnset():
+            return f"The rules of {happening.flag} hold again{_because(happening.reason)}"
+    assert_never(happening)
+
+
+def _canary_narrowed(happening: CanaryNarrowed) -> str:
+    back = joined(member.name for member in happening.back)
+    stays = joined(member.name for member in happening.plan.members)
+    goes = "goes" if len(happening.plan.members) == 1 else "go"
+    anew = f"on fresh evidence, at {happening.weight} % of the units"
+    return f"{stays} {goes} on without {back}, {anew}{_because(happening.reason)}"
 
 
 def _approval_requested(happening: ApprovalRequested) -> str:
@@ -240,7 +280,7 @@ def _looked(happening: Looked) -> str:
     units = f"{happening.candidate_units:,} units by the candidate"
     units += f", {happening.champion_units:,} by the champion"
     said += f"; {outcomes_said(happening.verdicts)}; {units}{_family(happening)}"
-    return f"{said}{inputs_said(happening.inputs)}"
+    return "; ".join([f"{said}{inputs_said(happening.inputs)}", *happening.notes])
 
 
 def inputs_said(seen: InputsSeen | None) -> str:

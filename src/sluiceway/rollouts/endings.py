@@ -50,6 +50,8 @@ class ReasonCode(StrEnum):
     CANARY_UNDERPOWERED = "canary_underpowered"
     APPROVAL_REFUSED = "approval_refused"
     HARM_IN_CANARY = "harm_in_canary"
+    BREAKER_OPEN = "breaker_open"
+    CONTRACT_BROKEN = "contract_broken"
     CANARY_UNMEASURABLE = "canary_unmeasurable"
     CANARY_DEADLINE = "canary_deadline"
     WATCH_UNMEASURABLE = "watch_unmeasurable"

@@ -11,8 +11,8 @@ from sluiceway.rollouts.actions import (
     RollBack,
     StopTraffic,
     Wait,
-    next_action,
 )
+from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
     ApprovalRequested,

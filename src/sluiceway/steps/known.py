@@ -27,6 +27,7 @@ from sluiceway.releasing import (
 from sluiceway.replay.freezing import ChangedNode, changed_nodes
 from sluiceway.rollouts.events import (
     Adopted,
+    CanaryNarrowed,
     ChampionRestored,
     ContractsChecked,
     ContractTested,
@@ -143,7 +144,7 @@ class _Seen:
 
     def read(self, event: Event) -> None:
         match happened := happening(event):
-            case Planned():
+            case Planned() | CanaryNarrowed():
                 baseline = self.site.journal.release(self.site.environment, happened.plan.baseline)
                 candidate = baseline.with_members(happened.plan.members)
                 self.plans[event.rollout_id] = (happened.plan, candidate)
@@ -298,6 +299,7 @@ class _Seen:
 _READ = frozenset(
     {
         "planned",
+        "canary_narrowed",
         "adopted",
         "promoted",
         "champion_restored",

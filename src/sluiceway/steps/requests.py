@@ -31,6 +31,7 @@ from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.members import keep_contracts, member_of
 from sluiceway.steps.ownership import today_of
 from sluiceway.steps.site import Site
+from sluiceway.steps.world import bring_routing
 from sluiceway.system.values import System
 
 
@@ -191,6 +192,8 @@ def abort(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str
         return "was promoted already; use: sluiceway rollback" if promoted else None
 
     _ask(site, rollout_id, AbortRequested(reason=reason), unfit, now=now, actor=actor)
+    if site.journal.champion(site.environment) is not None:
+        bring_routing(site)  # at once; that it is so is confirmed with the next look
 
 
 def approve(

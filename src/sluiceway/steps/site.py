@@ -24,7 +24,8 @@ from sluiceway.ports import (
 from sluiceway.releases import Release
 from sluiceway.replay.features import Transformation
 from sluiceway.replay.partitions import Needs, Partition
-from sluiceway.rollouts.actions import Action, next_action
+from sluiceway.rollouts.actions import Action
+from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.events import Happening, draft
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.state import RolloutState, fold
@@ -203,7 +204,8 @@ class Site:
             if known == content_hash:
                 return self.journal.release(self.environment, generation)
         for rollout_id in reversed(self.journal.rollouts(self.environment)):
-            plan = self.state(rollout_id).plan
-            if plan is not None and plan.release == content_hash:
-                return self.candidate_release(plan)
+            state = self.state(rollout_id)
+            for plan in (state.plan, state.proposed, *(one.plan for one in state.narrowed)):
+                if plan is not None and plan.release == content_hash:
+                    return self.candidate_release(plan)
         raise LookupError(f"no release {content_hash[:12]}…")

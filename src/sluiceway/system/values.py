@@ -13,6 +13,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
+from sluiceway.system.flags import Flag
 from sluiceway.system.rights import UNSAID, RightsPolicy, Risk
 
 
@@ -123,6 +124,8 @@ class Feature:
         null_rate: Largest expected share of missing values, 0 to 1.
         current: The version that models read unless they say otherwise.
         versions: All versions by their number.
+        safe_default: What its readers receive while it is cut off, in `unit`, booleans as 0 and 1;
+            None where it is missing then.
     """
 
     name: str
@@ -136,6 +139,7 @@ class Feature:
     null_rate: float
     current: str
     versions: Mapping[str, FeatureVersion]
+    safe_default: float | str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,6 +366,23 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingPolicy:
+    """What the prediction log keeps of live requests, and for how long.
+
+    Attributes:
+        retention: How long rows, gaps and labels are kept after they were written.
+        inputs: Percent of units whose inputs are kept, 0 to 100.
+        excluded: Features, and columns of sources, that are never kept.
+        hashed: The same, of which only a keyed hash is kept; the unit's column may be among them.
+    """
+
+    retention: timedelta = timedelta(days=400)
+    inputs: int = 100
+    excluded: frozenset[str] = frozenset()
+    hashed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """The declared graph: sources, features, models, consumers, edges.
 
@@ -372,6 +393,8 @@ class System:
         contract_files: The contracts' files, relative to the system file.
         digest: SHA-256 of the file and of every contract it names: what a rollout was planned with.
         ignores: What is left out of the answer whether versions go together.
+        flags: Switches between inference paths; no two of them pin the same model.
+        logging: What is kept of live requests.
     """
 
     name: str
@@ -388,6 +411,8 @@ class System:
     contract_files: tuple[str, ...]
     digest: str
     ignores: tuple[Ignore, ...] = ()
+    flags: Mapping[str, Flag] = field(default_factory=dict)
+    logging: LoggingPolicy = LoggingPolicy()
 
     @property
     def edges(self) -> tuple[Edge, ...]:
