@@ -7,7 +7,6 @@ from datetime import date
 from sluiceway.contracts.shapes import (
     ContractShape,
     DemandShape,
-    DeprecationShape,
     FallbackShape,
     FieldShape,
     PromiseShape,
@@ -41,7 +40,7 @@ def contradictions(shape: ContractShape, *, where: str) -> list[Fault]:
     return faults
 
 
-def overdue(deprecations: Iterable[DeprecationShape], *, today: date, where: str) -> list[Fault]:
+def overdue(shape: ContractShape, *, today: date, where: str) -> list[Fault]:
     """Fields that are still promised after the window of their deprecation.
 
     Args:
@@ -56,8 +55,8 @@ def overdue(deprecations: Iterable[DeprecationShape], *, today: date, where: str
                 f"readers a later day"
             ),
         )
-        for place, one in enumerate(deprecations)
-        if one.remove_after < today
+        for place, one in enumerate(shape.deprecations)
+        if one.field in shape.output and one.since <= one.remove_after < today
     ]
 
 

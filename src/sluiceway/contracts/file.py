@@ -70,7 +70,7 @@ def contract_from(
         raise BadInput(faults)
     faults += contradictions(shape, where=where)
     if today is not None:
-        faults += overdue(shape.deprecations, today=today, where=where)
+        faults += overdue(shape, today=today, where=where)
     if faults:
         raise BadInput(faults)
     return _contract(shape)
