@@ -110,7 +110,7 @@ class Questioner:
 
     def not_loaded(self) -> CounterExample | None:
         """Why the version cannot be asked anything; None where it can, whatever it answers."""
-        answered = self.ask(self.columns([self.typical]))
+        answered = self.asked(self.columns([self.typical]))
         if answered.fault is None or str(answered.fault.code) not in _NOT_LOADED:
             return None
         return CounterExample(why=Why.NO_ANSWER, said=answered.fault.sentence)
