@@ -1,5 +1,6 @@
 """Contracts are drafted, compared and tested from the command line, with codes and JUnit."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -229,3 +230,17 @@ def test_no_name_and_no_number_is_cut_however_narrow_the_terminal(
     assert "…" not in said.out
     for name in ("scale_moved", "fraud.probability → cost", "finance@shop.example"):
         assert name in words
+
+
+def test_a_version_that_serves_is_compared_as_it_was_verified_after_its_file_was_edited(
+    adopted: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "edited"
+    shutil.copytree(SYSTEM.parent / "contracts", folder / "contracts")
+    shutil.copy(SYSTEM, folder / "system.yaml")
+    contract(folder / "contracts", "fraud.yaml", ("range: [0, 1]", "range: [0, 0.99]"))
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(folder / "system.yaml"))
+    said = adopted("contract", "diff", "fraud@1", "fraud")
+    assert said.code == 1
+    assert "range_narrowed" in said.out
+    assert "two contracts bear the version 1.0.0" in said.out
