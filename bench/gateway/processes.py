@@ -105,7 +105,7 @@ def _running(
             stdout=file,
             stderr=file,
             start_new_session=True,
-            env={**os.environ, **QUIET, **environment},
+            env={**os.environ, **QUIET, **environment, "PATH": _path()},
         )
     server = Server(port, process)
     try:
@@ -115,6 +115,11 @@ def _running(
         for pid in _family(process.pid):
             _end(pid)
         process.wait()
+
+
+def _path() -> str:
+    """Programs of this environment first: mlflow starts uvicorn by its name."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def _wait(server: Server, ready: str, log: Path) -> None:

@@ -107,6 +107,7 @@ class Shop:
 def prepared(folder: Path) -> Shop:
     """Draw rows, fit two versions of each model, register them, and adopt the first ones."""
     from sluiceway.steps import requests
+    from sluiceway.steps.world import restore
     from sluiceway.wiring import opened
 
     rng = np.random.default_rng(0)
@@ -120,6 +121,7 @@ def prepared(folder: Path) -> Shop:
     with opened(settings) as site:
         names = [f"{model}@1" for model in ("score", "first", "second", "third")]
         requests.adopt(site, names, now=NOW, actor="bench")
+        restore(site)
     return Shop(
         settings=settings,
         frame=frame[:ROWS],

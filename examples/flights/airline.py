@@ -47,7 +47,7 @@ class Airline:
         )
 
     def ask(self, window: Window) -> int:
-        """Ask about every flight of a window.
+        """Ask about every flight of a window, and wait until the answers are written down.
 
         Returns:
             How many flights were answered.
@@ -62,6 +62,7 @@ class Airline:
                 response = self._client.post(f"/invocations/{ASKED}", json=body)
                 response.raise_for_status()
                 answered += len(response.json()["predictions"])
+        self._client.post("/log/flush").raise_for_status()
         return answered
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from sluiceway.adapters.flag_file import FlagFileRouter
 from sluiceway.adapters.gateway_tables import GatewayTables
 from sluiceway.adapters.history import History
 from sluiceway.adapters.labels.intake import LabelIntake
-from sluiceway.adapters.labels.store import LabelStore
+from sluiceway.adapters.labels.store import LABELS, LabelStore
 from sluiceway.adapters.live_log.reading import LivePredictionLog
 from sluiceway.adapters.live_log.recorder import LiveRecorder
 from sluiceway.adapters.mlflow_evidence import MlflowEvidence
@@ -103,14 +103,14 @@ def label_intake(settings: Settings) -> LabelIntake:
     return LabelIntake(
         system=lambda: current,
         log=prediction_log(settings),
-        store=LabelStore(settings.serving_folder / "labels.db"),
+        store=LabelStore(settings.serving_folder / LABELS),
         keeping=keeping_of(settings, current),
     )
 
 
 def systems(settings: Settings) -> Systems:
     """How the settings' system file is read, kept and recorded."""
-    live = GatewayTables(log=prediction_log(settings), labels=settings.serving_folder / "labels.db")
+    live = GatewayTables(log=prediction_log(settings), labels=settings.serving_folder / LABELS)
     return Systems(
         current=lambda: read_system(settings.system),
         kept=_Kept(settings),

@@ -354,6 +354,28 @@ def test_a_detour_answers_its_rows_by_the_pinned_version(system):
     assert sorted(rollouts) == ["", "r0001-demand-2"]
 
 
+def test_a_pinned_version_that_is_not_loaded_keeps_nobody_from_an_answer(system):
+    async def play(engine, _notes):
+        away = Detour(versions={"demand": "9"})
+        engine.serve(served(system, detours=lambda _q: [(np.array([0]), away)]))
+        return await engine.answer(question("demand"))
+
+    assert run(play).values("demand.units").tolist() == [2.0]
+
+
+def test_a_feature_that_is_switched_off_is_not_asked_for(system):
+    async def play(engine, _notes):
+        off = Detour(cut=frozenset({"weight → demand"}))
+        engine.serve(served(system, detours=lambda _q: [(np.array([0]), off)]))
+        asked = question("demand")
+        rest = {name: v for name, v in asked.columns.items() if name != "weight"}
+        return await engine.answer(replace(asked, columns=rest))
+
+    (arm,) = run(play).arms
+    assert arm.fields["demand.units"].tolist() == [0.0]  # nothing is known of the weight
+    assert arm.stand_ins["weight"].tolist() == ["isolated"]
+
+
 def test_every_question_under_way_is_finished_by_what_it_began_with(system):
     async def play(engine, _notes):
         slow = Odd(("clicks", "weight"), lambda c: time.sleep(0.2) or c["clicks"] + c["weight"])

@@ -61,7 +61,8 @@ def contract_named(text: str) -> Contract:
 
     Args:
         text: A file; ``COMMIT:FILE``; ``MODEL@VERSION``, which means what it was verified against
-            where it serves or served, and else its own contract or the system's; or ``MODEL``, as the system file declares it now.
+            where it serves or served, and else its own contract or the system's; or ``MODEL``, as
+            the system file declares it now.
 
     Raises:
         BadInput: It is none of these, or what it is cannot be read.

@@ -1,6 +1,5 @@
 """The commands of what a gateway keeps: labels from files, and the log of answers."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -36,11 +35,15 @@ def load(
     refuse_elsewhere(settings)
     intake = label_intake(settings)
     found = LabelsTaken(accepted=0, duplicate=0, conflicts=(), late=0, unknown=())
-    try:
-        # All that is wrong is told before any is kept.
-        batches = [intake.checked(records) for records in label_records(file)]
-    except Refused as refused:
-        raise _bad_input(file, refused) from refused
+    batches, faults, place = [], [], 0
+    for records in label_records(file):
+        try:
+            batches.append(intake.checked(records))
+        except Refused as refused:
+            faults += _faults(file, refused, place)
+        place += len(records)
+    if faults:
+        raise BadInput(faults)  # all that is wrong is told before any is kept
     for labels in batches:
         found = found + intake.keep(labels)
     if as_json:
@@ -51,15 +54,14 @@ def load(
         raise typer.Exit(1)
 
 
-def _bad_input(file: Path, refused: Refused) -> BadInput:
-    faults = [
+def _faults(file: Path, refused: Refused, place: int) -> list[Fault]:
+    return [
         Fault(
             where=f"{file}: {one.field}",
-            what=f"{one.what} ({one.count:,} labels, the first: {one.rows[0] + 1})",
+            what=f"{one.what} ({one.count:,} labels, the first: {place + one.rows[0] + 1:,})",
         )
         for one in refused.faults
-    ]
-    return BadInput(faults or [Fault(where=str(file), what=refused.what)])
+    ] or [Fault(where=str(file), what=refused.what)]
 
 
 def _say_taken(found: LabelsTaken) -> None:
@@ -129,7 +131,6 @@ def log_status(as_json: AsJson = False) -> None:
 @log_app.command("compact")
 def log_compact(as_json: AsJson = False) -> None:
     """Move settled rows into files, and forget what is older than the system file's retention."""
-    from sluiceway.adapters.labels.store import LabelStore
     from sluiceway.adapters.live_log.compaction import compact
 
     settings = Settings()
@@ -137,7 +138,6 @@ def log_compact(as_json: AsJson = False) -> None:
     retention = read_system(settings.system).logging.retention
     folder = settings.serving_folder
     done = compact(settings.prediction_folder, folder / "log.db", retention=retention)
-    labels = LabelStore(folder / "labels.db").forget(datetime.now(UTC) - retention)
     if as_json:
         say_json(
             {
@@ -145,7 +145,7 @@ def log_compact(as_json: AsJson = False) -> None:
                 "files": done.files,
                 "gaps": done.gaps,
                 "forgotten": done.forgotten,
-                "forgotten_labels": labels,
+                "forgotten_labels": done.forgotten_labels,
                 "busy": done.busy,
             }
         )
@@ -153,4 +153,5 @@ def log_compact(as_json: AsJson = False) -> None:
         say("another process compacts the log")
     else:
         said = f"{done.rows:,} rows moved into {done.files:,} files"
-        say(f"{said}; {done.forgotten:,} files and {labels:,} labels forgotten")
+        forgotten = f"{done.forgotten:,} files and {done.forgotten_labels:,} labels forgotten"
+        say(f"{said}; {forgotten}")

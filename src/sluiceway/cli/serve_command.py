@@ -1,10 +1,12 @@
-"""``sluiceway serve``: the gateway."""
+"""``sluiceway serve`` and ``sluiceway score``: answers to requests, and to a table of units."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sluiceway.cli import running
 from sluiceway.cli.commands import app
 from sluiceway.cli.opening import refuse_elsewhere
 from sluiceway.cli.rendering import say
@@ -44,3 +46,19 @@ def serve(
         limits=Limits(rate=rate),
         told=lambda one: say(f"{one.instance} listens on {one.url}"),
     )
+
+
+@app.command()
+def score(
+    model: Annotated[str, typer.Argument(help="Whose answers are wanted.")],
+    rows: Annotated[Path, typer.Argument(help="Parquet or CSV file: one row a unit.")],
+    answers: Annotated[Path, typer.Argument(help="Parquet or CSV file to write.")],
+    consumer: Annotated[str | None, typer.Option(help="Who reads the answers.")] = None,
+    here: running.Here = None,
+) -> None:
+    """Answer a table of units through the same routing, canaries and log as live requests."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    refuse_elsewhere(Settings())
+    running.can_run("score-batch", here=here)
+    running.score(rows, model, answers, consumer=consumer, here=here)
+    say(f"answered {rows}: {answers}")

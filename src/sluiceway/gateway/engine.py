@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from sluiceway.serving.safe_defaults import feature_default
 from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.stand_ins import LastKnownGood, safe_constant
 from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
+
+_LOOK_AGAIN: Final = 0.005
+"""Seconds between two looks at what is still under way."""
 
 
 class Engine:
@@ -84,6 +88,19 @@ class Engine:
         for key, standing in list(self._retired.items()):
             await standing.drained()
             self._retired.pop(key, None)
+
+    async def settled(self, patience: float = 30.0) -> bool:
+        """Wait until every row that was to be mirrored is; False where it takes longer.
+
+        Args:
+            patience: Longest wait in seconds.
+        """
+        until = self._loop.time() + patience
+        while any(one.mirroring for one in (self._standing, *self._retired.values()) if one):
+            if self._loop.time() > until:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN)
+        return True
 
     def halt(self, rollout_id: str, why: str) -> None:
         """Take a candidate's traffic away at once."""

@@ -10,6 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sluiceway.adapters.labels.intake import LabelIntake
+from sluiceway.adapters.live_log.database import LogUnavailable
+from sluiceway.adapters.prediction_log import DamagedLog
 from sluiceway.serving.labels import LabelsTaken
 from sluiceway.serving.refusals import RefusalCode, Refused
 
@@ -34,7 +36,12 @@ def labels_route(intake: LabelIntake, taken: Callable[[LabelsTaken], None] | Non
             what = f"labels are posted as application/json, not as {kind or 'nothing'}"
             raise Refused(RefusalCode.UNSUPPORTED_MEDIA_TYPE, what)
         records = _records(await request.body())
-        found = await run_in_threadpool(intake.take, records)
+        try:
+            found = await run_in_threadpool(intake.take, records)
+        except (LogUnavailable, DamagedLog) as error:
+            # Nothing was acknowledged, so nothing is lost: whoever posts keeps them and comes back.
+            what = f"the labels cannot be kept now: {error}"
+            raise Refused(RefusalCode.NOT_READY, what, retry_after=5) from error
         if taken is not None:
             taken(found)
         return Response(orjson.dumps(found.as_json()), media_type="application/json")

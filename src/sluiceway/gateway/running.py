@@ -5,10 +5,9 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -18,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sluiceway.adapters.live_log.compaction import compact
 from sluiceway.adapters.live_log.recorder import LiveRecorder
 from sluiceway.gateway.engine import Engine
 from sluiceway.gateway.flags import Flags
@@ -40,10 +38,6 @@ from sluiceway.settings import Settings
 from sluiceway.wiring import label_intake, opened, recorder
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
-_COUNTED_EVERY: Final = 1.0
-"""Seconds between two looks at how the log does."""
-_COMPACTED_EVERY: Final = 60.0
-"""Seconds between two compactions of the log."""
 FLUSH: Final = "/log/flush"
 
 
@@ -95,8 +89,7 @@ async def _serve(
     instance = f"{socket.gethostname()}-{os.getpid()}"
     async with AsyncExitStack() as stack:
         site = stack.enter_context(opened(settings))
-        system = site.systems.current()
-        writing = stack.enter_context(recorder(settings, system))
+        writing = stack.enter_context(recorder(settings, site.systems.current()))
         intake = label_intake(settings)
         reporter = stack.enter_context(
             closing(HaltReporter(partial(opened, settings), instance=instance))
@@ -112,12 +105,10 @@ async def _serve(
             other_paths=FlaggedPaths(site, Flags()),
         )
         await stack.enter_async_context(residents)
-        await stack.enter_async_context(
-            _kept_up(settings, system.logging.retention, writing, metrics)
-        )
+        await stack.enter_async_context(kept_up(settings, writing, metrics))
         groups = (
             RouteGroup(role=Role.LABEL, routes=[labels_route(intake)]),
-            RouteGroup(role=Role.PREDICT, routes=[_flush_route(writing)]),
+            RouteGroup(role=Role.PREDICT, routes=[_flush_route(engine, writing)]),
         )
         app = http_app(engine, engine, access=access, limits=limits, metrics=metrics, groups=groups)
         host, port = own.getsockname()[:2]
@@ -145,53 +136,15 @@ class _Both:
         self._metrics.mirror_dropped(rows)
 
 
-@asynccontextmanager
-async def _kept_up(
-    settings: Settings, retention: timedelta, writing: LiveRecorder, metrics: Metrics
-) -> AsyncIterator[None]:
-    """Count how the log does, and keep it small, for as long as the block lasts."""
-    tasks = (
-        asyncio.create_task(_count(writing, metrics), name="log counts"),
-        asyncio.create_task(_compact(settings, retention), name="log compaction"),
-    )
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+def _flush_route(engine: Engine, writing: LiveRecorder) -> Route:
+    """``POST /log/flush``: answered once all that was answered before is on the disk.
 
-
-async def _count(writing: LiveRecorder, metrics: Metrics) -> None:
-    lost = 0
-    while True:
-        counts = writing.counts()
-        metrics.log_queue(counts.waiting)
-        metrics.log_lost(counts.lost - lost)
-        lost = counts.lost
-        await asyncio.sleep(_COUNTED_EVERY)
-
-
-async def _compact(settings: Settings, retention: timedelta) -> None:
-    while True:
-        await asyncio.sleep(_COMPACTED_EVERY)
-        try:
-            await asyncio.to_thread(
-                compact,
-                settings.prediction_folder,
-                settings.serving_folder / "log.db",
-                retention=retention,
-            )
-        except Exception:  # noqa: BLE001 - whatever it is, answers go on and it is tried again
-            _LOG.exception("the log was not compacted; it is tried again")
-
-
-def _flush_route(writing: LiveRecorder) -> Route:
-    """``POST /log/flush``: answered once all that was answered before is on the disk."""
+    Mirrored rows are waited for too, so that whoever scores a batch finds whole pairs in the log.
+    """
 
     async def flush(_request: Request) -> Response:
-        if not await asyncio.to_thread(writing.flush):
+        whole = await engine.settled() and await asyncio.to_thread(writing.flush)
+        if not whole:
             what = "what was answered is not on the disk yet; ask again"
             raise Refused(RefusalCode.OVERLOADED, what, retry_after=1)
         counts = writing.counts()

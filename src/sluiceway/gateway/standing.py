@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -51,6 +51,7 @@ class Standing:
 
     Attributes:
         questions: Questions that are under way.
+        mirroring: Parts of questions that the other arm is still to answer.
     """
 
     def __init__(self, served: Served, *, begin: Begin, finish: Finish) -> None:
@@ -59,7 +60,7 @@ class Standing:
         self.judges = {key: Judge(contract) for key, contract in served.contracts.items()}
         self._begin = begin
         self._finish = finish
-        self._mirrors = 0
+        self.mirroring = 0
         self._paths: dict[tuple[str, tuple[tuple[str, str], ...], frozenset[str]], Paths] = {}
         self._lanes: dict[tuple[int, bool], Lane] = {}
         self._drained = asyncio.Event()
@@ -101,11 +102,11 @@ class Standing:
 
     def mirrors(self) -> None:
         """Rows begin to be mirrored."""
-        self._mirrors += 1
+        self.mirroring += 1
 
     def mirrored(self) -> None:
         """Rows have been mirrored."""
-        self._mirrors -= 1
+        self.mirroring -= 1
         self._end_if_idle()
 
     def retire(self) -> None:
@@ -118,7 +119,7 @@ class Standing:
         await self._drained.wait()
 
     def _end_if_idle(self) -> None:
-        if not self._is_retired or self.questions or self._mirrors or self._drained.is_set():
+        if not self._is_retired or self.questions or self.mirroring or self._drained.is_set():
             return
         for lane in self._lanes.values():
             lane.close()
@@ -126,6 +127,9 @@ class Standing:
 
     def _laid_out(self, model: str, detour: Detour) -> Paths:
         served = self.served
+        # A version that a flag pins and that is not loaded (yet) is no reason to answer nobody.
+        there = {m: v for m, v in detour.versions.items() if (m, v) in served.backends}
+        detour = replace(detour, versions=there)
         champion = lay_out(served, model, served.champion, detour)
         pairing = served.pairing_of(model)
         if pairing is not None and detour.versions.keys() & pairing.models:

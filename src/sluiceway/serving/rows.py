@@ -1,7 +1,8 @@
 """Answers as rows of the prediction log: packed as they are given, unpacked by whoever reads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -97,11 +98,12 @@ def _add_inputs(
     inputs: dict[str, list[Any]] = {}
     times: dict[str, list[int | None]] = {}
     hashes: dict[str, list[str | None]] = {}
+    free = not keeping.excluded and not keeping.hashed  # asking of each column takes its time
     for name, column in question.columns.items():
-        if not keeping.keeps(name):
+        if not free and not keeping.keeps(name):
             continue
         values = column if rows is None else column[rows]
-        if keeping.hides(name):
+        if not free and keeping.hides(name):
             hashes[name] = _hashes(values, drawn, keeping)
         elif values.dtype.kind == "M":
             missing = np.isnat(values)
@@ -109,7 +111,8 @@ def _add_inputs(
             times[name] = _masked(found, ~missing if drawn is None else drawn & ~missing)
         else:
             inputs[name] = values.tolist() if drawn is None else _masked(values.tolist(), drawn)
-    entry |= {"inputs": inputs, "times": times, "hashes": hashes}
+    parts = {"inputs": inputs, "times": times, "hashes": hashes}
+    entry |= {name: part for name, part in parts.items() if part}
 
 
 def _masked(values: list[Any], kept: np.ndarray) -> list[Any]:
@@ -133,76 +136,79 @@ def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
     ``seconds:<model>``), which models it holds (``models``), why an answer is not a model's own
     (``stand_in:<model>``), and what was asked (``input:<column>``).
     """
-    columns = _Columns()
+    alike: dict[tuple[tuple[str, ...], ...], list[Entry]] = {}
     for entry in entries:
-        columns.add(entry, session)
-    found = columns.filled()
-    moments = {name: _moments(found.get(name, ())) for name in columns.moments}
-    return pd.DataFrame(found | moments, copy=False)
+        alike.setdefault(tuple(tuple(entry.get(part, ())) for part in _PARTS), []).append(entry)
+    if not alike:
+        return pd.DataFrame({"event_time": _moments(())})
+    frames = [_frame_of_alike(some, session) for some in alike.values()]
+    if len(frames) == 1:
+        return frames[0]
+    return pd.concat(frames).sort_values(SEQ, kind="stable", ignore_index=True)
+
+
+_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes")
+"""What entries have in columns of their own."""
+
+_OF_ENTRY: Final = {
+    "rollout_id": "rollout",
+    "arm": "arm",
+    "path": "path",
+    "weight": "weight",
+    "release": "release",
+    "generation": "generation",
+    "routing_revision": "revision",
+    "consumer": "consumer",
+    "asked": "asked",
+    "request_id": "request",
+}
+"""What is the same in all rows of an entry, by column."""
+
+
+def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
+    """The rows of entries that have the same columns, column by column."""
+    sizes = [len(entry["unit"]) for entry in entries]
+
+    def each(key: str) -> Iterator[Any]:
+        return chain.from_iterable(map(repeat, (entry[key] for entry in entries), sizes))
+
+    def every(part: str, name: str) -> Iterator[Any]:
+        return chain.from_iterable(entry[part][name] for entry in entries)
+
+    first = entries[0]
+    times = (
+        repeat(entry["time"], size) if isinstance(entry["time"], int) else entry["time"]
+        for entry, size in zip(entries, sizes, strict=True)
+    )
+    models = ",".join(sorted({name.partition(".")[0] for name in first["fields"]}))
+    columns: dict[str, Any] = {
+        "unit": list(chain.from_iterable(entry["unit"] for entry in entries)),
+        "event_time": _moments(chain.from_iterable(times)),
+        **{name: list(each(key)) for name, key in _OF_ENTRY.items()},
+        SESSION: session,
+        SEQ: np.concatenate(
+            [np.arange(e["seq"], e["seq"] + n) for e, n in zip(entries, sizes, strict=True)]
+        ),
+        "answered_at": _moments(each("at")),
+        MODELS: models,
+        "paired": list(chain.from_iterable(entry["paired"] for entry in entries)),
+    }
+    columns |= {name: list(every("fields", name)) for name in first["fields"]}
+    for name in first["seconds"]:
+        spent = (entry["seconds"][name] for entry in entries)
+        columns[f"seconds:{name}"] = list(chain.from_iterable(map(repeat, spent, sizes)))
+    why = {name: list(every("stand_ins", name)) for name in first.get("stand_ins", ())}
+    columns |= {f"stand_in:{name}": [one or None for one in said] for name, said in why.items()}
+    columns["fallback"] = [any(said) for said in zip(*why.values(), strict=True)] if why else False
+    columns |= {f"{INPUT}{name}": list(every("inputs", name)) for name in first.get("inputs", ())}
+    columns |= {f"{INPUT}{n}": _moments(every("times", n)) for n in first.get("times", ())}
+    columns |= {f"{HASHED}{name}": list(every("hashes", name)) for name in first.get("hashes", ())}
+    return pd.DataFrame(columns, index=range(sum(sizes)), copy=False)
 
 
 def _moments(ticks: Iterable[int | None]) -> "pd.Series[pd.Timestamp]":
-    known = np.asarray([_NAT if one is None else one for one in ticks], dtype=np.int64)
+    known = np.fromiter((_NAT if one is None else one for one in ticks), dtype=np.int64)
     return pd.Series(known.view("M8[us]")).dt.tz_localize("UTC")
-
-
-class _Columns:
-    """Columns that grow entry by entry; those that an entry lacks are missing there."""
-
-    def __init__(self) -> None:
-        self.moments = {"event_time", "answered_at"}
-        self._rows = 0
-        self._values: dict[str, list[Any]] = {}
-
-    def add(self, entry: Mapping[str, Any], session: str) -> None:
-        units = entry["unit"]
-        rows, seq, time = len(units), entry["seq"], entry["time"]
-        stand_ins = entry.get("stand_ins", {})
-        fallback = [any(why) for why in zip(*stand_ins.values(), strict=True)]
-        models = ",".join(sorted({name.partition(".")[0] for name in entry["fields"]}))
-        self._put("unit", units)
-        self._put("event_time", [time] * rows if isinstance(time, int) else time)
-        for name, value in (
-            ("rollout_id", entry["rollout"]),
-            ("arm", entry["arm"]),
-            ("path", entry["path"]),
-            ("weight", entry["weight"]),
-            ("release", entry["release"]),
-            ("generation", entry["generation"]),
-            ("routing_revision", entry["revision"]),
-            ("consumer", entry["consumer"]),
-            ("asked", entry["asked"]),
-            ("request_id", entry["request"]),
-            (SESSION, session),
-            ("answered_at", entry["at"]),
-            (MODELS, models),
-        ):
-            self._put(name, [value] * rows)
-        self._put(SEQ, range(seq, seq + rows))
-        self._put("paired", entry["paired"])
-        self._put("fallback", fallback or [False] * rows)
-        for name, values in entry["fields"].items():
-            self._put(name, values)
-        for name, seconds in entry["seconds"].items():
-            self._put(f"seconds:{name}", [seconds] * rows)
-        for name, why in stand_ins.items():
-            self._put(f"stand_in:{name}", [one or None for one in why])
-        for kind, prefix in (("inputs", INPUT), ("times", INPUT), ("hashes", HASHED)):
-            for name, values in entry.get(kind, {}).items():
-                self._put(f"{prefix}{name}", values)
-        self.moments.update(f"{INPUT}{name}" for name in entry.get("times", {}))
-        self._rows += rows
-
-    def _put(self, name: str, values: Iterable[Any]) -> None:
-        column = self._values.setdefault(name, [])
-        if len(column) < self._rows:
-            column.extend([None] * (self._rows - len(column)))
-        column.extend(values)
-
-    def filled(self) -> dict[str, list[Any]]:
-        for name in self._values:
-            self._put(name, ())
-        return self._values
 
 
 def merged(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

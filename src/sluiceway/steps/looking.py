@@ -285,8 +285,8 @@ def _no_rows(plan: Plan, slices: Sequence[Slice]) -> pd.DataFrame:
         for arm in ("baseline", "candidate")
     ]
     labels = {gate.label for gate in plan.gates if gate.label}
-    held = {held(gate.model) for gate in plan.gates}
-    names = [*dict.fromkeys(names), *held, "block", *labels, *map(_mask, slices)]
+    asked = {held(gate.model) for gate in plan.gates}
+    names = [*dict.fromkeys(names), *asked, "block", *labels, *map(_mask, slices)]
     return pd.DataFrame(columns=names)
 
 

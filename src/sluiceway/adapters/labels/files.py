@@ -13,6 +13,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.serving.labels import MOST
 
 _TIMES = ("known_at", "event_time")
+_OF_ALL = ("unit", *_TIMES)
 
 
 def label_records(path: Path) -> Iterator[list[dict[str, Any]]]:
@@ -28,8 +29,9 @@ def label_records(path: Path) -> Iterator[list[dict[str, Any]]]:
     table = _table(path)
     names = table.column_names
     long = "label" in names or "value" in names
-    for start in range(0, table.num_rows, MOST if long else max(1, MOST // max(1, len(names)))):
-        rows = table.slice(start, MOST if long else max(1, MOST // max(1, len(names)))).to_pylist()
+    size = MOST if long else max(1, MOST // max(1, len(names)))
+    for start in range(0, table.num_rows, size):
+        rows = table.slice(start, size).to_pylist()
         yield [one for row in rows for one in (_long(row) if long else _wide(row))]
 
 
@@ -38,11 +40,10 @@ def _long(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _wide(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    every = {
-        name: _plain(name, row[name]) for name in ("unit", *_TIMES) if row.get(name) is not None
-    }
-    for name, value in row.items():
-        if name not in ("unit", *_TIMES) and value is not None:
+    known = {name: value for name, value in row.items() if value is not None}
+    every = {name: _plain(name, value) for name, value in known.items() if name in _OF_ALL}
+    for name, value in known.items():
+        if name not in _OF_ALL:
             yield {**every, "label": name, "value": value}
 
 

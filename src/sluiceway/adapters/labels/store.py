@@ -6,11 +6,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sluiceway.adapters.live_log.database import LogUnavailable, connect, reading, writing
 from sluiceway.serving.labels import Conflict, LabelsTaken
 from sluiceway.serving.rows import micros
+
+LABELS: Final = "labels.db"
+"""Its name beside the log's database."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS labels (
@@ -125,9 +128,10 @@ class LabelStore:
             "(SELECT COUNT(*) FROM conflicts)"
         )
         found = self._all(query)
-        return found[0] if found else (0, 0, 0)
+        kept, late, contradicted = found[0] if found else (0, 0, 0)
+        return kept, late, contradicted
 
-    def _all(self, query: str) -> list[tuple[object, ...]]:
+    def _all(self, query: str) -> list[Any]:
         with reading(self._path) as connection:
             if connection is None or not has_labels(connection):
                 return []

@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from sluiceway.adapters.labels.store import LABELS, LabelStore
 from sluiceway.adapters.live_log.database import connect_to_log, reading, writing
 from sluiceway.adapters.live_log.sessions import (
     has_tables,
@@ -22,7 +23,7 @@ from sluiceway.adapters.live_log.sessions import (
 )
 from sluiceway.adapters.prediction_log import ParquetPredictionLog
 from sluiceway.ports import Gap
-from sluiceway.serving.rows import Entry, frame_of
+from sluiceway.serving.rows import Entry, frame_of, moment
 
 SETTLED: Final = timedelta(minutes=10)
 """Age from which rows may move: what is read often is then read from where it was written."""
@@ -42,6 +43,7 @@ class Compacted:
         files: Files that were written.
         gaps: Gaps of dead processes that were written down.
         forgotten: Files, and segments, that were older than the retention.
+        forgotten_labels: Labels that were.
         busy: Whether another process was at it, so that nothing was done.
     """
 
@@ -49,6 +51,7 @@ class Compacted:
     files: int = 0
     gaps: int = 0
     forgotten: int = 0
+    forgotten_labels: int = 0
     busy: bool = False
 
 
@@ -119,8 +122,14 @@ def compact(
             for first, last in _chunks(connection, session, now, settled, waits):
                 rows += _move(connection, files_of, session, first, last)
                 files += 1
-        forgotten = _forget(connection, folder, now - retention // _TICK)
-        return Compacted(rows=rows, files=files, gaps=len(gaps), forgotten=forgotten)
+        before = now - retention // _TICK
+        return Compacted(
+            rows=rows,
+            files=files,
+            gaps=len(gaps),
+            forgotten=_forget(connection, folder, before),
+            forgotten_labels=LabelStore(database.with_name(LABELS)).forget(moment(before)),
+        )
 
 
 @contextmanager

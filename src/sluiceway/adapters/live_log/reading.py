@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from sluiceway.adapters.live_log.counter import EARLIEST, LATEST
 from sluiceway.adapters.live_log.database import LogUnavailable, connect_to_log, reading
-from sluiceway.adapters.live_log.recorder import add_answered, unit_key
 from sluiceway.adapters.live_log.sessions import (
     Session,
     has_tables,
@@ -21,6 +20,7 @@ from sluiceway.adapters.live_log.sessions import (
     open_sessions,
     recorded_gaps,
 )
+from sluiceway.adapters.live_log.units import add_answered, unit_key
 from sluiceway.adapters.prediction_log import (
     OF_CALLERS,
     DamagedLog,
@@ -38,7 +38,6 @@ from sluiceway.serving.rows import SEQ, SESSION, frame_of, micros, moment
 _TRIES: Final = 10
 """Times a reader looks again when a file vanished under it."""
 _PATIENCE: Final = 3.0
-"""Seconds to wait for what living processes have answered and not written down yet."""
 _PAUSE: Final = 0.05
 _KEYS: Final = 500
 """Units that one query asks for."""
@@ -51,11 +50,13 @@ class LivePredictionLog:
     Args:
         folder: Of the Parquet files.
         database: Of what gateways have logged lately; need not be there.
+        patience: Seconds to wait for what living gateways have answered and not written down yet.
     """
 
-    def __init__(self, folder: Path, database: Path) -> None:
+    def __init__(self, folder: Path, database: Path, *, patience: float = _PATIENCE) -> None:
         self._files = ParquetPredictionLog(folder)
         self._database = database
+        self._patience = patience
 
     def write(self, batch_id: str, rows: pd.DataFrame) -> None:
         """Add a batch; the same id again replaces it. Its units count as answered.
@@ -104,7 +105,13 @@ class LivePredictionLog:
             DamagedLog: The database cannot be read.
         """
         try:
-            sessions = [one.gap(now_micros()) for one in open_sessions(self._database)]
+            # What was only just answered is no gap, but on its way.
+            stuck = self._unsettled(window)
+            sessions = [
+                one.gap(now_micros())
+                for one in open_sessions(self._database)
+                if not one.alive or one.session in stuck
+            ]
             # Afterwards, so that what is settled meanwhile is told once or twice, never not.
             with reading(self._database) as connection:
                 known = [] if connection is None else list(recorded_gaps(connection))
@@ -114,25 +121,27 @@ class LivePredictionLog:
         distinct = {(gap.session, gap.first, gap.last, gap.reason): gap for gap in found}
         return sorted_gaps(gap for gap in distinct.values() if meet(gap.window, window))
 
-    def settled(self, window: Window, patience: float = _PATIENCE) -> bool:
+    def settled(self, window: Window) -> bool:
         """Wait until all that was answered in a window by now is written down, or told.
 
         Returns:
-            Whether it is; False where a living gateway takes longer than `patience` seconds.
+            Whether it is; False where a living gateway takes longer than one has patience.
         """
-        deadline = time.monotonic() + patience
-        awaited = {one.session: one for one in self._waiting(window)}
-        while awaited:
-            if time.monotonic() > deadline:
-                return False
+        return not self._unsettled(window)
+
+    def _unsettled(self, window: Window) -> frozenset[str]:
+        """Wait for what was answered in a window by now; who has still not written it down."""
+        deadline = time.monotonic() + self._patience
+        awaited = {one.session: one.counter.issued for one in self._waiting(window) if one.counter}
+        while awaited and time.monotonic() < deadline:
             time.sleep(_PAUSE)
             now = {one.session: one for one in open_sessions(self._database) if one.alive}
             awaited = {
-                name: before
-                for name, before in awaited.items()
-                if name in now and before.counter and now[name].committed < before.counter.issued
+                name: issued
+                for name, issued in awaited.items()
+                if name in now and now[name].committed < issued
             }
-        return True
+        return frozenset(awaited)
 
     def answered(self, units: Collection[str], *, wait: bool = True) -> dict[str, int]:
         """When the events of units were to which something was answered; others are not in it.
@@ -150,7 +159,7 @@ class LivePredictionLog:
         """
         try:
             found = self._answered(units)
-            if wait and len(found) < len(units) and not self.settled(_ALWAYS, patience=0.0):
+            if wait and len(found) < len(units):
                 self.settled(_ALWAYS)
                 found |= self._answered([unit for unit in units if unit not in found])
         except LogUnavailable as error:

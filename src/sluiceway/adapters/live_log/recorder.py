@@ -1,13 +1,11 @@
 """Writing answers down behind them: a queue, one thread, a few commits a second."""
 
-import hashlib
 import logging
 import os
 import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +24,7 @@ from sluiceway.adapters.live_log.sessions import (
     now_micros,
     settle,
 )
+from sluiceway.adapters.live_log.units import unit_key
 from sluiceway.ports import Gap, GapReason
 from sluiceway.serving.keeping import Keeping
 from sluiceway.serving.rows import Entry, micros, packed
@@ -390,20 +389,3 @@ def _bounds(question: Question, answers: ArmAnswers, rows: int) -> tuple[int, in
     if low < EARLIEST or high > LATEST:
         raise ValueError("an event time is missing, or lies beyond all calendars")
     return low, high
-
-
-def unit_key(unit: str) -> int:
-    """What stands for a unit in the table of answered units: 64 bits of its hash."""
-    digest = hashlib.blake2b(unit.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
-
-
-def add_answered(
-    connection: sqlite3.Connection, units: Iterable[tuple[str, int]], *, at: int
-) -> None:
-    """Note units as answered, with their event times, in a transaction of its own."""
-    with writing(connection):
-        connection.executemany(
-            "INSERT OR IGNORE INTO answered VALUES (?, ?, ?)",
-            [(unit_key(unit), time, at) for unit, time in units],
-        )

@@ -119,7 +119,7 @@ class AskedRows(SourceTable):
 
 def _values(rows: pd.DataFrame, names: Sequence[str]) -> pa.Array:
     """The first known value of each row under one of the names; nulls where there is none."""
-    found: pd.Series | None = None  # type: ignore[type-arg]
+    found: pd.Series | None = None
     for name in names:
         if name in rows:
             found = rows[name] if found is None else found.combine_first(rows[name])
