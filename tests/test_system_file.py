@@ -208,6 +208,24 @@ def test_a_flat_list_of_approvals_allows_ones_own_and_rules_do_not(tmp_path: Pat
     assert rights("own", "{always: [risk], own: allow}") == (("risk",), True)
 
 
+def test_a_flat_list_takes_people_at_their_word_and_rules_ask_for_proof(tmp_path: Path) -> None:
+    def rights(name: str, approvals: str) -> tuple[str, timedelta | None]:
+        change = ("approvals: []", f"approvals: {approvals}")
+        found = read_system(variant(tmp_path / name, change)).policies.rights
+        return found.proof, found.expires
+
+    assert rights("list", "[risk]") == ("none", None)
+    assert rights("rules", "{always: [risk]}") == ("totp", timedelta(days=14))
+    said = "{always: [risk], proof: none, expires: never}"
+    assert rights("said", said) == ("none", None)
+    assert rights("soon", "{always: [risk], expires: 6h}") == ("totp", timedelta(hours=6))
+    slip = ("approvals: []", "approvals: {always: [risk], expires: }")
+    assert faults(tmp_path, slip) == [
+        "system.yaml: policies.approvals.expires: is neither never nor a time such as 14d "
+        "(found None)"
+    ]
+
+
 READS = "inputs: [amount, hour, signal]"
 """What fraud reads."""
 READS_LATER = "inputs: [amount, hour, signal, {reads: priority.score, delayed: 1d}]"

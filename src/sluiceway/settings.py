@@ -29,6 +29,9 @@ class Settings(BaseSettings):
         database_url: The journal's database: ``sqlite:///…``, or ``postgresql://…`` with the extra
             ``postgres``; may hold a password, so it is never shown.
         tracking_uri: The MLflow registry.
+        served_at: Versions that servers which exist answer for, as JSON object:
+            ``{"dep_delay@2": "mlflow+http://127.0.0.1:5001"}``. What they have loaded is not
+            compared with what was verified.
         progress: Whether long operations draw a bar on standard error.
         hash_key: Secret of the hashes that the log keeps instead of units and inputs.
     """
@@ -41,6 +44,7 @@ class Settings(BaseSettings):
     data: Path | None = None
     database_url: str | None = Field(default=None, repr=False)
     tracking_uri: str | None = Field(default=None, repr=False)
+    served_at: dict[str, str] = Field(default_factory=dict)
     progress: bool = False
     hash_key: SecretStr | None = Field(default=None, repr=False)
 

@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime
 import pytest
 
 from sluiceway.contracts.values import Deprecation
+from sluiceway.notices import Attempt, CameTo
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import Fit
+from sluiceway.registrations import Registration
 from sluiceway.reports import sentence
 from sluiceway.reports.sentences import e_value
-from sluiceway.rights import Acknowledgement, Announcement, ReplacementTest
+from sluiceway.rights import Acknowledgement, Announcement, ProofFault, ReplacementTest, Tried
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -19,6 +21,7 @@ from sluiceway.rollouts.events import (
     ApprovalRequested,
     Approved,
     ChampionRestored,
+    CodeTried,
     Confirmed,
     ContractTested,
     DeadlineLengthened,
@@ -28,9 +31,11 @@ from sluiceway.rollouts.events import (
     Happening,
     Held,
     IncidentOpened,
+    Notified,
     PartServed,
     Promoted,
     ReaderTested,
+    RegistrationHeard,
     ReplacementTested,
     Requested,
     Resumed,
@@ -41,6 +46,7 @@ from sluiceway.rollouts.events import (
     WayBackPlanned,
     happening,
 )
+from sluiceway.system.notifications import Tier
 from tests.reports import rollouts
 from tests.rollouts.happenings import DAY, audited, drifted, member, powered
 
@@ -175,6 +181,36 @@ SIMPLE: list[tuple[Happening, str]] = [
         ),
         "Contract test on 1,200 recorded rows: up@2 passed; down@1 on all that it promises "
         "failed: x = 1: no",
+    ),
+    (
+        CodeTried(
+            tried=Tried(
+                approver="ada",
+                rollout_id="r0001-a2",
+                answer="one",
+                at=NOW,
+                step=None,
+                fault=ProofFault.REUSED,
+            )
+        ),
+        "A one-time code was given: the code of ada was used already; wait for the next one",
+    ),
+    (
+        Notified(
+            attempt=Attempt(
+                keys=("drift:r0001-a2",),
+                channel="chat",
+                tier=Tier.NOTIFY,
+                came_to=CameTo.FAILED,
+                title="r0001-a2 is held",
+                fault="it is away",
+            )
+        ),
+        "Notice failed: notify by chat: it is away: r0001-a2 is held",
+    ),
+    (
+        RegistrationHeard(registration=Registration(delivery_id="one", model="fraud", version="2")),
+        "fraud@2 was registered",
     ),
 ]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sluiceway.gateway.population import Population
-from sluiceway.gateway.wanted import Place, Resident, Wanted
+from sluiceway.gateway.wanted import OtherPaths, Place, Resident, Wanted
 from sluiceway.releases import Member, Release
 from sluiceway.serving.served import Pairing, Served, Version
 
@@ -31,10 +31,10 @@ class Offer:
         wanted = self.wanted
         halts = tuple((pairing.rollout_id, pairing.halted) for pairing in self.pairings)
         chosen = frozenset(self.chosen.values())
-        return (wanted.table, id(wanted.system), id(wanted.detours), chosen, halts)
+        return (wanted.table, id(wanted.system), chosen, halts)
 
-    def served(self, population: Population) -> Served:
-        """The same, ready to answer."""
+    def served(self, population: Population, other_paths: OtherPaths | None) -> Served:
+        """The same, ready to answer at once."""
         wanted = self.wanted
         there = {version: population.there[one] for version, one in self.chosen.items()}
         return Served(
@@ -46,7 +46,9 @@ class Offer:
             contracts={version: one.contract for version, one in there.items()},
             transformations=wanted.transformations,
             cut=frozenset(wanted.table.cut),
-            detours=wanted.detours,
+            detours=other_paths.detours(wanted.table, resident=there.keys())
+            if other_paths is not None
+            else None,
         )
 
 

@@ -12,12 +12,13 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
+from sluiceway.adapters.flag_file import RoutingFile
 from sluiceway.adapters.mlflow_registry import MlflowRegistry
 from sluiceway.adapters.trial import ModelFiles
 from sluiceway.gateway.alarms import Alarms
@@ -31,7 +32,6 @@ from sluiceway.gateway.loading import Loader, in_thread
 from sluiceway.gateway.population import Population, cancelled
 from sluiceway.gateway.verified_files import VerifiedFiles
 from sluiceway.gateway.wanted import OtherPaths, Place, Resident, Resolver, Wanted
-from sluiceway.ports import Router
 from sluiceway.releases import Release
 from sluiceway.serving.heartbeat import Heartbeat
 from sluiceway.serving.ports import Backend
@@ -40,6 +40,8 @@ from sluiceway.settings import Settings
 from sluiceway.steps.site import Site
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
+_FIRST_WAIT: Final = timedelta(seconds=10)
+"""How long a gateway that begins waits for its candidates before it answers without them."""
 _BEAT: Final = 1.0
 """Seconds between two heartbeats."""
 
@@ -98,12 +100,12 @@ class Residents:
     """Follows the routing table for as long as its block lasts.
 
     Args:
-        router: Gives the table.
-        routing_file: The file behind the router, which is looked at often.
+        routing: The file that the table is read from.
         publish: Takes what answers from now on.
         drained: Waits until no question follows anything but what was published last.
         instance: Name of this gateway, unique among those of its environment.
         heartbeats: Folder of the gateways' heartbeats.
+        other_paths: Flags that choose other inference paths; None where there are none.
         poll_seconds: How often the table is looked at.
     """
 
@@ -112,23 +114,24 @@ class Residents:
         resolver: Resolver,
         loader: Loader,
         *,
-        router: Router,
-        routing_file: Path,
+        routing: RoutingFile,
         publish: Callable[[Served], None],
         drained: Callable[[], Awaitable[None]],
         instance: str,
         heartbeats: Path,
+        other_paths: OtherPaths | None = None,
         poll_seconds: float = 0.1,
     ) -> None:
         self._loader = loader
         self._publish = publish
         self._drained = drained
+        self._other_paths = other_paths
         self._instance = instance
         self._heartbeat_file = HeartbeatFile(heartbeats, instance)
         self._poll_seconds = poll_seconds
         self._started = datetime.now(UTC)
         self._alarms = Alarms()
-        self._follower = Follower(resolver, router, routing_file, self._alarms)
+        self._follower = Follower(resolver, routing, self._alarms)
         self._news, self._changed = asyncio.Event(), asyncio.Event()
         self._population = Population(loader, self._stir)
         self._advanced: Wanted | None = None
@@ -138,6 +141,7 @@ class Residents:
         self._revision = 0
         self._said: tuple[object, ...] | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._looking_back: asyncio.Task[None] | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -155,8 +159,8 @@ class Residents:
         trace: TracebackType | None,
     ) -> None:
         """Follow it no more, and free everything; nobody may ask any more."""
-        sweeping = () if self._sweeping is None else (self._sweeping,)
-        await cancelled((*self._tasks, *sweeping))
+        aside = (self._sweeping, self._looking_back)
+        await cancelled((*self._tasks, *(task for task in aside if task is not None)))
         await self._population.close()
         await in_thread(self._heartbeat_file.remove)
 
@@ -211,8 +215,13 @@ class Residents:
         moved = self._is_stirred or follower.wanted is not self._advanced
         if moved or self._population.faults:  # these are tried again, each in its time
             self._advance(follower.wanted)
-        if await follower.look_back():
-            self._advance(follower.wanted)
+        is_looking = self._looking_back is not None and not self._looking_back.done()
+        if follower.has_to_look_back and not is_looking:
+            self._looking_back = asyncio.create_task(self._look_back(), name="look back")
+
+    async def _look_back(self) -> None:
+        await self._follower.look_back()
+        self._stir()
 
     def _advance(self, wanted: Wanted) -> None:
         """Start what is missing, publish what can answer, free what nobody follows."""
@@ -231,12 +240,24 @@ class Residents:
         self._advanced = wanted
 
     def _take(self, offer: Offer) -> None:
+        if self._published is None and not offer.is_settled and not self._has_waited():
+            return
         if self._published is None or offer.key != self._published.key:
-            self._publish(offer.served(self._population))
+            paths = self._other_paths
+            self._publish(offer.served(self._population, paths))
             self._published = offer
             self._publications += 1
+            self._alarms.tell("flags", words(paths.alarms) if paths is not None else None)
         if offer.is_settled:
             self._revision = offer.wanted.table.revision
+
+    def _has_waited(self) -> bool:
+        """Whether a gateway that begins has waited long enough for its candidates.
+
+        Units that a candidate answered before a restart would else be answered by the champion
+        until it is loaded again.
+        """
+        return datetime.now(UTC) - self._started > _FIRST_WAIT
 
     def _tell_faults(self, concern: str, wanted: Wanted, release: Release | None) -> None:
         """Raise an alarm for a release that has to be in this process and cannot be."""
@@ -322,18 +343,17 @@ def residents_of(
     Raises:
         RegistryUnavailable: The registry's address is none.
     """
-    folder = settings.folder / "serving"
     held = files or MlflowRegistry(settings.registry_uri)
-    kept = VerifiedFiles(folder, held, site.registry, site.journal)
+    kept = VerifiedFiles(settings.serving_folder, held, site.registry, site.journal)
     return Residents(
         Resolver(site, settings.system, other_paths=other_paths, served_at=frozenset(served_at)),
         Loader(kept, served_at=served_at, limits=limits or WorkerLimits()),
-        router=site.router,
-        routing_file=settings.routing_file,
+        routing=RoutingFile(settings.routing_file),
         publish=publish,
         drained=drained,
         instance=instance or f"{socket.gethostname()}-{os.getpid()}",
-        heartbeats=folder / "gateways",
+        heartbeats=settings.heartbeat_folder,
+        other_paths=other_paths,
         poll_seconds=poll_seconds,
     )
 

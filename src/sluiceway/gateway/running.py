@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sluiceway.adapters.live_log.recorder import LiveRecorder
+from sluiceway.gateway.backends.http import served_elsewhere
 from sluiceway.gateway.engine import Engine
 from sluiceway.gateway.flags import Flags
 from sluiceway.gateway.http.access import Access, Role
@@ -25,7 +26,9 @@ from sluiceway.gateway.http.app import RouteGroup, http_app
 from sluiceway.gateway.http.limits import Limits
 from sluiceway.gateway.http.logs import json_logs
 from sluiceway.gateway.http.server import Listening, bound, http_server
+from sluiceway.gateway.http.tracing import tracing_of
 from sluiceway.gateway.labels_route import labels_route
+from sluiceway.gateway.log_upkeep import kept_up
 from sluiceway.gateway.metrics import Metrics
 from sluiceway.gateway.other_paths import FlaggedPaths
 from sluiceway.gateway.reporting import HaltReporter
@@ -102,6 +105,7 @@ async def _serve(
             publish=engine.serve,
             drained=engine.drained,
             instance=instance,
+            served_at=served_elsewhere(settings.served_at),
             other_paths=FlaggedPaths(site, Flags()),
         )
         await stack.enter_async_context(residents)
@@ -110,7 +114,15 @@ async def _serve(
             RouteGroup(role=Role.LABEL, routes=[labels_route(intake)]),
             RouteGroup(role=Role.PREDICT, routes=[_flush_route(engine, writing)]),
         )
-        app = http_app(engine, engine, access=access, limits=limits, metrics=metrics, groups=groups)
+        app = http_app(
+            engine,
+            engine,
+            access=access,
+            limits=limits,
+            metrics=metrics,
+            tracing=tracing_of(os.environ),
+            groups=groups,
+        )
         host, port = own.getsockname()[:2]
         told(Gateway(url=f"http://{host}:{port}", instance=instance))
         await http_server(app, listening, limits).serve(sockets=[own])

@@ -1,6 +1,6 @@
 """What a routing table wants to be resident, resolved with the journal and the system file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +13,6 @@ from sluiceway.routing import CanaryRoute, RoutingTable, WatchRoute
 from sluiceway.serving.served import Detours, Pairing, Version
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
-
-Stamp = tuple[int, int, int]
-"""When a file was changed, which one it is, and its size; zeros where there is none."""
 
 
 class Place(StrEnum):
@@ -43,11 +40,28 @@ class Resident(NamedTuple):
 class OtherPaths(Protocol):
     """Flags that choose other inference paths, and the versions that these need."""
 
-    def detours(self, table: RoutingTable, system: System) -> Detours | None:
-        """Who takes which path; None where everybody takes the declared one."""
+    @property
+    def alarms(self) -> Sequence[str]:
+        """Paths of the newest detours that cannot be taken, in words."""
 
-    def members(self, table: RoutingTable, system: System) -> Sequence[Member]:
-        """Versions that some path needs beside those of the releases."""
+    def members(
+        self, table: RoutingTable, system: System
+    ) -> tuple[Sequence[Member], Sequence[str]]:
+        """Versions that some path needs beside those of the releases.
+
+        Returns:
+            Those that could be looked up, and why others could not.
+        """
+
+    def detours(self, table: RoutingTable, *, resident: Collection[Version]) -> Detours | None:
+        """Who takes which path, from the moment on at which this is asked.
+
+        Args:
+            resident: Versions that can be asked; a path that needs another is not taken.
+
+        Returns:
+            None where everybody takes the declared path.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +73,7 @@ class Wanted:
         watched: Ids of the rollouts whose candidate is the champion already.
         previous: What a rollback would bring back; None where nothing served before.
         others: Versions that flags may choose.
-        detours: How flags choose; None where there are none.
+        amiss: What could not be read, in words; what was read last is used instead.
         served_at: Versions that servers which exist answer for.
     """
 
@@ -71,7 +85,7 @@ class Wanted:
     watched: frozenset[str]
     previous: Release | None
     others: tuple[Member, ...] = ()
-    detours: Detours | None = None
+    amiss: tuple[str, ...] = ()
     served_at: frozenset[Version] = field(default_factory=frozenset)
 
     def residents(self) -> dict[Resident, Member]:
@@ -129,31 +143,31 @@ class Resolver:
         self._system: System | None = None
         self._graph: SystemGraph | None = None
         self._transformations: Mapping[str, Transformation] = {}
-        self._stamps: tuple[Stamp, ...] | None = None
+        self._read: tuple[tuple[int, int, int], ...] | None = None
         self._releases: dict[str, Release] = {}
+        # By rollout and the release of its route: a plan may be narrowed, and then has another.
         self._members: dict[tuple[str, str], tuple[Member, ...]] = {}
         self._models: dict[tuple[str, str], frozenset[str]] = {}
 
-    def stamps(self) -> tuple[Stamp, ...]:
-        """Another as soon as the system file, or a contract that it names, was edited."""
-        contracts = () if self._system is None else self._system.contract_files
-        files = (self._system_file, *(self._system_file.parent / name for name in contracts))
-        return tuple(stamp_of(file) for file in files)
+    @property
+    def is_system_edited(self) -> bool:
+        """Whether the system file, or a contract that it names, is not as it was read last."""
+        return self._read is not None and self._read != self._stamps(self._system)
 
     def resolve(self, table: RoutingTable) -> Wanted:
         """Read what a table names, but for what served before.
 
         Raises:
-            BadInput: The system file cannot be read.
+            BadInput: The system file cannot be read, and never could.
             LookupError: The journal knows no such release or rollout.
             JournalUnavailable: The journal did not answer.
-            RegistryUnavailable: A flag names a version, and the registry did not answer.
         """
-        system, graph = self._current_system()
+        system, graph, amiss = self._current_system()
         champion = self._release(table.release)
         pairings = [self._canary(graph, champion, route) for route in table.canaries]
         pairings += [self._watch(graph, champion, watch) for watch in table.watches]
         paths = self._other_paths
+        others, unknown = paths.members(table, system) if paths else ((), ())
         return Wanted(
             table=table,
             system=system,
@@ -162,8 +176,8 @@ class Resolver:
             pairings=tuple(pairings),
             watched=frozenset(watch.rollout_id for watch in table.watches),
             previous=None,
-            others=tuple(paths.members(table, system)) if paths else (),
-            detours=paths.detours(table, system) if paths else None,
+            others=tuple(others),
+            amiss=(*amiss, *unknown),
             served_at=self._served_at,
         )
 
@@ -192,12 +206,16 @@ class Resolver:
             candidate=candidate,
             weight=route.weight,
             mirror=route.mirror,
+            halted=route.halted,
             models=self._touched(graph, champion, candidate),
         )
 
     def _watch(self, graph: SystemGraph, champion: Release, watch: WatchRoute) -> Pairing:
         before = self._release(watch.release)
-        members = self._site.plan(watch.rollout_id).members
+        key = (watch.rollout_id, watch.release)
+        if key not in self._members:
+            self._members[key] = self._site.plan(watch.rollout_id).members
+        members = self._members[key]
         baseline = champion.with_members(before.members[member.model] for member in members)
         return Pairing(
             rollout_id=watch.rollout_id,
@@ -205,6 +223,7 @@ class Resolver:
             candidate=champion,
             weight=100,
             mirror=watch.mirror,
+            halted=watch.halted,
             models=self._touched(graph, baseline, champion),
         )
 
@@ -235,19 +254,36 @@ class Resolver:
             self._releases[content_hash] = self._site.release_by_hash(content_hash)
         return self._releases[content_hash]
 
-    def _current_system(self) -> tuple[System, SystemGraph]:
-        stamps = self.stamps()
-        if self._system is None or self._graph is None or stamps != self._stamps:
-            system = self._site.systems.current()
-            self._transformations = self._site.systems.transformations(system)
-            self._system, self._graph = system, SystemGraph(system)
-            self._models.clear()
-            self._stamps = self.stamps()
-        return self._system, self._graph
+    def _current_system(self) -> tuple[System, SystemGraph, tuple[str, ...]]:
+        """The system file as it is, or as it was: no rollback waits until somebody mends it."""
+        system, graph = self._system, self._graph
+        if system is not None and graph is not None and not self.is_system_edited:
+            return system, graph, ()
+        before = self._stamps(system)
+        try:
+            current = self._site.systems.current()
+            transformations = self._site.systems.transformations(current)
+        except Exception as error:  # any code may run while transformations are imported
+            if system is None or graph is None:
+                raise
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            return system, graph, (f"the system file as it was is followed: {said}",)
+        same = system is not None and system.contract_files == current.contract_files
+        # Of before the reading: what was edited meanwhile is read again.
+        self._read = before if same else self._stamps(current)
+        self._system, self._transformations = current, transformations
+        self._graph = graph = SystemGraph(current)
+        self._models.clear()
+        return current, graph, ()
+
+    def _stamps(self, system: System | None) -> tuple[tuple[int, int, int], ...]:
+        """Others as soon as one of the files was written or replaced; zeros where there is none."""
+        contracts = () if system is None else system.contract_files
+        files = (self._system_file, *(self._system_file.parent / name for name in contracts))
+        return tuple(_stamp_of(file) for file in files)
 
 
-def stamp_of(file: Path) -> Stamp:
-    """What is another as soon as a file was written or replaced."""
+def _stamp_of(file: Path) -> tuple[int, int, int]:
     try:
         found = file.stat()
     except OSError:

@@ -11,7 +11,7 @@ from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, Fit, render_block_length, render_power
 from sluiceway.reports.figures import count, day, duration, joined, spoken
-from sluiceway.rights import Acknowledgement, waits_for
+from sluiceway.rights import Acknowledgement, proof_sentence, waits_for
 from sluiceway.rollouts.events import (
     AbortRequested,
     Acknowledged,
@@ -23,6 +23,7 @@ from sluiceway.rollouts.events import (
     CanaryPlanned,
     CandidateHalted,
     ChampionRestored,
+    CodeTried,
     Confirmed,
     ContractsChecked,
     ContractTested,
@@ -41,9 +42,11 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    Notified,
     PartServed,
     Planned,
     Promoted,
+    RegistrationHeard,
     ReplacementTested,
     Requested,
     Resumed,
@@ -96,9 +99,11 @@ def _said(happening: Happening) -> str:
         case ApprovalRequested():
             return _approval_requested(happening)
         case Approved():
-            return f"Approved{_for(happening.owners)}{_because(happening.reason)}"
+            said = f"Approved{_for(happening.owners)}{_because(happening.reason)}"
+            return said + _proven(happening.proven)
         case ApprovalRefused():
-            return f"Approval was refused{_for(happening.owners)}{_because(happening.reason)}"
+            said = f"Approval was refused{_for(happening.owners)}{_because(happening.reason)}"
+            return said + _proven(happening.proven)
         case StepEntered():
             step = f"Canary step {happening.step + 1}"
             return f"{step}: the candidate is to answer {happening.weight} % of the units"
@@ -130,6 +135,7 @@ _Decided = (
     (WayBackPlanned | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
+    | (CodeTried | Notified | RegistrationHeard)
 )
 
 
@@ -172,7 +178,7 @@ def _decided(happening: _Decided) -> str:
         case ContractTested():
             return _contract_tested(happening)
         case _:
-            return _switched(happening)
+            return _beside(happening)
 
 
 def _contract_tested(tested: ContractTested) -> str:
@@ -185,9 +191,20 @@ def _contract_tested(tested: ContractTested) -> str:
     return "; ".join([f"Contract test on {tested.rows:,} recorded rows: {own}", *readers])
 
 
-def _switched(
-    happening: EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset,
-) -> str:
+_Beside = (
+    EdgesIsolated
+    | EdgesRestored
+    | FlagsDeclared
+    | FlagSet
+    | FlagUnset
+    | CodeTried
+    | Notified
+    | RegistrationHeard
+)
+
+
+def _beside(happening: _Beside) -> str:
+    """What happens beside all rollouts."""
     match happening:
         case EdgesIsolated():
             return f"Isolated {joined(happening.edges)}{_because(happening.reason)}"
@@ -201,6 +218,13 @@ def _switched(
             return f"Everybody takes {taken}{_because(happening.reason)}"
         case FlagUnset():
             return f"The rules of {happening.flag} hold again{_because(happening.reason)}"
+        case CodeTried():
+            return f"A one-time code was given: {proof_sentence(happening.tried)}"
+        case Notified(attempt=told):
+            what = f"{told.tier} by {told.channel}{_because(told.fault or '')}: {told.title}"
+            return f"Notice {told.came_to}: {what}"
+        case RegistrationHeard(registration=new):
+            return f"{new.model}@{new.version} was registered"
     assert_never(happening)
 
 
@@ -219,6 +243,10 @@ def _approval_requested(happening: ApprovalRequested) -> str:
 
 def _for(owners: tuple[str, ...]) -> str:
     return f" for {joined(owners)}" if owners else ""
+
+
+def _proven(proven: bool) -> str:
+    return " (by one-time code)" if proven else ""
 
 
 def _acknowledged(said: Acknowledgement) -> str:

@@ -105,7 +105,7 @@ def next_action(
     if state.step is None and (unfit := _power(state)) is not None:
         return unfit
     if state.needed and (state.refused is not None or not state.approved):
-        return _approval(state)
+        return _approval(state, now)
     return _canary(state, live, now)
 
 
@@ -157,7 +157,7 @@ def _power(state: RolloutState) -> Action | None:
     return None
 
 
-def _approval(state: RolloutState) -> Action:
+def _approval(state: RolloutState, now: datetime) -> Action:
     if state.refused is not None:
         code = ReasonCode.APPROVAL_REFUSED
         return _end(Ending.REJECTED, Phase.APPROVAL, code, state.refused.reason)
@@ -165,7 +165,11 @@ def _approval(state: RolloutState) -> Action:
         asked = dict.fromkeys(owner for need in state.needed for owner in need.by)
         return RequestApproval(owners=tuple(asked))
     names = ", ".join(need.name for need in state.waiting_for)
-    return Wait(until=None, reason=f"waits for the approval of {names}")
+    expires = state.approval_requested.expires
+    if expires is not None and now >= expires:
+        reason = f"nobody answered for {names} by {expires:%Y-%m-%d %H:%M} UTC"
+        return _end(Ending.REJECTED, Phase.APPROVAL, ReasonCode.APPROVAL_EXPIRED, reason)
+    return Wait(until=expires, reason=f"waits for the approval of {names}")
 
 
 def _canary(state: RolloutState, plan: Plan, now: datetime) -> Action:

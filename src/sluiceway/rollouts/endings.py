@@ -50,6 +50,7 @@ class ReasonCode(StrEnum):
     SHADOW_STALE = "shadow_stale"
     CANARY_UNDERPOWERED = "canary_underpowered"
     APPROVAL_REFUSED = "approval_refused"
+    APPROVAL_EXPIRED = "approval_expired"
     HARM_IN_CANARY = "harm_in_canary"
     BREAKER_OPEN = "breaker_open"
     CONTRACT_BROKEN = "contract_broken"

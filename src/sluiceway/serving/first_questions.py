@@ -93,7 +93,7 @@ def _values(known: _Range, rows: int) -> Values:
     places = np.array([0.5]) if rows == 1 else np.linspace(0.0, 1.0, rows)
     # Not low + (high - low) * place, which overflows between far ends.
     values = low * (1.0 - places) + high * places
-    if known.dtype in ("long", "boolean"):
-        values = np.floor(values)
-        values[values < low] = np.ceil(low)
+    # Whole numbers wherever there is room for them: a signature may read nothing else.
+    if known.dtype in ("long", "boolean") or high / 2 - low / 2 >= 0.5:
+        values = np.maximum(np.floor(values), np.ceil(low))
     return values

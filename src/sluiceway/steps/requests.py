@@ -8,7 +8,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.graph import blast_radius
 from sluiceway.journal import Champion, JournalConflict
 from sluiceway.releases import Release, parse_member_name
-from sluiceway.rights import NotTheirs, answers_for
+from sluiceway.rights import NotTheirs, Offered, answers_for
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -30,6 +30,7 @@ from sluiceway.rollouts.events import (
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.members import keep_contracts, member_of
 from sluiceway.steps.ownership import today_of
+from sluiceway.steps.proving import prove
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import bring_routing
 from sluiceway.system.values import System
@@ -197,16 +198,24 @@ def abort(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str
 
 
 def approve(
-    site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str, owner: str | None = None
+    site: Site,
+    rollout_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str,
+    owner: str | None = None,
+    offered: Offered | None = None,
 ) -> None:
     """Give an approval that a rollout waits for.
 
     Args:
         owner: In whose name; None for all who are waited for and have named the actor.
+        offered: The actor's one-time code, where the policy asks for one.
 
     Raises:
-        BadInput: It waits for none, the actor speaks for nobody it waits for, or asked for it
-            and may not approve what is their own.
+        BadInput: It waits for none, the actor speaks for nobody it waits for, did not prove who
+            they are, or asked for it and may not approve what is their own.
     """
 
     def given(state: RolloutState) -> Approved:
@@ -214,29 +223,41 @@ def approve(
         if actor == state.requested_by and not system.policies.rights.own:
             what = f"{actor} asked for it, and policies.approvals.own forbids to approve one's own"
             raise NotTheirs(what)
-        return Approved(reason=reason, owners=_in_whose_name(system, state, actor, owner, now))
+        owners = _in_whose_name(system, state, actor, owner, now)
+        proven = prove(site, system, rollout_id, offered, actor=actor)
+        return Approved(reason=reason, owners=owners, proven=proven)
 
-    _ask(site, rollout_id, given, _no_approval, now=now, actor=actor)
+    _ask(site, rollout_id, given, _no_approval(now), now=now, actor=actor)
 
 
 def refuse(
-    site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str, owner: str | None = None
+    site: Site,
+    rollout_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str,
+    owner: str | None = None,
+    offered: Offered | None = None,
 ) -> None:
     """Refuse an approval that a rollout waits for; that ends it.
 
     Args:
         owner: In whose name; None for all who are waited for and have named the actor.
+        offered: The actor's one-time code, where the policy asks for one.
 
     Raises:
-        BadInput: It waits for none, or the actor speaks for nobody it waits for.
+        BadInput: It waits for none, or the actor speaks for nobody it waits for or did not prove
+            who they are.
     """
 
     def given(state: RolloutState) -> ApprovalRefused:
         system = site.systems.kept(rollout_id)
         owners = _in_whose_name(system, state, actor, owner, now)
-        return ApprovalRefused(reason=reason, owners=owners)
+        proven = prove(site, system, rollout_id, offered, actor=actor)
+        return ApprovalRefused(reason=reason, owners=owners, proven=proven)
 
-    _ask(site, rollout_id, given, _no_approval, now=now, actor=actor)
+    _ask(site, rollout_id, given, _no_approval(now), now=now, actor=actor)
 
 
 def _in_whose_name(
@@ -373,6 +394,13 @@ def _ask(
         return
 
 
-def _no_approval(state: RolloutState) -> str | None:
-    waits = state.approval_requested is not None and not state.approved and state.refused is None
-    return None if waits else "does not wait for an approval"
+def _no_approval(now: datetime) -> Callable[[RolloutState], str | None]:
+    def unfit(state: RolloutState) -> str | None:
+        asked = state.approval_requested
+        if asked is None or state.approved or state.refused is not None:
+            return "does not wait for an approval"
+        if asked.expires is not None and now >= asked.expires:
+            return f"waited for an approval until {asked.expires:%Y-%m-%d %H:%M} UTC"
+        return None
+
+    return unfit

@@ -14,6 +14,7 @@ from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
 from sluiceway.system.flags import Flag
+from sluiceway.system.notifications import NOBODY_TOLD, Notifications
 from sluiceway.system.rights import UNSAID, RightsPolicy, Risk
 
 
@@ -395,6 +396,7 @@ class System:
         ignores: What is left out of the answer whether versions go together.
         flags: Switches between inference paths; no two of them pin the same model.
         logging: What is kept of live requests.
+        notifications: Who is told of what, and how.
     """
 
     name: str
@@ -413,6 +415,7 @@ class System:
     ignores: tuple[Ignore, ...] = ()
     flags: Mapping[str, Flag] = field(default_factory=dict)
     logging: LoggingPolicy = LoggingPolicy()
+    notifications: Notifications = NOBODY_TOLD
 
     @property
     def edges(self) -> tuple[Edge, ...]:

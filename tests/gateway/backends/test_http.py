@@ -3,21 +3,16 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
-import uvicorn
 from sklearn.linear_model import LinearRegression
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -28,17 +23,12 @@ from sluiceway.errors import BadInput
 from sluiceway.gateway.backends.http import HttpBackend, Protocol, ServedAt
 from sluiceway.serving.ports import BackendFailed, BackendTimeout
 from tests.gateway.backends.models import saved
+from tests.gateway.backends.servers import free_port, serving
 
 pytestmark = pytest.mark.anyio
 
 LONG = 60.0
 ROWS = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([0.5, -1.0, 4.0])}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -112,24 +102,6 @@ async def infer(request: Request) -> Response:
                 await asyncio.sleep(0.01)
             outputs = []
     return JSONResponse({"model_name": "m", "outputs": outputs})
-
-
-@contextmanager
-def serving(app: Any) -> Iterator[str]:
-    port = free_port()
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="critical", lifespan="off", loop="asyncio"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")

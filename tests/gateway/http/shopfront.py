@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +22,8 @@ from starlette.types import ASGIApp
 from sluiceway.gateway.http.access import Access
 from sluiceway.gateway.http.app import http_app
 from sluiceway.gateway.http.limits import Limits
-from sluiceway.gateway.http.server import Listening, bound, http_server
+from sluiceway.gateway.http.logs import json_logs
+from sluiceway.gateway.http.server import Listening, bound, http_server, run
 from sluiceway.gateway.metrics import Metrics
 from sluiceway.ports import Predictor, Window
 from sluiceway.releases import Member, Release
@@ -293,6 +297,24 @@ def open_shop(
 
 
 @contextmanager
+def shop_process() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The shop with half of its units in canary, in a process of its own: its URL, and it."""
+    command = [sys.executable, "-m", "tests.gateway.http.shopfront"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, cwd=root
+    ) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            yield f"http://127.0.0.1:{port}", process
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+
+
+@contextmanager
 def listening(app: ASGIApp, *, access: Access, limits: Limits) -> Iterator[int]:
     """The port of a real server in a thread, which ends with the block."""
     where = Listening(port=0, grace=5)
@@ -313,3 +335,17 @@ def listening(app: ASGIApp, *, access: Access, limits: Limits) -> Iterator[int]:
         thread.join(20)
         own.close()
         assert not thread.is_alive(), "the server did not end"
+
+
+def main() -> None:
+    """Serve the shop until told to end; the port is the first line."""
+    engine, access, where = ShopEngine(served_shop(weight=50)), Access(), Listening(port=0, grace=5)
+    own = bound(where, access)
+    sys.stdout.write(f"{own.getsockname()[1]}\n")
+    app = http_app(engine, engine, access=access)
+    with json_logs(sys.stderr, level=logging.ERROR):
+        run(app, own, where, Limits())
+
+
+if __name__ == "__main__":
+    main()

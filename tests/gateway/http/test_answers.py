@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sluiceway.gateway.http.scoring import LARGE
 from sluiceway.routing import in_canary
 from tests.gateway.http.shopfront import (
     ONE,
@@ -76,6 +77,16 @@ def test_csv_answers_the_same(shop: Shopfront) -> None:
         headers={"content-type": "text/csv; charset=UTF-8"},
     )
     np.testing.assert_allclose(answer.json()["predictions"], priorities(ORDERS), rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_large_bodies_answer_the_same(shop: Shopfront, form: str) -> None:
+    orders = [{**ORDERS[n % 40], "order_id": f"o-{n}"} for n in range(4_000)]
+    body = json.dumps(FORMS[form](orders))
+    assert len(body) > LARGE
+    headers = {"content-type": "application/json"}
+    answer = shop.client.post("/invocations/priority", content=body, headers=headers)
+    np.testing.assert_allclose(answer.json()["predictions"], priorities(orders), rtol=1e-12)
 
 
 def test_open_inference_answers_the_same(shop: Shopfront) -> None:

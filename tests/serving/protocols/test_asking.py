@@ -86,6 +86,8 @@ def test_a_header_names_the_unit_of_one_row_only() -> None:
 def test_where_requests_are_units_each_row_is_its_own() -> None:
     assert ask({"x": [1]}, unit=REQUEST).units == ("q-1",)
     assert ask({"x": [1, 2]}, unit=REQUEST).units == ("q-1/0", "q-1/1")
+    found = refused({"x": [1]}, replace(ASKED, unit="u-7"), unit=REQUEST)
+    assert found.code is RefusalCode.MALFORMED, "nobody believes that it was taken"
 
 
 @pytest.mark.parametrize(

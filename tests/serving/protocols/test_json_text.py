@@ -55,10 +55,15 @@ def test_deep_nesting_is_refused_before_it_is_parsed(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b'"' + b'\\"[' * 2_000_000, b'"\\', b"[" * 9 + b'"' * 2_000_001])
-def test_a_text_that_never_ends_is_scanned_once(body: bytes) -> None:
+def test_a_text_that_never_ends_is_no_json(body: bytes) -> None:
     with pytest.raises(Refused) as refused:
         read_json(body)
     assert refused.value.code is RefusalCode.MALFORMED
+
+
+@pytest.mark.parametrize("text", ["\\\\", '\\"[', '\\\\"[', '["\\\\\\"["]', '{"a\\\\": ["[[["]}'])
+def test_escapes_before_quotes_are_paired(text: str) -> None:
+    assert depth_of(json.dumps([text]).encode()) == 1
 
 
 def test_brackets_in_texts_are_no_nesting() -> None:

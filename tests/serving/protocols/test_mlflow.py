@@ -128,7 +128,7 @@ def test_a_record_that_leaves_a_name_out_has_no_value_there() -> None:
 
 def test_a_column_of_a_text_that_is_missing_everywhere_holds_texts() -> None:
     columns = {"a": [None, None], "b@2.0.0": [None, None], "c": [None, None]}
-    arrays = arrays_of(columns, {"a", "b"})
+    arrays = arrays_of(columns, {"a", "b@2.0.0"})
     assert [arrays[name].dtype.kind for name in columns] == ["O", "O", "f"]
 
 
@@ -211,6 +211,25 @@ def test_too_many_rows_are_refused() -> None:
     with pytest.raises(Refused, match="11 rows; at most 10") as refused:
         table_of_json(b'{"inputs": {"a": [1,1,1,1,1,1,1,1,1,1,1]}}', max_rows=10)
     assert refused.value.code is RefusalCode.TOO_LARGE
+
+
+WIDE = ",".join(f"c{n}" for n in range(10_001))
+
+
+@pytest.mark.parametrize("form", ["dataframe_records", "dataframe_split", "inputs", "csv"])
+def test_too_many_columns_are_refused(form: str) -> None:
+    rows = [dict.fromkeys(WIDE.split(","), 1)]
+    held = {**forms(rows), "csv": None}[form]
+    with pytest.raises(Refused, match="10001 columns; at most 10000") as refused:
+        read(form, held) if held else table_of_csv(f"{WIDE}\n{WIDE}".encode())
+    assert refused.value.code is RefusalCode.TOO_LARGE
+
+
+def test_names_that_stand_twice_are_counted_once() -> None:
+    names = [f"c{n // 2}" for n in range(10_000)]
+    for columns in (["a"] * 10_000, names):
+        with pytest.raises(Refused, match="named twice"):
+            read("dataframe_split", {"columns": columns, "data": [[1] * 10_000]})
 
 
 def test_records_that_share_no_names_are_refused_before_they_fill_the_memory() -> None:

@@ -31,7 +31,7 @@ from sluiceway.serving.values import Values
 
 _GRACE: Final = 5.0
 """Seconds beyond the load deadline after which a worker that lost its parent ends itself."""
-_LAST_SECONDS: Final = 1.0
+_LAST_SECONDS: Final = 10.0
 """How long it may take to end once it hung up."""
 _TAIL: Final = 2_000
 """Bytes of what the worker wrote on its error output that are kept."""
@@ -152,8 +152,8 @@ class Child(asyncio.Protocol):
             BackendTimeout: It gave no answer in time.
             BackendFailed: It gave none at all.
         """
-        if self._transport is None or self._because is not None:
-            raise BackendFailed(f"{self._name} {self._because or 'is not started'}")
+        if self._transport is None or self._ending is not None:
+            raise BackendFailed(f"{self._name} {self._because or 'hung up'}")
         if len(self._waiting) >= self._most_waiting:
             raise BackendFailed(f"{self._name} has {self._most_waiting} questions waiting already")
         self._asked = (self._asked + 1) & 0xFFFFFFFF

@@ -19,7 +19,9 @@ import orjson
 from sluiceway.errors import BadInput, Fault
 from sluiceway.gateway.backends.frames import MOST_BYTES, unboxed
 from sluiceway.ports import Predictor
+from sluiceway.releases import parse_member_name
 from sluiceway.serving.ports import BackendFailed, BackendTimeout
+from sluiceway.serving.served import Version
 from sluiceway.serving.values import Values
 
 _MOST_SAID: Final = 300
@@ -79,6 +81,30 @@ class ServedAt:
             what = f"{parts.hostname}: a server's address has no user, password, query or fragment"
             raise BadInput([Fault(where=where, what=what)])
         return cls(protocol=Protocol(protocol), url=url)
+
+
+def served_elsewhere(declared: Mapping[str, str]) -> dict[Version, ServedAt]:
+    """Read which servers answer for which versions.
+
+    Args:
+        declared: Address as :meth:`ServedAt.parse` reads it, by ``model@version``.
+
+    Raises:
+        BadInput: With all that is not written so.
+    """
+    found: dict[Version, ServedAt] = {}
+    faults: list[Fault] = []
+    for name, address in declared.items():
+        where = f"served_at: {name}"
+        try:
+            found[parse_member_name(name)] = ServedAt.parse(address, where=where)
+        except BadInput as error:
+            faults += error.faults
+        except ValueError as error:
+            faults.append(Fault(where=where, what=str(error)))
+    if faults:
+        raise BadInput(faults)
+    return found
 
 
 class HttpBackend:

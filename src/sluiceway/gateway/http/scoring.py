@@ -1,9 +1,11 @@
 """The routes that ask models: MLflow's and the Open Inference Protocol's."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +23,11 @@ from sluiceway.serving.values import ArmName, Reply
 
 Offers = Callable[[], Offer]
 """What may be asked now; raises ``Refused`` where nothing may."""
+
+Parsed = TypeVar("Parsed")
+
+LARGE: Final = 128 * 2**10
+"""Bytes of a body from which parsing takes milliseconds."""
 
 LONGEST_CONSUMER: Final = 128
 """Characters of a consumer's name."""
@@ -45,12 +52,13 @@ class Scoring:
         """``POST /invocations/{model}[/versions/{version}]``."""
         call, offer, model, version = self._asked(scope)
         content_type = media_type(call, _JSON, _CSV)
+        read: Callable[[bytes], Table] = partial(mlflow.table_of_json, max_rows=self._limits.rows)
         if content_type == _CSV:
-            table = mlflow.table_of_csv(call.body, texts=offer.texts, max_rows=self._limits.rows)
-        else:
-            table = mlflow.table_of_json(call.body, max_rows=self._limits.rows)
+            rows = self._limits.rows
+            read = partial(mlflow.table_of_csv, texts=offer.texts, max_rows=rows)
+        table = await _read(read, call.body)
         reply = await self._ask(call, offer, model, version, table)
-        dtypes = offer.models[model].dtypes
+        dtypes = offer.dtypes(model, version)
         body = mlflow.body_of(reply, dtypes=dtypes, sticky=offer.sticky)
         self._count(call, reply, offer)
         await respond(send, body)
@@ -62,8 +70,9 @@ class Scoring:
             what = "binary tensors are not spoken here; send JSON tensors"
             raise Refused(RefusalCode.UNSUPPORTED_MEDIA_TYPE, what)
         media_type(call, _JSON)
-        request = open_inference.read_inference(call.body, max_rows=self._limits.rows)
-        dtypes = offer.models[model].dtypes
+        read = partial(open_inference.read_inference, max_rows=self._limits.rows)
+        request = await _read(read, call.body)
+        dtypes = offer.dtypes(model, version)
         open_inference.check_outputs(request, model, tuple(dtypes))
         reply = await self._ask(call, offer, model, version, request.table)
         answered = version
@@ -133,6 +142,11 @@ class Scoring:
 
     def _count(self, call: Call, reply: Reply, offer: Offer) -> None:
         self._metrics.answered(reply, offer, seconds=time.perf_counter() - call.began)
+
+
+async def _read(parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
+    """Parse a body; a large one in a thread, so that small ones need not wait for all of it."""
+    return parse(body) if len(body) < LARGE else await asyncio.to_thread(parse, body)
 
 
 class Endpoint:

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,7 +45,7 @@ class Listening:
 
 
 def bound(listening: Listening, access: Access) -> socket.socket:
-    """A socket that is bound, so that its port is known before the server runs.
+    """A socket on which clients may wait already, and whose port is known, before the server runs.
 
     Raises:
         BadInput: Others could reach it, and nobody needs a token.
@@ -55,6 +57,7 @@ def bound(listening: Listening, access: Access) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((listening.host, listening.port))
+        made.listen(listening.backlog)
     except OSError:
         made.close()
         raise
@@ -63,7 +66,10 @@ def bound(listening: Listening, access: Access) -> socket.socket:
 
 
 def http_server(app: ASGIApp, listening: Listening, limits: Limits) -> uvicorn.Server:
-    """A server; give it the socket with ``serve(sockets=[…])`` or ``run(sockets=[…])``."""
+    """A server; give it the socket with ``serve(sockets=[…])`` or ``run(sockets=[…])``.
+
+    It ends on SIGTERM and SIGINT, lets running requests end, and returns.
+    """
 
     class Bounded(_BoundedProtocol):
         bounds = limits
@@ -83,20 +89,32 @@ def http_server(app: ASGIApp, listening: Listening, limits: Limits) -> uvicorn.S
         log_config=None,
         proxy_headers=False,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
-def run(app: ASGIApp, listening: Listening, *, access: Access, limits: Limits) -> None:
-    """Listen until the process is told to end, then let running requests end.
-
-    Raises:
-        BadInput: Others could reach it, and nobody needs a token.
-    """
-    own = bound(listening, access)
+def run(app: ASGIApp, own: socket.socket, listening: Listening, limits: Limits) -> None:
+    """Listen on a bound socket until the process is told to end, and return then."""
     try:
         http_server(app, listening, limits).run(sockets=[own])
     finally:
         own.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which returns to its caller once a signal has ended it.
+
+    uvicorn raises the signal again, so that the process is gone before whoever started the server
+    has written down what is still to be.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals for as long as the block runs, and keep them."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
 
 
 class _BoundedProtocol(HttpToolsProtocol):

@@ -41,6 +41,7 @@ from sluiceway.rollouts.events.moving import (
     RollbackDecided,
     WayBackPlanned,
 )
+from sluiceway.rollouts.events.outside import CodeTried, Notified, RegistrationHeard
 from sluiceway.rollouts.events.owners import (
     Acknowledged,
     DeprecationAnnounced,
@@ -72,6 +73,7 @@ __all__ = [
     "CanaryPlanned",
     "CandidateHalted",
     "ChampionRestored",
+    "CodeTried",
     "Confirmed",
     "ContractCheck",
     "ContractTested",
@@ -91,10 +93,12 @@ __all__ = [
     "Held",
     "IncidentOpened",
     "Looked",
+    "Notified",
     "PartServed",
     "Planned",
     "Promoted",
     "ReaderTested",
+    "RegistrationHeard",
     "ReplacementTested",
     "Requested",
     "Resumed",
@@ -148,6 +152,9 @@ Happening = (
     | FlagSet
     | FlagUnset
     | ContractTested
+    | CodeTried
+    | Notified
+    | RegistrationHeard
 )
 
 _KINDS: dict[str, type[Any]] = {

@@ -163,10 +163,12 @@ class ApprovalRequested:
     Attributes:
         owners: Everybody who is asked.
         needed: What they are asked for, and why; empty in journals older than decision rights.
+        expires: When no answer is a no (UTC); None where it is waited for as long as it takes.
     """
 
     owners: tuple[str, ...]
     needed: tuple[NeededApproval, ...] = ()
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +177,12 @@ class Approved:
 
     Attributes:
         owners: In whose name; empty in journals older than decision rights, for all.
+        proven: Whether a one-time code proved who it was.
     """
 
     reason: str
     owners: tuple[str, ...] = ()
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +191,9 @@ class ApprovalRefused:
 
     Attributes:
         owners: In whose name; empty in journals older than decision rights.
+        proven: Whether a one-time code proved who it was.
     """
 
     reason: str
     owners: tuple[str, ...] = ()
+    proven: bool = False

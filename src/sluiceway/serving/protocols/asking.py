@@ -94,6 +94,9 @@ def is_sticky(unit: str) -> bool:
 
 def _units(table: Table, asked: Asked, unit: str) -> tuple[str, ...]:
     if unit == REQUEST:
+        if asked.unit is not None:
+            what = "every request is its own unit here; leave X-Sluiceway-Unit out"
+            raise Refused(RefusalCode.MALFORMED, what)
         if table.rows == 1:
             return (asked.request_id,)
         return tuple(f"{asked.request_id}/{row}" for row in range(table.rows))

@@ -1,6 +1,5 @@
 """JSON as it arrives: bounded before it is parsed, and with nothing in it that JSON has not."""
 
-import re
 from typing import Any, Final
 
 import numpy as np
@@ -11,11 +10,12 @@ from sluiceway.serving.refusals import RefusalCode, Refused
 MAX_DEPTH: Final = 32
 """Deepest nesting that is read; no body of ours has more than 6."""
 
-# Linear on any bytes: possessive, and a text that never ends is one match up to the end.
-_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _STEPS = np.zeros(256, dtype=np.int8)
 _STEPS[list(b"[{")] = 1
 _STEPS[list(b"]}")] = -1
+_QUOTE = ord('"')
+_MARKS = _STEPS != 0
+_MARKS[_QUOTE] = True
 
 
 def read_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
@@ -39,7 +39,16 @@ def read_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def depth_of(body: bytes) -> int:
-    """Deepest nesting of arrays and objects outside texts, without parsing."""
-    steps = _STEPS[np.frombuffer(_TEXTS.sub(b"", body), dtype=np.uint8)]
-    steps = steps[steps != 0]
-    return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
+    """Deepest nesting of arrays and objects outside texts, without parsing.
+
+    A few passes over the bytes, whatever they are: texts are told apart by the parity of the quotes
+    before a byte, once escaped quotes are gone.
+    """
+    if b"\\" in body:
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    found = np.frombuffer(body, dtype=np.uint8)
+    found = found[_MARKS[found]]
+    in_text = np.cumsum(found == _QUOTE, dtype=np.uint8) & 1
+    steps = _STEPS[found]
+    steps[in_text.view(np.bool_)] = 0
+    return int(np.cumsum(steps, dtype=np.int32).max(initial=0))

@@ -5,6 +5,7 @@ import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -16,6 +17,7 @@ from sluiceway.serving.protocols.tables import (
     Table,
     counted,
     fault_at,
+    named_once,
     refuse,
 )
 from sluiceway.serving.refusals import InputFault, RefusalCode, Refused
@@ -65,7 +67,9 @@ def table_of_csv(
     """
     try:
         text = body.decode("utf-8-sig")
-        rows = [row for row in csv.reader(StringIO(text, newline=""), strict=True) if row]
+        lines_read = csv.reader(StringIO(text, newline=""), strict=True)
+        # No more is read than says that there is too much of it.
+        rows = list(islice(filter(None, lines_read), max_rows + 2))
     except UnicodeDecodeError as error:
         what = f"the body is no UTF-8 from byte {error.start} on"
         raise Refused(RefusalCode.MALFORMED, what) from None
@@ -74,7 +78,7 @@ def table_of_csv(
     if not rows:
         raise Refused(RefusalCode.MALFORMED, "the body is empty; a row of column names comes first")
     names, *lines = rows
-    count = counted(len(lines), max_rows=max_rows)
+    count = counted(len(lines), len(names), max_rows=max_rows)
     columns = _named(names, lines, "line")
     return Table(
         columns={name: _cells(cells, name in texts) for name, cells in columns.items()}, rows=count
@@ -111,7 +115,7 @@ def _split(held: Any, max_rows: int) -> Table:
         raise _malformed("dataframe_split.columns is no list of names")
     if not all(type(line) is list for line in lines):
         raise _malformed("dataframe_split.data is no list of lists")
-    count = counted(len(lines), max_rows=max_rows)
+    count = counted(len(lines), len(names), max_rows=max_rows)
     return Table(columns=_named(names, lines, "dataframe_split.data, row"), rows=count)
 
 
@@ -136,7 +140,7 @@ def _inputs(held: Any, max_rows: int) -> Table:
     if type(held) is not dict or not all(type(values) is list for values in held.values()):
         raise _malformed("its columns are no object of lists")
     lengths = {name: len(values) for name, values in held.items()}
-    count = counted(max(lengths.values(), default=0), max_rows=max_rows)
+    count = counted(max(lengths.values(), default=0), len(lengths), max_rows=max_rows)
     refuse(
         [
             InputFault(field=name, rule="shape", what=f"has {length} values for {count} rows")
@@ -157,11 +161,12 @@ _FORMS: Final[Mapping[str, Callable[[Any, int], Table]]] = {
 
 def _table_of_records(records: list[dict[str, Any]], max_rows: int) -> Table:
     """Columns of records; what a record leaves out is missing in its row."""
-    count = counted(len(records), max_rows=max_rows)
+    count = counted(len(records), len(records[0]) if records else 0, max_rows=max_rows)
     first = records[0]
     if count == 1:
         return Table(columns={name: (value,) for name, value in first.items()}, rows=1)
     names = dict.fromkeys(name for record in records for name in record)
+    counted(count, len(names), max_rows=max_rows)
     if len(names) * count > max(16 * sum(map(len, records)), 100_000):
         what = f"{len(names)} names in {count} records that hold few of them each"
         raise Refused(RefusalCode.TOO_LARGE, f"{what}; records of one table share their names")
@@ -173,9 +178,7 @@ def _named(
     names: Sequence[str], lines: Sequence[Sequence[Any]], place: str
 ) -> dict[str, Sequence[Any]]:
     """Columns of rows under their names."""
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise Refused(RefusalCode.MALFORMED, f"columns are named twice: {', '.join(twice)}")
+    named_once(names, "columns")
     uneven = [row for row, line in enumerate(lines) if len(line) != len(names)]
     if uneven:
         row = uneven[0]

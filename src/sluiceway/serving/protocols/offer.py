@@ -94,6 +94,12 @@ class Offer:
             return offered.contract
         return self.served.contracts.get((name, version), offered.contract)
 
+    def dtypes(self, name: str, version: str | None) -> Mapping[str, str]:
+        """Promised type by output field of a version; the champion's where none is named."""
+        if version is None:
+            return self.models[name].dtypes
+        return {field.name: field.dtype for field in self.contract(name, version).output}
+
     def version_of(self, model: str, release: str) -> str:
         """The model's version in a release; empty where the release is not known any more."""
         return self.releases.get(release, _NOBODY).get(model, "")
@@ -112,8 +118,7 @@ def offer_of(served: Served) -> Offer:
         served=served,
         models=models,
         features=frozenset(system.features),
-        texts=frozenset(n for n, f in system.features.items() if f.dtype == "string")
-        | {system.unit},
+        texts=frozenset((system.unit, *_texts(system))),
         releases={release.content_hash: release.versions for release in _releases(served)},
     )
 
@@ -144,6 +149,18 @@ def _needed(system: System) -> Iterator[tuple[str, dict[str, Feature]]]:
                 features.update(known.get(edge.producer, {}))
         known[name] = features
         yield name, features
+
+
+def _texts(system: System) -> Iterator[str]:
+    """Every name under which a feature of texts may come."""
+    for name, feature in system.features.items():
+        if feature.dtype != "string":
+            continue
+        yield name
+        for number, version in feature.versions.items():
+            yield f"{name}@{number}"
+            if version.transformation is None:
+                yield version.reads[0]
 
 
 def _releases(served: Served) -> Iterator[Release]:

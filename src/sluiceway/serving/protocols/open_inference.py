@@ -15,7 +15,14 @@ import orjson
 from sluiceway.contracts.values import Contract
 from sluiceway.serving.protocols.json_text import read_json
 from sluiceway.serving.protocols.provenance import field_names, plain, provenance_of
-from sluiceway.serving.protocols.tables import MAX_ROWS, Table, counted, fault_at, refuse
+from sluiceway.serving.protocols.tables import (
+    MAX_ROWS,
+    Table,
+    counted,
+    fault_at,
+    named_once,
+    refuse,
+)
 from sluiceway.serving.refusals import InputFault, RefusalCode, Refused
 from sluiceway.serving.values import Reply
 
@@ -75,10 +82,8 @@ def read_inference(body: bytes, *, max_rows: int = MAX_ROWS) -> InferenceRequest
         raise _malformed("inputs is no list of tensors")
     shapes = [_shape(tensor, place) for place, tensor in enumerate(tensors)]
     names = [tensor["name"] for tensor in tensors]
-    if len(set(names)) != len(names):
-        twice = sorted({one for one in names if names.count(one) > 1})
-        raise _malformed(f"tensors are named twice: {', '.join(twice)}")
-    rows = counted(max(shapes), max_rows=max_rows)
+    named_once(names, "tensors")
+    rows = counted(max(shapes), len(names), max_rows=max_rows)
     faults: list[InputFault] = []
     columns = {t["name"]: _values(t, n, rows, faults) for t, n in zip(tensors, shapes, strict=True)}
     refuse(faults)

@@ -1,5 +1,6 @@
 """Columns of values from what a parser gave: the one place where types are decided."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,8 +16,11 @@ MAX_ROWS: Final = 10_000
 EXACT: Final = 2**53
 """Up to here a double holds every whole number."""
 
+MAX_COLUMNS: Final = 10_000
+"""Most columns of one request."""
+
 NAMED_ROWS: Final = 5
-"""How many of the rows that break a rule are named."""
+"""How many of the rows that break a rule are named, and of the faults in a refusal's words."""
 
 _NUMBERS: Final = frozenset((float, int, bool, type(None)))
 _TEXTS: Final = frozenset((str, type(None)))
@@ -36,18 +40,35 @@ class Table:
     rows: int
 
 
-def counted(rows: int, *, max_rows: int) -> int:
+def counted(rows: int, columns: int, *, max_rows: int) -> int:
     """The count of rows itself.
 
     Raises:
-        Refused: There are none, or too many.
+        Refused: There are none, or too many, or too many columns.
     """
     if rows == 0:
         raise Refused(RefusalCode.MALFORMED, "the body has no rows; at least one is asked about")
-    if rows > max_rows:
-        what = f"{rows} rows; at most {max_rows} in one request"
-        raise Refused(RefusalCode.TOO_LARGE, what)
+    for count, most, names in ((rows, max_rows, "rows"), (columns, MAX_COLUMNS, "columns")):
+        if count > most:
+            what = f"{count} {names}; at most {most} in one request"
+            raise Refused(RefusalCode.TOO_LARGE, what)
     return rows
+
+
+def named_once(names: Sequence[str], what: str) -> None:
+    """Refuse names of which one stands twice.
+
+    Args:
+        what: What they name, in the plural.
+
+    Raises:
+        Refused: With the first few of them.
+    """
+    if len(set(names)) == len(names):
+        return
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    shown = ", ".join(name[:80] for name in twice[:NAMED_ROWS])
+    raise Refused(RefusalCode.MALFORMED, f"{what} are named twice: {shown}")
 
 
 def arrays_of(
@@ -83,7 +104,9 @@ def refuse(faults: Sequence[InputFault]) -> None:
         return
     large = all(fault.rule == "too_large" for fault in faults)
     code = RefusalCode.TOO_LARGE if large else RefusalCode.OUT_OF_CONTRACT
-    raise Refused(code, "; ".join(f"{one.field}: {one.what}" for one in faults), faults=faults)
+    words = "; ".join(f"{one.field}: {one.what}" for one in faults[:NAMED_ROWS])
+    more = f"; and {len(faults) - NAMED_ROWS} more" if len(faults) > NAMED_ROWS else ""
+    raise Refused(code, words + more, faults=faults)
 
 
 def fault_at(field: str, rule: str, rows: Iterable[int], what: str) -> InputFault:
@@ -119,7 +142,7 @@ def _array(
     if kinds == {list} and all(len(value) == 1 for value in values):
         values = [value[0] for value in values]
         kinds = set(map(type, values))
-    if kinds <= _NUMBERS and not (kinds == {type(None)} and name.partition("@")[0] in texts):
+    if kinds <= _NUMBERS and not (kinds == {type(None)} and name in texts):
         return _numbers(name, values, kinds, faults)
     if kinds <= _TEXTS:
         texts = np.empty(len(values), dtype=object)
