@@ -25,6 +25,7 @@ from sluiceway.rollouts.events import (
     ChampionRestored,
     CodeTried,
     Confirmed,
+    ContractTested,
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
@@ -41,6 +42,7 @@ from sluiceway.rollouts.events import (
     PartReplayed,
     PartServed,
     Promoted,
+    ReaderTested,
     RegistrationHeard,
     ReplacementTested,
     Requested,
@@ -174,6 +176,19 @@ SIMPLE: list[tuple[Happening, str]] = [
             )
         ),
         "Tested new in the place of what a.old → b reads: passed: all range ends",
+    ),
+    (
+        ContractTested(
+            model="up",
+            members=(member("up", "2"), member("down", "1")),
+            outcome=Outcome.PASSED,
+            as_fed=False,
+            broken="",
+            readers=(ReaderTested(model="down", outcome=Outcome.FAILED, broken="x = 1: no"),),
+            rows=1200,
+        ),
+        "Contract test on 1,200 recorded rows: up@2 passed; down@1 on all that it promises "
+        "failed: x = 1: no",
     ),
     (
         CodeTried(

@@ -107,13 +107,14 @@ def test_what_is_not_clear_or_cannot_be_borne_is_refused_whole(
 def test_a_feature_may_be_missing_where_every_version_that_answers_takes_it(
     tmp_path: Path,
 ) -> None:
-    site = quick_site(tmp_path)
     demand = InputDemand(name="signal", unit=None, low=None, high=None, nullable=True)
     takes = replace(CONTRACTS["fraud"], inputs=(demand,))
-    # What the champion carries counts, not what the file declares for the next version.
+    # What the champion was verified against counts, not what the file declares for the next one.
+    site = memory_site(tmp_path)
     site.registry.add(  # type: ignore[attr-defined]
         "fraud", "1", LIVE["fraud"], LIVE["fraud"].inputs, contract=takes
     )
+    adopt_live(site, NOW)
     assert because(site, "signal → fraud") == ("signal → fraud",)
     controlling.restore_edges(site, "signal", reason="", now=NOW, actor="ada")
     # A candidate that answers too has to take it as well.

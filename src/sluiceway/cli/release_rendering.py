@@ -16,6 +16,7 @@ from sluiceway.releasing.wording import (
     reason_sentence,
     seen_sentence,
     step_sentence,
+    where_said,
 )
 from sluiceway.rights import NeededApproval, why_sentence
 from sluiceway.steps.release_plans import Asked, ContractChange, ReleasePlan
@@ -99,9 +100,15 @@ def _for(answer: PromotionAnswer) -> list[str]:
     for one in answer.reasons:
         if one.code is ReasonCode.SEEN_TOGETHER and one.edge is None and one.record is not None:
             seen.setdefault((one.mixture, one.record.position), []).append(one)
-    fits = sum(one.code is ReasonCode.FITS for one in answer.reasons)
+    fits: dict[Mixture, set[str | None]] = {}
+    for one in answer.reasons:
+        if one.code is ReasonCode.FITS:
+            fits.setdefault(one.mixture, set()).add(one.edge)
     lines = [seen_sentence(some) for some in seen.values()]
-    return [*lines, *([f"contracts fit on {_count(fits, 'edge')}"] if fits else [])]
+    lines += [reason_sentence(o) for o in answer.reasons if o.code is ReasonCode.TEST_PASSED]
+    for mixture, edges in fits.items():
+        lines.append(f"{where_said(mixture)}contracts fit on {_count(len(edges), 'edge')}")
+    return lines
 
 
 def _count(number: int, noun: str) -> str:

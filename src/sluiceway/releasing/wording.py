@@ -19,6 +19,7 @@ MOST_RULES = 12
 
 _SEEN = {
     EvidenceKind.CONTRACT_TEST: "passed a contract test",
+    EvidenceKind.EDGE_CASES: "passed a contract test on edge cases",
     EvidenceKind.SHADOW_REPLAY: "passed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "was within every margin in a counterfactual replay",
     EvidenceKind.CANARY: "passed in canary",
@@ -27,11 +28,19 @@ _SEEN = {
 
 _FAILED = {
     EvidenceKind.CONTRACT_TEST: "broke its contract",
+    EvidenceKind.EDGE_CASES: "broke its contract on edge cases",
     EvidenceKind.SHADOW_REPLAY: "failed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "failed a counterfactual replay",
     EvidenceKind.CANARY: "failed on live traffic",
     EvidenceKind.SERVED: "was taken back",
 }
+
+
+CONTRACT_AS_IT_WAS = (
+    "the text of that contract as it was: put the file back, or tag the version sluiceway.contract "
+    "with it; the next rollout keeps it in the journal"
+)
+"""What gives back a contract that nobody has any more."""
 
 
 _WHERE = {
@@ -53,6 +62,11 @@ def reason_sentence(reason: Reason) -> str:
         said += f"; the ignore by {_ignore(reason.expired)} has expired"
     cleared = clears(reason)
     return f"{said}; to clear it: {cleared}" if cleared else said
+
+
+def where_said(mixture: Mixture) -> str:
+    """How a sentence about a mixture begins; nothing of the release itself."""
+    return _WHERE[mixture]
 
 
 def seen_sentence(reasons: Sequence[Reason]) -> str:
@@ -80,6 +94,11 @@ def _fact(reason: Reason) -> str:
             return "every version serves already"
         case ReasonCode.SEEN_TOGETHER:
             return f"{of} {_seen(reason.record, _SEEN)}"
+        case ReasonCode.TEST_PASSED:
+            return f"{_tested(reason, 'kept its contract', 'bore')}"
+        case ReasonCode.TEST_FAILED:
+            why = f": {reason.record.said}" if reason.record and reason.record.said else ""
+            return f"{_tested(reason, 'broke its contract', 'did not bear')}{why}"
         case ReasonCode.NO_EVIDENCE:
             return f"{of} was never replayed, and never served"
         case ReasonCode.EVIDENCE_EXPIRED:
@@ -95,6 +114,12 @@ def _fact(reason: Reason) -> str:
             return f"{both} do not fit: {'; '.join(reason.said)}"
         case ReasonCode.PRODUCER_MISSING | ReasonCode.CONTRACT_UNKNOWN:
             return "; ".join(reason.said)
+
+
+def _tested(reason: Reason, alone: str, fed: str) -> str:
+    told = f"{fed} all that {reason.producer} promises" if reason.producer else alone
+    on = f" on {reason.record.at:%Y-%m-%d}" if reason.record else ""
+    return f"{reason.consumer} {told} in a contract test{on}"
 
 
 def _seen(record: EvidenceRecord | None, words: Mapping[EvidenceKind, str]) -> str:
@@ -124,8 +149,12 @@ def clears(reason: Reason) -> str | None:
         case ReasonCode.PRODUCER_MISSING:
             return "a release that has it"
         case ReasonCode.CONTRACT_UNKNOWN:
-            return "a registry that still has the version"
+            return CONTRACT_AS_IT_WAS
+        case ReasonCode.TEST_FAILED:
+            return "another version, or a contract test of the very same that passes"
         case ReasonCode.FITS | ReasonCode.SEEN_TOGETHER | ReasonCode.SERVES_ALREADY:
+            return None
+        case ReasonCode.TEST_PASSED:
             return None
 
 

@@ -26,6 +26,7 @@ from sluiceway.rollouts.events import (
     CodeTried,
     Confirmed,
     ContractsChecked,
+    ContractTested,
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
@@ -133,7 +134,7 @@ _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
     (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
-    | (DeprecationAnnounced | Acknowledged | ReplacementTested)
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
     | (CodeTried | Notified | RegistrationHeard)
 )
@@ -179,8 +180,20 @@ def _decided(happening: _Decided) -> str:
             test = happening.test
             what = f"{test.replacement} in the place of what {test.edge} reads"
             return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
+        case ContractTested():
+            return _contract_tested(happening)
         case _:
             return _beside(happening)
+
+
+def _contract_tested(tested: ContractTested) -> str:
+    names = {member.model: member.name for member in tested.members}
+    own = f"{names[tested.model]} {spoken(tested.outcome)}{_because(tested.broken)}"
+    readers = [
+        f"{names[one.model]} on all that it promises {spoken(one.outcome)}{_because(one.broken)}"
+        for one in tested.readers
+    ]
+    return "; ".join([f"Contract test on {tested.rows:,} recorded rows: {own}", *readers])
 
 
 _Beside = (

@@ -40,6 +40,7 @@ class ReasonCode(StrEnum):
     TIMES_NOT_KEPT = "times_not_kept"
     PROMISE_BROKEN = "promise_broken"
     EARLIER_ANSWERS_NOT_REPLAYED = "earlier_answers_not_replayed"
+    ANSWERS_NOT_REPLAYED = "answers_not_replayed"
     CONTRACT_UNDECIDED = "contract_undecided"
     CONTRACT_UNCHECKABLE = "contract_uncheckable"
     HARM_IN_SHADOW = "harm_in_shadow"

@@ -25,6 +25,8 @@ from sluiceway.ports import (
     Window,
 )
 from sluiceway.releases import Member, Release
+from sluiceway.releasing.facts import lost_contract
+from sluiceway.releasing.wording import CONTRACT_AS_IT_WAS
 from sluiceway.replay.evaluate import Arm, Evaluator
 from sluiceway.replay.faults import AnswerFault, FaultyAnswers, UnusableHistory
 from sluiceway.replay.partitions import Partition, needs_of_models
@@ -35,6 +37,7 @@ from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
 from sluiceway.steps.contract_edges import is_cleared, with_edges
+from sluiceway.steps.contract_service import service_findings
 from sluiceway.steps.contract_times import with_times
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.owners_word import OwnersWord, owners_word
@@ -59,9 +62,12 @@ class _Tried:
     inputs: tuple[str, ...]
     trial: Trial | None = None
     rows: int = field(default=0)
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    service: tuple[Finding, ...] = ()
 
     def predict(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         self.rows = len(next(iter(columns.values())))
+        self.columns = columns
         self.trial = self.site.try_version(
             self.member.model,
             self.member.version,
@@ -72,6 +78,15 @@ class _Tried:
         if self.trial.answers is None:
             raise RuntimeError(self.trial.fault.sentence if self.trial.fault else "no answer")
         return self.trial.answers
+
+    def ask_again(self) -> None:
+        """Hold it to what is promised of requests; no answer then is none at all."""
+        if self.trial is None or self.trial.answers is None:
+            return
+        self.service, fault = service_findings(
+            self.site, self.member, self.contract, self.columns, self.trial.answers
+        )
+        self.trial = fault or self.trial
 
 
 def check_contracts(site: Site, rollout_id: str, *, now: datetime) -> None:
@@ -141,7 +156,7 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
 
 
 def _no_longer_known(
-    champion: Release, plan: Plan, contracts: Mapping[tuple[str, str], Contract]
+    champion: Release, plan: Plan, contracts: Mapping[str, Contract]
 ) -> str | None:
     """What serves was verified against contracts that are not there any more; None: all are.
 
@@ -150,15 +165,9 @@ def _no_longer_known(
     lost = []
     for candidate in plan.members:
         serving = champion.members[candidate.model]
-        found = contracts[serving.model, serving.version]
-        if found.content_hash != serving.contract_hash:
-            was = serving.contract_version or serving.contract_hash[:12]
-            lost.append(
-                f"the contract {was} that {serving.name} was verified against is known no longer, "
-                f"the file says another {found.version}; tag {serving.name} with what it was "
-                "(sluiceway.stamping.contract_tag)"
-            )
-    return "; ".join(lost) or None
+        if contracts[serving.contract_hash].content_hash != serving.contract_hash:
+            lost.append(lost_contract(serving))
+    return f"{'; '.join(lost)}; to clear it: {CONTRACT_AS_IT_WAS}" if lost else None
 
 
 def _unchecked(member: Member, fault: str) -> ContractCheck:
@@ -183,7 +192,7 @@ def _try_candidates(
     system: System,
     plan: Plan,
     candidate: Release,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     now: datetime,
 ) -> tuple[dict[str, _Tried], FaultyAnswers | None]:
     """Ask every candidate version, fed by the candidate chain itself.
@@ -197,7 +206,7 @@ def _try_candidates(
         member.model: _Tried(
             site=site,
             member=member,
-            contract=contracts[member.model, member.version],
+            contract=contracts[member.contract_hash],
             inputs=site.registry.version(member.model, member.version).inputs or (),
         )
         for member in plan.members
@@ -210,7 +219,7 @@ def _try_candidates(
         if m.model in needed
     }
     patient = {
-        key: replace(c, deadline=c.deadline + START_ALLOWANCE) if key[0] in tried else c
+        key: replace(c, deadline=c.deadline + START_ALLOWANCE) if c.model in tried else c
         for key, c in contracts.items()
     }
     try:
@@ -233,6 +242,8 @@ def _try_candidates(
         )
         for part in parts:
             evaluator.evaluate(thinned(part, MOST_ROWS))
+        for one in tried.values():
+            one.ask_again()
     except FaultyAnswers as error:
         if isinstance(error.__cause__, RegistryUnavailable):
             raise error.__cause__ from None  # nothing is known of the candidate; ask again later
@@ -260,14 +271,14 @@ def _check(
     plan: Plan,
     champion: Release,
     member: Member,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     tried: _Tried | None,
     fault: str | None,
     refused: tuple[AnswerFault, ...],
     said: OwnersWord,
 ) -> ContractCheck:
-    old = contracts[member.model, champion.members[member.model].version]
-    new = contracts[member.model, member.version]
+    old = contracts[champion.members[member.model].contract_hash]
+    new = contracts[member.contract_hash]
     changes = diff(old, new)
     versions = check_version(old, new)
     touched = broken_edges(changes, system.edges)
@@ -277,12 +288,13 @@ def _check(
         for one in touched
         if not said.takes_away(one.change)
         and not said.clears(one, system)
-        and not is_cleared(one, system, plan, contracts)
+        and not is_cleared(one, system, plan, champion.with_members(plan.members), contracts)
     ]
     trial = tried.trial if tried else None
     findings: tuple[Finding, ...] = ()
     if trial is not None and trial.answers is not None:
         findings = check_answers(new, trial.answers, seconds=trial.seconds or 0.0)
+        findings += tried.service if tried else ()
     unanswered = _why_unanswered(trial, fault)
     if unanswered is None and refused and all(f.outcome is not Outcome.FAILED for f in findings):
         # It answered, but nothing that a replay or a consumer can use.

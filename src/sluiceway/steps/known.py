@@ -14,7 +14,6 @@ from sluiceway.errors import BadInput
 from sluiceway.graph import upstream
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.ports import UnknownVersion, UnloadableVersion
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
     EvidenceKind,
@@ -31,6 +30,7 @@ from sluiceway.rollouts.events import (
     CanaryNarrowed,
     ChampionRestored,
     ContractsChecked,
+    ContractTested,
     Diagnosed,
     Looked,
     PartReplayed,
@@ -41,7 +41,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.plan import Plan
-from sluiceway.steps.members import contract_of, member_of
+from sluiceway.steps.members import member_of, verified_contract
 from sluiceway.steps.site import Site
 from sluiceway.system.values import NodeKind, System
 
@@ -108,17 +108,14 @@ def _age(version: str) -> tuple[int, str]:
 
 
 def _contracts(site: Site, system: System, members: Iterable[Member]) -> dict[str, Contract]:
-    """Contract by content hash, as far as the registry still knows one that has it."""
+    """Contract by content hash, as far as anybody still has it."""
     found = {model.contract.content_hash: model.contract for model in system.models.values()}
     for member in members:
         if member.contract_hash in found or member.model not in system.models:
             continue
-        try:
-            registered = site.registry.version(member.model, member.version)
-        except (UnknownVersion, UnloadableVersion):
-            continue
-        contract = contract_of(registered, system)
-        found[contract.content_hash] = contract
+        contract = verified_contract(site, system, member)
+        if contract is not None:
+            found[member.contract_hash] = contract
     return found
 
 
@@ -157,6 +154,8 @@ class _Seen:
                 self.serving = (event, self.releases[happened.release])
             case ContractsChecked():
                 self.contracts_checked(event, happened)
+            case ContractTested():
+                self.contract_tested(event, happened)
             case ShadowMeasured():
                 self.shadow_measured(event, happened)
             case Looked():
@@ -186,6 +185,32 @@ class _Seen:
         if broke or outcome is not Outcome.FAILED:  # contracts that break edges are no evidence
             self.add(
                 event, candidate, EvidenceKind.CONTRACT_TEST, outcome, asked=asked, failed=broke
+            )
+
+    def contract_tested(self, event: Event, tested: ContractTested) -> None:
+        members = {member.model: member for member in tested.members}
+        near = self.feeders(tested.model) & members.keys()
+        alone = frozenset({tested.model})
+        self.add(
+            event,
+            Release(members={name: members[name] for name in near}),
+            EvidenceKind.EDGE_CASES,
+            tested.outcome,
+            asked=alone,
+            failed=(frozenset(near) if tested.as_fed else alone,),
+            said=tested.broken,
+        )
+        for reader in tested.readers:
+            pair = frozenset({tested.model, reader.model})
+            self.add(
+                event,
+                Release(members={name: members[name] for name in pair}),
+                EvidenceKind.EDGE_CASES,
+                reader.outcome,
+                asked=frozenset({reader.model}),
+                failed=(pair,),
+                fed_by=tested.model,
+                said=reader.broken,
             )
 
     def shadow_measured(self, event: Event, measured: ShadowMeasured) -> None:
@@ -261,6 +286,8 @@ class _Seen:
         at: datetime | None = None,
         asked: frozenset[str] | None = None,
         failed: tuple[frozenset[str], ...] = (),
+        fed_by: str | None = None,
+        said: str = "",
     ) -> None:
         self.members |= {m.contract_hash: m for m in release.members.values()}
         self.records.append(
@@ -274,6 +301,8 @@ class _Seen:
                 rollout_id=event.rollout_id,
                 position=event.position,
                 at=at or event.at,
+                fed_by=fed_by,
+                said=said,
             )
         )
 
@@ -287,6 +316,7 @@ _READ = frozenset(
         "champion_restored",
         "part_served",
         "contracts_checked",
+        "contract_tested",
         "shadow_measured",
         "looked",
         "diagnosed",

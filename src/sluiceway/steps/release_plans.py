@@ -111,7 +111,7 @@ def ask(site: Site, names: Sequence[str], *, now: datetime) -> Asked:
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     system = site.systems.current()
-    return _asked(site, system, _members(site, system, names), now)[0]
+    return _asked(site, system, _members(site, system, names, asked="can-promote"), now)[0]
 
 
 def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleasePlan:
@@ -125,7 +125,7 @@ def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleaseP
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     system = site.systems.current()
-    wanted = _members(site, system, names)
+    wanted = _members(site, system, names, asked="plan")
     asked, facts, more = _asked(site, system, wanted, now)
     members = (*wanted, *more)
     champion = site.champion()
@@ -183,16 +183,16 @@ def _agreed(
     found: set[str] = set()
     for member in members:
         serving = champion.members[member.model]
-        old = contracts[serving.model, serving.version]
-        broken = broken_edges(diff(old, contracts[member.model, member.version]), system.edges)
+        old = contracts[serving.contract_hash]
+        broken = broken_edges(diff(old, contracts[member.contract_hash]), system.edges)
         word = owners_word(site, system, champion, candidate, member, contracts, now=now)
         found |= set(word.agreed_among(broken, system))
     return frozenset(found)
 
 
-def _members(site: Site, system: System, names: Sequence[str]) -> tuple[Member, ...]:
+def _members(site: Site, system: System, names: Sequence[str], *, asked: str) -> tuple[Member, ...]:
     """Every version, or all that is wrong with all of them."""
-    wanted = parse_members(system, names)
+    wanted = parse_members(system, names, asked=asked)
     if site.journal.champion(site.environment) is None:
         what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
         raise BadInput([Fault(where=site.environment, what=what)])

@@ -61,6 +61,7 @@ from sluiceway.rollouts.events.preparing import (
     ShadowMeasured,
     Waited,
 )
+from sluiceway.rollouts.events.testing import ContractTested, ReaderTested
 
 __all__ = [
     "AbortRequested",
@@ -76,6 +77,7 @@ __all__ = [
     "CodeTried",
     "Confirmed",
     "ContractCheck",
+    "ContractTested",
     "ContractsChecked",
     "DeadlineLengthened",
     "DeprecationAnnounced",
@@ -97,6 +99,7 @@ __all__ = [
     "PartServed",
     "Planned",
     "Promoted",
+    "ReaderTested",
     "RegistrationHeard",
     "ReplacementTested",
     "Requested",
@@ -151,6 +154,7 @@ Happening = (
     | FlagsDeclared
     | FlagSet
     | FlagUnset
+    | ContractTested
     | CodeTried
     | Notified
     | RegistrationHeard
