@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from sluiceway.digraph import Digraph, Mask
-from sluiceway.system.values import Edge, Feature, NodeKind, System
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import Edge, NodeKind, System
 
 Anything = TypeVar("Anything")
 

@@ -8,8 +8,9 @@ from sluiceway.releases import Member
 from sluiceway.rights import Acknowledgement, announcements, deprecation_statuses
 from sluiceway.rights.announcing import Told
 from sluiceway.rights.reviewing import ReviewCode, Serving, review
+from sluiceway.system.inputs import FeatureVersion
 from sluiceway.system.rights import UNSAID
-from sluiceway.system.values import FeatureVersion, Ignore, Owner, System
+from sluiceway.system.values import Ignore, Owner, System
 
 from .shops import GONE, member, orders
 

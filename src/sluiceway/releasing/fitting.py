@@ -17,7 +17,8 @@ from sluiceway.contracts.changes import BrokenEdge, broken_edges, diff
 from sluiceway.contracts.fitting import unmet
 from sluiceway.contracts.values import Contract, InputDemand, OutputField
 from sluiceway.releasing.answers import Answer
-from sluiceway.system.values import Edge, Feature, Reliance
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import Edge, Reliance
 
 
 class FitCode(StrEnum):

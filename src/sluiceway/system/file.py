@@ -18,6 +18,7 @@ from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import contradictions
+from sluiceway.system.inputs import Feature, FeatureVersion, Labels, Source
 from sluiceway.system.parts import FileParts, edges_of
 from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
@@ -36,15 +37,11 @@ from sluiceway.system.values import (
     Consumer,
     DriftWatch,
     Edge,
-    Feature,
-    FeatureVersion,
-    Labels,
     MetricTarget,
     Model,
     Owner,
     Policies,
     ShadowPolicy,
-    Source,
     System,
     WatchPolicy,
 )
