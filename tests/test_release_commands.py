@@ -4,6 +4,7 @@ import ctypes
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,9 @@ def test_what_passed_its_replay_may_go_live(tmp_path: Path, run) -> None:  # typ
         ("shadow_replay", rollout),
         ("served", "adoption"),
     }
+    later = ("--as-of", f"{NOW + timedelta(days=30):%Y-%m-%dT%H:%M:%S}")
+    told = run(site, "can-promote", "fraud@2", *later).stdout
+    assert f"serves since {NOW:%Y-%m-%d} (adoption)" in told, "not since somebody asks"
     planned = run(site, "plan", "fraud@2", *AS_OF)
     assert planned.exit_code == 0, planned.output
     # The sample is simulated from what shadow measured.

@@ -230,11 +230,30 @@ def test_the_candidate_of_another_rollout_is_met_too_where_hops_choose() -> None
 
 def test_the_way_back_must_be_a_yes_as_well() -> None:
     old = facts(record(BETTER))
-    stale = replace(SERVES, at=NOW - timedelta(days=91))
+    stale = replace(SERVES, at=NOW - timedelta(days=200), until=NOW - timedelta(days=91))
     known = replace(old, records=(stale, *old.records[1:]))
     answer = can_promote(known, BETTER, consistent=True)
     assert answer.answer is Answer.UNKNOWN
     assert {one.mixture for one in answer.against} == {Mixture.WAY_BACK}
+
+
+def test_what_serves_is_as_young_as_the_question_and_told_since_when() -> None:
+    begun = NOW - timedelta(days=200)
+    still = replace(SERVES, at=begun)
+    assert still.age(NOW) == timedelta(0)
+    left = replace(still, until=NOW - timedelta(days=91))
+    assert left.age(NOW) == timedelta(days=91)
+    said = []
+    for served in (still, left):
+        known = replace(facts(record(BETTER)), records=(served, record(BETTER)))
+        back = [
+            one
+            for one in can_promote(known, BETTER, consistent=True).reasons
+            if one.mixture is Mixture.WAY_BACK and one.record is served
+        ]
+        said.append(reason_sentence(back[0]))
+    assert f"serves since {begun:%Y-%m-%d} (r0001)" in said[0]
+    assert f"served from {begun:%Y-%m-%d} to {left.until:%Y-%m-%d} (r0001)" in said[1]
 
 
 def ignore(expires: date) -> Ignore:

@@ -56,7 +56,12 @@ def _reason_json(reason: Reason) -> dict[str, Any]:
         "relied_on": [one.value for one in reason.relied_on],
         "evidence": None
         if record is None
-        else {"kind": record.kind.value, "rollout": record.rollout_id, "at": record.at.isoformat()},
+        else {
+            "kind": record.kind.value,
+            "rollout": record.rollout_id,
+            "at": record.at.isoformat(),
+            "until": record.until.isoformat() if record.until else None,
+        },
         "ignore": None
         if ignore is None
         else {
@@ -101,6 +106,7 @@ def _for(answer: PromotionAnswer) -> list[str]:
             seen.setdefault((one.mixture, one.record.position), []).append(one)
     fits = sum(one.code is ReasonCode.FITS for one in answer.reasons)
     lines = [seen_sentence(some) for some in seen.values()]
+    lines += [reason_sentence(r) for r in answer.reasons if r.code is ReasonCode.ACKNOWLEDGED]
     return [*lines, *([f"contracts fit on {_count(fits, 'edge')}"] if fits else [])]
 
 

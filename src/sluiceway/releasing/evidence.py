@@ -64,7 +64,8 @@ class EvidenceRecord:
         failed: With FAILED, each set of models whose versions failed together.
         rollout_id: Whose journal tells it.
         position: Place in the environment's journal; of two that contradict, the later counts.
-        at: When it was seen (UTC).
+        at: When it was seen (UTC); of what serves or served, since when.
+        until: Of what served, when it left (UTC); None where it serves still, and for all else.
     """
 
     kind: EvidenceKind
@@ -76,6 +77,13 @@ class EvidenceRecord:
     rollout_id: str
     position: int
     at: datetime
+    until: datetime | None = None
+
+    def age(self, now: datetime) -> timedelta:
+        """How long ago it was so for the last time; what serves is so now."""
+        if self.until is not None:
+            return now - self.until
+        return timedelta(0) if self.kind is EvidenceKind.SERVED else now - self.at
 
     def speaks_of(self, contents: Mapping[str, str], models: Iterable[str]) -> bool:
         """Whether these very contents of these models took part."""
@@ -140,7 +148,7 @@ def support(
             continue
         if record.kind not in kinds:
             continue
-        fresh = now - record.at <= max_age
+        fresh = record.age(now) <= max_age
         return Support(code=SupportCode.FRESH if fresh else SupportCode.EXPIRED, record=record)
     return Support(code=SupportCode.NONE)
 

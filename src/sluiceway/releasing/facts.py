@@ -21,8 +21,32 @@ from sluiceway.releasing.evidence import (
     failed_sets,
     support,
 )
-from sluiceway.releasing.fitting import Fit, FitCode, fit, fit_of_feature
+from sluiceway.releasing.fitting import Fit, FitCode, agreed_to, fit, fit_of_feature
 from sluiceway.system.values import Edge, Ignore, Reliance, System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """The owner of an edge's reader agrees to what one version of its producer breaks for it.
+
+    Attributes:
+        edge: The edge by its name.
+        contract_hash: Content hash of the version's contract.
+        artifact_sha256: Digest of its files.
+    """
+
+    edge: str
+    contract_hash: str
+    artifact_sha256: str
+
+    @classmethod
+    def to(cls, edge: Edge, producer: Member) -> "Agreed":
+        """What agreeing to this version on this edge is."""
+        return cls(
+            edge=edge.name,
+            contract_hash=producer.contract_hash,
+            artifact_sha256=producer.artifact_sha256,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +60,7 @@ class Facts:
         records: All evidence, in any order.
         now: The time (UTC).
         kinds: The kinds of passed evidence that show how versions behave together.
+        agreed: What readers' owners agree to now, though it breaks something for them.
     """
 
     system: System
@@ -44,6 +69,7 @@ class Facts:
     records: Sequence[EvidenceRecord]
     now: datetime
     kinds: frozenset[EvidenceKind] = JUDGED
+    agreed: frozenset[Agreed] = frozenset()
 
     @cached_property
     def newest_first(self) -> tuple[EvidenceRecord, ...]:
@@ -89,7 +115,7 @@ class Facts:
         return frozenset(self._graph.blast_radius(models).models)
 
     def fit(self, edge: Edge, producer: Member, consumer: Member | None) -> Fit:
-        """What the contracts say of two versions on an edge.
+        """What the contracts, and the reader's owner, say of two versions on an edge.
 
         Args:
             consumer: None for an outside consumer; it is held against what serves now.
@@ -106,7 +132,10 @@ class Facts:
         if key not in self._fits:
             known = [self.contracts[one] for one in sorted(tested) if one in self.contracts]
             self._fits[key] = fit(edge, promised, reader, known)
-        return self._fits[key]
+        found = self._fits[key]
+        if Agreed.to(edge, producer) in self.agreed:
+            return agreed_to(found, outside=consumer is None)
+        return found
 
     def fit_of_features(self, member: Member) -> tuple[tuple[Edge, Fit], ...]:
         """What the contracts say of a version and the declared features it reads."""

@@ -22,6 +22,7 @@ class ReasonCode(StrEnum):
     """Why versions may, or may not, be live together."""
 
     FITS = "fits"
+    ACKNOWLEDGED = "acknowledged"
     SEEN_TOGETHER = "seen_together"
     SERVES_ALREADY = "serves_already"
     NO_EVIDENCE = "no_evidence"

@@ -22,7 +22,7 @@ _SEEN = {
     EvidenceKind.SHADOW_REPLAY: "passed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "was within every margin in a counterfactual replay",
     EvidenceKind.CANARY: "passed in canary",
-    EvidenceKind.SERVED: "serves, or served",
+    EvidenceKind.SERVED: "served",
 }
 
 _FAILED = {
@@ -76,6 +76,11 @@ def _fact(reason: Reason) -> str:
     match reason.code:
         case ReasonCode.FITS:
             return f"{both} fit on {reason.edge}"
+        case ReasonCode.ACKNOWLEDGED:
+            said = "; ".join(reason.said)
+            return (
+                f"what {reason.producer} breaks on {reason.edge} is agreed to by its owner: {said}"
+            )
         case ReasonCode.SERVES_ALREADY:
             return "every version serves already"
         case ReasonCode.SEEN_TOGETHER:
@@ -100,7 +105,16 @@ def _fact(reason: Reason) -> str:
 def _seen(record: EvidenceRecord | None, words: Mapping[EvidenceKind, str]) -> str:
     if record is None:
         return ""
+    if record.kind is EvidenceKind.SERVED and words is _SEEN:
+        return _served(record)
     return f"{words[record.kind]} ({record.rollout_id}, {record.at:%Y-%m-%d})"
+
+
+def _served(record: EvidenceRecord) -> str:
+    since = f"{record.at:%Y-%m-%d}"
+    if record.until is None:
+        return f"serves since {since} ({record.rollout_id})"
+    return f"served from {since} to {record.until:%Y-%m-%d} ({record.rollout_id})"
 
 
 def clears(reason: Reason) -> str | None:
@@ -125,7 +139,12 @@ def clears(reason: Reason) -> str | None:
             return "a release that has it"
         case ReasonCode.CONTRACT_UNKNOWN:
             return "a registry that still has the version"
-        case ReasonCode.FITS | ReasonCode.SEEN_TOGETHER | ReasonCode.SERVES_ALREADY:
+        case (
+            ReasonCode.FITS
+            | ReasonCode.ACKNOWLEDGED
+            | ReasonCode.SEEN_TOGETHER
+            | ReasonCode.SERVES_ALREADY
+        ):
             return None
 
 
