@@ -4,7 +4,7 @@ Every port has an in-memory adapter that ships with the library and passes the s
 tests as the real one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -198,6 +198,16 @@ class Journal(Protocol):
 
     def environments(self) -> tuple[str, ...]:
         """Names of all environments that have a champion, sorted."""
+
+    def keep_contracts(self, contracts: Iterable[Contract]) -> None:
+        """Keep the text of contracts, each by its content hash; what is kept already stays.
+
+        Releases and events name contracts by their hash, so that what was verified is known
+        whatever the files say later.
+        """
+
+    def contract(self, content_hash: str) -> Contract | None:
+        """The contract of this content hash; None where none was kept, or its text was altered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,12 @@ class Agreed:
         )
 
 
+def lost_contract(member: Member) -> str:
+    """That nobody has the contract any more which a version was verified against, in words."""
+    was = member.contract_version or f"{member.contract_hash[:12]}…"
+    return f"the contract {was} that {member.name} was verified against is known no longer"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What is known of an environment's versions.
@@ -125,8 +131,7 @@ class Facts:
         if promised is None or (consumer is not None and reader is None):
             lacking = producer if promised is None else consumer
             assert lacking is not None
-            said = f"the contract of {lacking.name} is not known here"
-            return Fit(code=FitCode.CONTRACT_UNKNOWN, said=(said,))
+            return Fit(code=FitCode.CONTRACT_UNKNOWN, said=(lost_contract(lacking),))
         tested = self._tested(edge, consumer)
         key = (edge.name, producer.contract_hash, reader and consumer.contract_hash, tested)  # type: ignore[union-attr]
         if key not in self._fits:

@@ -34,6 +34,13 @@ _FAILED = {
 }
 
 
+CONTRACT_AS_IT_WAS = (
+    "the text of that contract as it was: put the file back, or tag the version sluiceway.contract "
+    "with it; the next rollout keeps it in the journal"
+)
+"""What gives back a contract that nobody has any more."""
+
+
 _WHERE = {
     Mixture.RELEASE: "",
     Mixture.HOPS: "where hops choose by themselves, ",
@@ -138,7 +145,7 @@ def clears(reason: Reason) -> str | None:
         case ReasonCode.PRODUCER_MISSING:
             return "a release that has it"
         case ReasonCode.CONTRACT_UNKNOWN:
-            return "a registry that still has the version"
+            return CONTRACT_AS_IT_WAS
         case (
             ReasonCode.FITS
             | ReasonCode.ACKNOWLEDGED

@@ -11,8 +11,8 @@ from sluiceway.rollouts.reasons import contract_sentence
 from sluiceway.system.timing import Shortfall, Timing, own_time, reads_of
 from sluiceway.system.values import System
 
-Contracts = Mapping[tuple[str, str], Contract]
-"""By model and version."""
+Contracts = Mapping[str, Contract]
+"""By content hash."""
 
 
 def with_times(
@@ -68,7 +68,7 @@ def _grew_in(short: Shortfall, before: Contract, after: Contract) -> bool:
 
 
 def _by_model(contracts: Contracts, release: Release) -> dict[str, Contract]:
-    return {m.model: contracts[m.model, m.version] for m in release.members.values()}
+    return {m.model: contracts[m.contract_hash] for m in release.members.values()}
 
 
 def _with(check: ContractCheck, shortfalls: tuple[Shortfall, ...]) -> ContractCheck:

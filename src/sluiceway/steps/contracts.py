@@ -25,6 +25,8 @@ from sluiceway.ports import (
     Window,
 )
 from sluiceway.releases import Member, Release
+from sluiceway.releasing.facts import lost_contract
+from sluiceway.releasing.wording import CONTRACT_AS_IT_WAS
 from sluiceway.replay.evaluate import Arm, Evaluator
 from sluiceway.replay.faults import AnswerFault, FaultyAnswers, UnusableHistory
 from sluiceway.replay.partitions import Partition, needs_of_models
@@ -141,7 +143,7 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
 
 
 def _no_longer_known(
-    champion: Release, plan: Plan, contracts: Mapping[tuple[str, str], Contract]
+    champion: Release, plan: Plan, contracts: Mapping[str, Contract]
 ) -> str | None:
     """What serves was verified against contracts that are not there any more; None: all are.
 
@@ -150,15 +152,9 @@ def _no_longer_known(
     lost = []
     for candidate in plan.members:
         serving = champion.members[candidate.model]
-        found = contracts[serving.model, serving.version]
-        if found.content_hash != serving.contract_hash:
-            was = serving.contract_version or serving.contract_hash[:12]
-            lost.append(
-                f"the contract {was} that {serving.name} was verified against is known no longer, "
-                f"the file says another {found.version}; tag {serving.name} with what it was "
-                "(sluiceway.stamping.contract_tag)"
-            )
-    return "; ".join(lost) or None
+        if contracts[serving.contract_hash].content_hash != serving.contract_hash:
+            lost.append(lost_contract(serving))
+    return f"{'; '.join(lost)}; to clear it: {CONTRACT_AS_IT_WAS}" if lost else None
 
 
 def _unchecked(member: Member, fault: str) -> ContractCheck:
@@ -183,7 +179,7 @@ def _try_candidates(
     system: System,
     plan: Plan,
     candidate: Release,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     now: datetime,
 ) -> tuple[dict[str, _Tried], FaultyAnswers | None]:
     """Ask every candidate version, fed by the candidate chain itself.
@@ -197,7 +193,7 @@ def _try_candidates(
         member.model: _Tried(
             site=site,
             member=member,
-            contract=contracts[member.model, member.version],
+            contract=contracts[member.contract_hash],
             inputs=site.registry.version(member.model, member.version).inputs or (),
         )
         for member in plan.members
@@ -210,7 +206,7 @@ def _try_candidates(
         if m.model in needed
     }
     patient = {
-        key: replace(c, deadline=c.deadline + START_ALLOWANCE) if key[0] in tried else c
+        key: replace(c, deadline=c.deadline + START_ALLOWANCE) if c.model in tried else c
         for key, c in contracts.items()
     }
     try:
@@ -260,14 +256,14 @@ def _check(
     plan: Plan,
     champion: Release,
     member: Member,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     tried: _Tried | None,
     fault: str | None,
     refused: tuple[AnswerFault, ...],
     said: OwnersWord,
 ) -> ContractCheck:
-    old = contracts[member.model, champion.members[member.model].version]
-    new = contracts[member.model, member.version]
+    old = contracts[champion.members[member.model].contract_hash]
+    new = contracts[member.contract_hash]
     changes = diff(old, new)
     versions = check_version(old, new)
     touched = broken_edges(changes, system.edges)
@@ -277,7 +273,7 @@ def _check(
         for one in touched
         if not said.takes_away(one.change)
         and not said.clears(one, system)
-        and not is_cleared(one, system, plan, contracts)
+        and not is_cleared(one, system, plan, champion.with_members(plan.members), contracts)
     ]
     trial = tried.trial if tried else None
     findings: tuple[Finding, ...] = ()

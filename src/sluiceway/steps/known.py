@@ -14,7 +14,6 @@ from sluiceway.errors import BadInput
 from sluiceway.graph import upstream
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.ports import UnknownVersion, UnloadableVersion
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
     Agreed,
@@ -40,7 +39,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.plan import Plan
-from sluiceway.steps.members import contract_of, member_of
+from sluiceway.steps.members import member_of, verified_contract
 from sluiceway.steps.ownership import agreed_versions
 from sluiceway.steps.site import Site
 from sluiceway.system.values import NodeKind, System
@@ -119,17 +118,14 @@ def _age(version: str) -> tuple[int, str]:
 
 
 def _contracts(site: Site, system: System, members: Iterable[Member]) -> dict[str, Contract]:
-    """Contract by content hash, as far as the registry still knows one that has it."""
+    """Contract by content hash, as far as anybody still has it."""
     found = {model.contract.content_hash: model.contract for model in system.models.values()}
     for member in members:
         if member.contract_hash in found or member.model not in system.models:
             continue
-        try:
-            registered = site.registry.version(member.model, member.version)
-        except (UnknownVersion, UnloadableVersion):
-            continue
-        contract = contract_of(registered, system)
-        found[contract.content_hash] = contract
+        contract = verified_contract(site, system, member)
+        if contract is not None:
+            found[member.contract_hash] = contract
     return found
 
 

@@ -59,7 +59,7 @@ def owners_word(
     champion: Release,
     candidate: Release,
     member: Member,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     *,
     now: datetime,
 ) -> OwnersWord:
@@ -68,10 +68,10 @@ def owners_word(
     Args:
         champion: What serves.
         candidate: What is to serve.
-        contracts: Contract by (model, version) of the members of both.
+        contracts: By content hash, of the members of both.
     """
-    old = contracts[member.model, champion.members[member.model].version]
-    new = contracts[member.model, member.version]
+    old = contracts[champion.members[member.model].contract_hash]
+    new = contracts[member.contract_hash]
     return OwnersWord(
         gone=ownership.taken_away(old, new),
         removals=ownership.removals(site, system, old, new, candidate, now=now),

@@ -14,7 +14,7 @@ from sluiceway.rollouts.events import CanaryPlanned, Ended, Happening, Planned
 from sluiceway.rollouts.plan import Plan, make_plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import along_of
-from sluiceway.steps.members import changed_features, member_of
+from sluiceway.steps.members import changed_features, keep_contracts, member_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
 
@@ -74,6 +74,8 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
             reason=unknown,
         )
     else:
+        wanted = champion.release.with_members(members)
+        keep_contracts(site, system, champion.release, wanted)
         happened = Planned(plan=plan)
     site.tell(rollout_id, happened, after=state.seq, now=now)
 

@@ -183,8 +183,8 @@ def _agreed(
     found: set[str] = set()
     for member in members:
         serving = champion.members[member.model]
-        old = contracts[serving.model, serving.version]
-        broken = broken_edges(diff(old, contracts[member.model, member.version]), system.edges)
+        old = contracts[serving.contract_hash]
+        broken = broken_edges(diff(old, contracts[member.contract_hash]), system.edges)
         word = owners_word(site, system, champion, candidate, member, contracts, now=now)
         found |= set(word.agreed_among(broken, system))
     return frozenset(found)

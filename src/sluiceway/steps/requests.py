@@ -28,7 +28,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.steps.members import member_of
+from sluiceway.steps.members import keep_contracts, member_of
 from sluiceway.steps.ownership import today_of
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -144,6 +144,7 @@ def adopt(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> Cha
         what = f"{site.environment} has champion generation {current.generation}; use a rollout"
         raise BadInput([Fault(where=where, what=what)])
     release = Release(members={m: member_of(site, system, m, v) for m, v in members.items()})
+    keep_contracts(site, system, release)
     adopted = Adopted(release=release.content_hash)
     return site.journal.move_champion(
         site.environment,
