@@ -8,6 +8,7 @@ import pytest
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Release
 from sluiceway.releasing import (
+    Agreed,
     Answer,
     EvidenceKind,
     Mixture,
@@ -197,8 +198,37 @@ def test_an_outside_consumer_is_held_against_what_serves() -> None:
     (reason,) = answer.contradicted
     assert reason.consumer == "rebooking"
     assert reason_sentence(reason).endswith(
-        "to clear it: retrained consumer, or an ignore that somebody answers for"
+        "to clear it: its owner's word (sluiceway acknowledge "
+        '"missed_connection.probability -> rebooking" --version missed_connection@2), or an ignore '
+        "that somebody answers for"
     )
+
+
+def test_an_outside_consumers_owner_who_agreed_to_these_very_contents_makes_it_a_yes() -> None:
+    wide = replace(
+        OWN["missed_connection"].field("probability"), low=0.0, high=100.0, unit="percent"
+    )
+    percent = replace(OWN["missed_connection"], version="2.0.0", output=(wide,))
+    candidate = member("missed_connection", "2", percent)
+    release = LIVE.with_members([candidate])
+    known = facts(record(release), contracts={"percent": percent})
+    (edge,) = known.outside_edges
+    agreed = replace(known, agreed=frozenset([Agreed.to(edge, candidate)]))
+    answer = can_promote(agreed, release, consistent=True)
+    assert answer.answer is Answer.YES
+    assert ReasonCode.ACKNOWLEDGED in {one.code for one in answer.reasons}
+    other = replace(candidate, artifact_sha256="0" * 64)
+    agreed = replace(known, agreed=frozenset([Agreed.to(edge, other)]))
+    assert can_promote(agreed, release, consistent=True).answer is Answer.NO
+
+
+def test_that_somebody_agreed_is_no_evidence_that_it_works() -> None:
+    candidate = member("missed_connection", "2")
+    release = LIVE.with_members([candidate])
+    known = facts()
+    (edge,) = known.outside_edges
+    agreed = replace(known, agreed=frozenset([Agreed.to(edge, candidate)]))
+    assert can_promote(agreed, release, consistent=True).answer is Answer.UNKNOWN
 
 
 def test_hops_that_choose_by_themselves_need_every_pair() -> None:

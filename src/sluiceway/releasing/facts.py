@@ -7,7 +7,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sluiceway.contracts.values import Contract
-from sluiceway.graph import SystemGraph
+from sluiceway.graph import SystemGraph, earlier_answers
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.evidence import (
@@ -47,6 +47,28 @@ class Agreed:
             contract_hash=producer.contract_hash,
             artifact_sha256=producer.artifact_sha256,
         )
+
+
+def ignores_on(
+    ignores: Iterable[Ignore], edge: Edge, producer: str, consumer: str | None, *, today: date
+) -> tuple[Ignore | None, Ignore | None]:
+    """The ignore that counts on an edge today, and one that has expired.
+
+    Args:
+        producer: The producer's version.
+        consumer: The consumer's version; None for an outside consumer.
+    """
+    fitting = [
+        one
+        for one in ignores
+        if (one.producer, one.consumer) == (edge.producer, edge.consumer)
+        and one.producer_version in (None, producer)
+        and one.consumer_version in (None, consumer)
+    ]
+    return (
+        max((i for i in fitting if today <= i.expires), key=lambda i: i.expires, default=None),
+        max((i for i in fitting if today > i.expires), key=lambda i: i.expires, default=None),
+    )
 
 
 def lost_contract(member: Member) -> str:
@@ -110,6 +132,14 @@ class Facts:
             if edge.field is not None and edge.consumer in self.system.consumers
         )
 
+    @cached_property
+    def outside_readers(self) -> Mapping[str, tuple[Edge, ...]]:
+        """Edges to outside consumers by the model that they read."""
+        found: dict[str, list[Edge]] = {}
+        for edge in self.outside_edges:
+            found.setdefault(edge.producer, []).append(edge)
+        return {model: tuple(edges) for model, edges in found.items()}
+
     def feeders(self, model: str) -> frozenset[str]:
         """The model and every model upstream of it: what its answers rest on."""
         if model not in self._feeders:
@@ -119,6 +149,23 @@ class Facts:
     def readers(self, models: Iterable[str]) -> frozenset[str]:
         """These models and every model downstream of one of them."""
         return frozenset(self._graph.blast_radius(models).models)
+
+    def contracts_of(self, release: Release) -> dict[str, Contract]:
+        """Contract by model, of those of a release's members that are known."""
+        return {
+            model: self.contracts[member.contract_hash]
+            for model, member in release.members.items()
+            if member.contract_hash in self.contracts and model in self.system.models
+        }
+
+    def earlier_answers(self, model: str) -> tuple[str, ...]:
+        """The earlier answers that a model rests on, in words; no replay can give them."""
+        return earlier_answers(self.system, [model]) if self._reads_later else ()
+
+    @cached_property
+    def _reads_later(self) -> bool:
+        """Whether anything at all reads earlier answers, which hardly any system does."""
+        return any(edge.delayed is not None for edge in self.model_edges)
 
     def fit(self, edge: Edge, producer: Member, consumer: Member | None) -> Fit:
         """What the contracts, and the reader's owner, say of two versions on an edge.
@@ -201,18 +248,12 @@ class Facts:
         self, edge: Edge, producer: Member, consumer: Member | None
     ) -> tuple[Ignore | None, Ignore | None]:
         """The ignore that counts on an edge today, and one that has expired."""
-        fitting = [
-            one
-            for one in self.system.ignores
-            if (one.producer, one.consumer) == (edge.producer, edge.consumer)
-            and one.producer_version in (None, producer.version)
-            and one.consumer_version in (None, consumer.version if consumer else None)
-        ]
-        counts = [one for one in fitting if self.today <= one.expires]
-        expired = [one for one in fitting if self.today > one.expires]
-        return (
-            max(counts, key=lambda one: one.expires, default=None),
-            max(expired, key=lambda one: one.expires, default=None),
+        return ignores_on(
+            self.system.ignores,
+            edge,
+            producer.version,
+            consumer.version if consumer else None,
+            today=self.today,
         )
 
     def content(self, member: Member) -> str:

@@ -12,7 +12,8 @@ from sluiceway.releasing.returning import WayBack
 from sluiceway.system.values import Ignore
 
 Why = Mapping[tuple[Pick, Pick], str]
-"""Why a producer's version and a consumer's version do not fit, in words."""
+"""Why a producer's version and a consumer's version do not fit, in words; of one that must not
+serve at all, why, under itself twice."""
 
 MOST_RULES = 12
 """Rules of a conflict that are told; a longer chain nobody reads."""
@@ -107,6 +108,10 @@ def _fact(reason: Reason) -> str:
             return f"{both} do not fit: {'; '.join(reason.said)}"
         case ReasonCode.PRODUCER_MISSING | ReasonCode.CONTRACT_UNKNOWN:
             return "; ".join(reason.said)
+        case ReasonCode.TIMES_NOT_KEPT | ReasonCode.TIMES_UNKNOWN:
+            return f"with {reason.producer}, {reason.edge} needs: {'; '.join(reason.said)}"
+        case ReasonCode.NOT_REPLAYABLE:
+            return f"{of} cannot be replayed: {'; '.join(reason.said)}"
 
 
 def _seen(record: EvidenceRecord | None, words: Mapping[EvidenceKind, str]) -> str:
@@ -131,6 +136,13 @@ def clears(reason: Reason) -> str | None:
             return "a shadow replay of this release that passes"
         case ReasonCode.FAILED_TOGETHER:
             return "another version, or a replay of the very same ones that passes"
+        case ReasonCode.RELIANCE_BROKEN if reason.consumer and "@" not in reason.consumer:
+            # An outside application: nothing of ours can be retrained, and its owner knows.
+            return (
+                "its owner's word (sluiceway acknowledge "
+                f'"{(reason.edge or "").replace(" → ", " -> ")}" --version {reason.producer}), or '
+                "an ignore that somebody answers for"
+            )
         case ReasonCode.RELIANCE_BROKEN:
             return f"{reason.cleared_by}, or an ignore that somebody answers for"
         case ReasonCode.UNDETERMINED:
@@ -144,6 +156,13 @@ def clears(reason: Reason) -> str | None:
             return f"a version of {_model(reason.producer)} that promises it, or no such edge"
         case ReasonCode.PRODUCER_MISSING:
             return "a release that has it"
+        case ReasonCode.TIMES_NOT_KEPT | ReasonCode.TIMES_UNKNOWN:
+            return (
+                f"a contract of {_model(reason.producer)} that promises no more time, or a reader "
+                "that needs no less"
+            )
+        case ReasonCode.NOT_REPLAYABLE:
+            return "a system file in which nothing upstream reads an earlier answer"
         case ReasonCode.CONTRACT_UNKNOWN:
             return CONTRACT_AS_IT_WAS
         case (
@@ -176,7 +195,8 @@ def rule_sentence(rule: Rule, why: Why) -> str:
         case RuleKind.WANTED:
             return f"{names[0]} is wanted"
         case RuleKind.FORBIDDEN:
-            return f"{names[0]} must not serve"
+            said = why.get((rule.picks[0], rule.picks[0]))
+            return f"{names[0]} must not serve" + (f": {said}" if said else "")
         case RuleKind.UNFIT:
             said = why.get((rule.picks[0], rule.picks[1]))
             return f"{names[0]} and {names[1]} do not fit" + (f": {said}" if said else "")

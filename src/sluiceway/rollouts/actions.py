@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sluiceway.attribution import Origin
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import GROWS_UP_TO_LOG_E, Fit, render_power
-from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.endings import ENDS_AS, Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     ContractsChecked,
     Ended,
@@ -251,12 +251,7 @@ def _contracts(checked: ContractsChecked | None, attempts: int) -> Action:
     code, reason, origin = contract_reason(checked)
     if checked.outcome is Outcome.ERROR and attempts < ATTEMPTS:
         return CheckContracts()
-    ending = {
-        Outcome.FAILED: Ending.REJECTED,
-        Outcome.ERROR: Ending.ERRORED,
-        Outcome.INCONCLUSIVE: Ending.INCONCLUSIVE,
-    }[checked.outcome]
-    return _end(ending, Phase.CONTRACTS, code, reason, origin)
+    return _end(ENDS_AS[checked.outcome], Phase.CONTRACTS, code, reason, origin)
 
 
 def _shadow(shadows: tuple[ShadowMeasured, ...], plan: Plan) -> Action:

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from sluiceway.durations import render_duration
 from sluiceway.errors import BadInput, Fault
-from sluiceway.graph import upstream
+from sluiceway.graph import earlier_answers
 from sluiceway.planning import CanaryPower, RecordedHarms, block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
@@ -34,8 +33,8 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
         _refuse(site, rollout_id, state, ReasonCode.NO_CHAMPION, what, now)
         return
-    if unfit := _unfit(site, system, state, champion.release):
-        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, unfit, now)
+    if strange := _unfit(site, system, state, champion.release):
+        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, strange, now)
         return
     try:
         members = _members(site, system, state)
@@ -66,7 +65,7 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         generation=champion.generation,
         now=now,
     )
-    if unknown := _not_replayable(system, plan):
+    if unknown := not_replayable(system, plan):
         happened: Happening = Ended(
             ending=Ending.ERRORED,
             phase=Phase.PLAN,
@@ -102,14 +101,9 @@ def canary_power(plan: Plan, recorded: RecordedHarms) -> CanaryPower:
     )
 
 
-def _not_replayable(system: System, plan: Plan) -> str | None:
+def not_replayable(system: System, plan: Plan) -> str | None:
     """Which earlier answers the replay would need; None where it needs none."""
-    later = [
-        f"{edge.name} reads an answer given {render_duration(edge.delayed)} earlier"
-        for name in upstream(system, plan.radius.models)
-        for edge in system.models[name].inputs
-        if edge.delayed is not None
-    ]
+    later = earlier_answers(system, plan.radius.models)
     if not later:
         return None
     return f"{'; '.join(later)}; a replay has no earlier answers to give, so nothing can be judged"
@@ -120,6 +114,11 @@ def _unfit(site: Site, system: System, state: RolloutState, champion: Release) -
     assert state.requested is not None
     if system.digest != state.requested.system_digest:
         return "the system file has changed since the request; ask for the rollout again"
+    return unfit(site, system, champion)
+
+
+def unfit(site: Site, system: System, champion: Release) -> str | None:
+    """Why a system file cannot judge what serves; None where it can."""
     if lacking := sorted(system.models.keys() - champion.members.keys()):
         return f"the champion release lacks {', '.join(lacking)}, which the file declares"
     if strange := sorted(champion.members.keys() - system.models.keys()):
