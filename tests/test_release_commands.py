@@ -2,20 +2,24 @@
 
 import ctypes
 import json
+import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from typer.testing import CliRunner
 
 from sluiceway.cli import release_commands
 from sluiceway.cli.commands import app
-from sluiceway.cli.quieting import strays_to_stderr
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput
+from sluiceway.quieting import strays_to_stderr
+from sluiceway.releasing import Problem, choose
 from sluiceway.steps.site import Site
 from tests.driver import LIVE, Wild, add, advance, memory_site
 from tests.steps.test_way_back import (
@@ -359,6 +363,53 @@ def test_what_serves_needs_no_plan_and_where_nothing_does_there_is_none(
     empty = run(memory_site(tmp_path), "can-promote", "fraud@1", *AS_OF)
     assert str(empty.exception) == (
         "test: test has no champion; adopt what serves first: sluiceway adopt …"
+    )
+
+
+def test_threads_that_turn_the_output_round_put_back_what_was_there(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    inside, library = Barrier(2, timeout=1), ctypes.CDLL(None)
+
+    def solve() -> None:
+        with strays_to_stderr():
+            with suppress(BrokenBarrierError):  # only where both are inside at once is it not
+                inside.wait()
+            library.puts(b"solving")
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(solve) for _ in range(2)]:
+            done.result()
+    print("the answer")
+    out, err = capfd.readouterr()
+    assert (out, err) == ("the answer\n", "solving\nsolving\n")
+
+
+def test_the_solver_prints_into_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    """HiGHS 1.12 prints a line for this problem, in a flow as in a command."""
+    choose(printing_problem())
+    assert capfd.readouterr().out == ""
+
+
+def printing_problem() -> Problem:
+    rng = random.Random(479)
+    names = [f"m{i}" for i in range(rng.choice([6, 20, 60]))]
+    numbers = range(1, 1 + rng.choice([2, 3, 5]))
+    unfit = {}
+    for place in range(1, len(names)):
+        for feeder in rng.sample(range(place), min(place, 2)):
+            bad = {(str(a), str(b)) for a in numbers for b in numbers if rng.random() < 0.4}
+            unfit[names[feeder], names[place]] = frozenset(bad)
+    failed = tuple(
+        frozenset((name, str(rng.randint(1, numbers[-1]))) for name in rng.sample(names, 3))
+        for _ in range(len(names) // 2)
+    )
+    return Problem(
+        versions={name: tuple(map(str, numbers)) for name in names},
+        serving=dict.fromkeys(names, "1"),
+        unfit=unfit,
+        failed=failed,
+        wanted={"m0": str(numbers[-1])},
     )
 
 

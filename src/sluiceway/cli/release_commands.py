@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli.opening import opened
-from sluiceway.cli.quieting import strays_to_stderr
 from sluiceway.cli.rendering import say_json
 from sluiceway.releasing import Answer
 from sluiceway.settings import Settings
@@ -32,7 +31,7 @@ def can_promote(
     from sluiceway.cli.answer_rendering import answer_json, say_answer
     from sluiceway.steps.release_plans import ask
 
-    with strays_to_stderr(), opened(_settings(environment)) as site:
+    with opened(_settings(environment)) as site:
         asked = ask(site, members, now=_now(as_of))
     if as_json:
         say_json(answer_json(asked))
@@ -52,7 +51,7 @@ def plan(
     from sluiceway.cli.release_rendering import plan_json, say_plan
     from sluiceway.steps.release_plans import plan_release
 
-    with strays_to_stderr(), opened(_settings(environment)) as site:
+    with opened(_settings(environment)) as site:
         found = plan_release(site, members, now=_now(as_of))
     if as_json:
         say_json(plan_json(found))
