@@ -2,7 +2,6 @@
 
 import ctypes
 import json
-import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,7 +18,6 @@ from sluiceway.cli.commands import app
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput
 from sluiceway.quieting import strays_to_stderr
-from sluiceway.releasing import Problem, choose
 from sluiceway.steps.site import Site
 from tests.driver import LIVE, Wild, add, advance, memory_site
 from tests.steps.test_way_back import (
@@ -383,34 +381,6 @@ def test_threads_that_turn_the_output_round_put_back_what_was_there(
     print("the answer")
     out, err = capfd.readouterr()
     assert (out, err) == ("the answer\n", "solving\nsolving\n")
-
-
-def test_the_solver_prints_into_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
-    """HiGHS 1.12 prints a line for this problem, in a flow as in a command."""
-    choose(printing_problem())
-    assert capfd.readouterr().out == ""
-
-
-def printing_problem() -> Problem:
-    rng = random.Random(479)
-    names = [f"m{i}" for i in range(rng.choice([6, 20, 60]))]
-    numbers = range(1, 1 + rng.choice([2, 3, 5]))
-    unfit = {}
-    for place in range(1, len(names)):
-        for feeder in rng.sample(range(place), min(place, 2)):
-            bad = {(str(a), str(b)) for a in numbers for b in numbers if rng.random() < 0.4}
-            unfit[names[feeder], names[place]] = frozenset(bad)
-    failed = tuple(
-        frozenset((name, str(rng.randint(1, numbers[-1]))) for name in rng.sample(names, 3))
-        for _ in range(len(names) // 2)
-    )
-    return Problem(
-        versions={name: tuple(map(str, numbers)) for name in names},
-        serving=dict.fromkeys(names, "1"),
-        unfit=unfit,
-        failed=failed,
-        wanted={"m0": str(numbers[-1])},
-    )
 
 
 def test_what_a_library_prints_by_itself_is_no_part_of_an_answer(
