@@ -19,7 +19,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput
 from sluiceway.quieting import strays_to_stderr
 from sluiceway.steps.site import Site
-from tests.driver import LIVE, Wild, add, advance, memory_site
+from tests.driver import LIVE, Wild, add, advance, memory_site, variant
 from tests.steps.test_way_back import (
     CONTRACTS,
     demanding_percent,
@@ -289,6 +289,22 @@ def test_what_reads_earlier_answers_is_said_not_to_be_replayable(tmp_path: Path,
     assert planned.exit_code == 1
     ends = "  it would end at its plan, errored (earlier_answers_not_replayed): "
     assert f"{ends}{edge}; a replay has no earlier answers to give" in planned.stdout
+
+
+def test_validate_names_what_no_rollout_can_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = (
+        "inputs: [amount, hour, signal]",
+        "inputs: [amount, hour, signal, {reads: priority.score, delayed: 1d}]",
+    )
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(variant(tmp_path, edge)))
+    checked = CliRunner().invoke(app, ["validate"])
+    assert checked.exit_code == 0
+    assert checked.stdout.splitlines()[-1] == (
+        "not replayable: priority.score → fraud reads an answer given 1d earlier; a rollout that "
+        "reaches it ends errored"
+    )
 
 
 def ignoring(expires: str) -> tuple[str, str]:

@@ -87,6 +87,8 @@ def _run(name: str, parameters: dict[str, Any], here: bool | None) -> None:
     # What a flow raises is told in words by this program; Prefect's log keeps the traceback.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    # A busy machine takes longer than Prefect's twenty seconds to start the server of one run.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     # On a busy machine a thread that spins takes the core from the one it waits for.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import httpx
