@@ -16,6 +16,7 @@ from sluiceway.rollouts.actions import (
     LengthenDeadline,
     Look,
     MakePlan,
+    NarrowCanary,
     OpenIncident,
     PlanCanary,
     PlanWayBack,
@@ -31,7 +32,7 @@ from sluiceway.rollouts.actions import (
     Wait,
 )
 from sluiceway.settings import Settings
-from tasks import rollouts
+from tasks import approvals, notifications, rollouts
 
 
 @flow(name="rollout", flow_run_name="rollout {members}", persist_result=False)
@@ -59,6 +60,8 @@ def rollout(
         now = as_of or datetime.now(UTC)
         rollout_id = rollouts.request_rollout(settings, members, now, actor)
     advance(settings, rollout_id, as_of)
+    approvals.ask_approvers(settings, as_of)
+    notifications.tell_people(settings, as_of)
     return rollout_id
 
 
@@ -106,6 +109,8 @@ def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime)
             rollouts.plan_way_back(settings, rollout_id, now)
         case ServePart():
             rollouts.serve_part(settings, rollout_id, now)
+        case NarrowCanary():
+            rollouts.narrow_canary(settings, rollout_id, now)
         case OpenIncident():
             rollouts.open_incident(settings, rollout_id, now)
         case (

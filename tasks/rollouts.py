@@ -9,11 +9,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
+from sluiceway.errors import BadInput
 from sluiceway.rollouts.actions import Action, Look, ReplayShadow
 from sluiceway.settings import Settings
 from sluiceway.steps import (
     auditing,
     contracts,
+    controlling,
     deciding,
     looking,
     planning,
@@ -144,6 +146,13 @@ def serve_part(settings: Settings, rollout_id: str, now: datetime) -> None:
         returning.serve_part(site, rollout_id, now=now)
 
 
+@side_effect("narrow canary")
+def narrow_canary(settings: Settings, rollout_id: str, now: datetime) -> None:
+    """Let what may stay of the release go on in canary by itself."""
+    with opened(settings) as site:
+        returning.narrow_canary(site, rollout_id, now=now)
+
+
 @side_effect("open incident")
 def open_incident(settings: Settings, rollout_id: str, now: datetime) -> None:
     """Write down an incident for the owners."""
@@ -159,9 +168,16 @@ def reconcile(settings: Settings, rollout_id: str, now: datetime) -> None:
 
 
 @side_effect("restore")
-def restore(settings: Settings) -> None:
-    """Put back aliases and routing that were changed behind the journal's back."""
+def restore(settings: Settings, now: datetime) -> None:
+    """Put back aliases and routing that were changed behind the journal's back.
+
+    Flags that the system file has declared anew are taken over first.
+    """
     with opened(settings) as site:
+        try:
+            controlling.declare_flags(site, now=now)
+        except BadInput as error:
+            get_run_logger().warning("flags stay as they were declared last: %s", error)
         for found in world.restore(site):
             get_run_logger().warning("put back: %s", found)
 
@@ -173,7 +189,7 @@ def publish(settings: Settings, rollout_id: str) -> None:
         published = publishing.publish(site, rollout_id)
         if published is None:
             return
-        create_markdown_artifact(published.markdown, key=_artifact_key(rollout_id))
+        create_markdown_artifact(published.markdown, key=artifact_key(rollout_id))
         publishing.mark_published(site, rollout_id, published)
 
 
@@ -194,7 +210,7 @@ def tag_flow_run(tag: str) -> None:
             client.update_flow_run(run_id, tags=[*known, tag])
 
 
-def _artifact_key(rollout_id: str) -> str:
+def artifact_key(name: str, *, kind: str = "rollout") -> str:
     """Artifact keys hold lower-case letters, digits and dashes only."""
-    letters = (c if c.isascii() and c.isalnum() else "-" for c in rollout_id.lower())
-    return f"rollout-{''.join(letters)}"
+    letters = (c if c.isascii() and c.isalnum() else "-" for c in name.lower())
+    return f"{kind}-{''.join(letters)}"

@@ -28,6 +28,7 @@ from sluiceway.rollouts.actions import (
     Diagnose,
     Look,
     MakePlan,
+    NarrowCanary,
     OpenIncident,
     PlanCanary,
     PlanWayBack,
@@ -205,6 +206,8 @@ def perform(site: Site, rollout_id: str, action: Action, now: datetime) -> None:
             returning.plan_way_back(site, rollout_id, now=now)
         case ServePart():
             returning.serve_part(site, rollout_id, now=now)
+        case NarrowCanary():
+            returning.narrow_canary(site, rollout_id, now=now)
         case OpenIncident():
             promotion.open_incident(site, rollout_id, now=now)
         case _:

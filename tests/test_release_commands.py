@@ -346,7 +346,7 @@ def test_an_ignore_counts_for_who_asks_and_for_the_rollout_until_its_last_day(
 @pytest.mark.parametrize(
     ("names", "faults"),
     [
-        (["fraud"], "rollout: 'fraud' names no version; write MODEL@VERSION, like dep_delay@2"),
+        (["fraud"], "{command}: 'fraud' names no version; write MODEL@VERSION, like dep_delay@2"),
         (
             ["fraud@9", "cost@8"],
             "cost@8: there is no such version\nfraud@9: there is no such version",
@@ -364,7 +364,7 @@ def test_bad_input_is_told_whole(
     site = quick_site(tmp_path)
     refused = run(site, command, *names, *AS_OF)
     assert isinstance(refused.exception, BadInput)
-    assert str(refused.exception) == faults
+    assert str(refused.exception) == faults.format(command=command)
 
 
 def test_what_serves_needs_no_plan_and_where_nothing_does_there_is_none(

@@ -1,7 +1,7 @@
-"""The demo: four rollouts on real flights, through the real flows.
+"""The demo: four rollouts on real flights, through the real flows and a real gateway.
 
-Time is played: the rollouts live in September 2013, rows arrive in the order of that autumn, and a
-flight's label is known only once it has landed.
+Time is played: the rollouts live in September 2013, the airline asks about the flights of that
+autumn in their order, and a flight's label is known only once it has landed.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from examples.flights.gateway import running_gateway
 from sluiceway.settings import HOME
 
 REPOSITORY = Path(__file__).parents[2]
@@ -83,10 +84,12 @@ def main() -> None:
             versions = _prepare(home, options.share)
         played = []
         now = NOW
-        for number, episode in enumerate(EPISODES, start=1):
-            CONSOLE.print(f"\n[bold]{number}. {episode.name}[/bold]: {episode.story}")
-            result, now = _play(episode, versions, now)
-            played.append(result)
+        with running_gateway(home / "demo" / "gateway.log") as url:
+            CONSOLE.print(f"\nThe gateway answers at {url}, its metrics are at {url}/metrics")
+            for number, episode in enumerate(EPISODES, start=1):
+                CONSOLE.print(f"\n[bold]{number}. {episode.name}[/bold]: {episode.story}")
+                result, now = _play(episode, versions, url, now)
+                played.append(result)
     summary = {
         "episodes": played,
         "champion": _champion(),
@@ -192,7 +195,7 @@ def _prepare(home: Path, share: float) -> dict[str, str]:
 
 
 def _play(
-    episode: Episode, versions: dict[str, str], now: datetime
+    episode: Episode, versions: dict[str, str], gateway: str, now: datetime
 ) -> tuple[dict[str, Any], datetime]:
     """Roll one release out, with live traffic day by day until the rollout is over."""
     from examples.flights.training import RELEASES
@@ -206,7 +209,7 @@ def _play(
     members = [versions[name] for name in RELEASES[episode.release]]
     rollout_id = rollout(members, as_of=now.astimezone(UTC), actor="demo")
     if not _is_over(rollout_id):
-        now = _live_days(rollout_id, now)
+        now = _live_days(rollout_id, gateway, now)
     with opened(Settings()) as site:
         state = site.state(rollout_id)
         generation = site.champion().generation
@@ -230,27 +233,29 @@ def _play(
     }, now
 
 
-def _live_days(rollout_id: str, now: datetime) -> datetime:
-    """Let flights come in, a day at a time, for as long as the rollout is open."""
+def _live_days(rollout_id: str, gateway: str, now: datetime) -> datetime:
+    """Let the airline ask, a day at a time, for as long as the rollout is open."""
+    from examples.flights.airline import Airline
     from flows.evaluate_canaries import evaluate_canaries
     from sluiceway.adapters.progress import watched
     from sluiceway.ports import Window
     from sluiceway.settings import Settings
-    from sluiceway.steps.serving import BatchServer
     from sluiceway.wiring import opened
 
     os.environ["SLUICEWAY_PROGRESS"] = "false"  # one bar at a time: that of the days
     with opened(Settings()) as site, watched(True) as progress:
-        server = BatchServer(site)
-        for played in range(1, MOST_DAYS + 1):
-            if site.state(rollout_id).ended is not None:
-                progress("live days", played - 1, played - 1)
-                break
-            start, now = now, _midnight_after(now)
-            window = Window(start=start.astimezone(UTC), end=now.astimezone(UTC))
-            server.answer(window, now=window.end)
-            evaluate_canaries(as_of=window.end)
-            progress("live days", played, MOST_DAYS)
+        system = site.systems.current()
+        airline = Airline(gateway, system, site.systems.recorded(system))
+        with closing(airline):
+            for played in range(1, MOST_DAYS + 1):
+                if site.state(rollout_id).ended is not None:
+                    progress("live days", played - 1, played - 1)
+                    break
+                start, now = now, _midnight_after(now)
+                window = Window(start=start.astimezone(UTC), end=now.astimezone(UTC))
+                airline.ask(window)
+                evaluate_canaries(as_of=window.end)
+                progress("live days", played, MOST_DAYS)
     os.environ["SLUICEWAY_PROGRESS"] = "true"
     return now
 

@@ -7,6 +7,7 @@ tests as the real one.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -241,11 +242,61 @@ class Router(Protocol):
         """
 
     def observed(self) -> RoutingTable | None:
-        """The table that is in force where the traffic is; None where there is none yet.
+        """The table that servers read; None where there is none yet.
+
+        It is in force where the traffic is once nobody is :meth:`lagging`.
 
         Raises:
             UnreadableRouting: There is something, and it is no table.
         """
+
+    def edited_by_hand(self) -> tuple[str, ...]:
+        """What somebody changed of what servers read, in words; they go by the table instead."""
+
+    def lagging(self) -> tuple[str, ...]:
+        """Servers that do not follow the observed table yet, each with what it does, in words."""
+
+
+class GapReason(StrEnum):
+    """Why rows are missing from the log of answers."""
+
+    DROPPED = "dropped"
+    """More was answered than could be written down."""
+    KILLED = "killed"
+    """The process that answered ended before it had written them."""
+    POWER = "power"
+    """The machine stopped: what was written last may be lost too, and nobody can tell how much."""
+    UNWRITABLE = "unwritable"
+    """They hold something that cannot be written down."""
+    WAITING = "waiting"
+    """They were answered long ago, and the process that lives has still not written them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Answers that were given and that the log does not have.
+
+    Attributes:
+        session: The process that answered.
+        first: Number of the first of them in their session.
+        last: Number of the last; others between the two may be there.
+        rows: How many are missing; None where nobody can know.
+        window: Holds the event times of all of them.
+        reason: Why they are missing.
+    """
+
+    session: str
+    first: int
+    last: int
+    rows: int | None
+    window: Window
+    reason: GapReason
+
+    def __str__(self) -> str:
+        rows = "an unknown number of answers" if self.rows is None else f"{self.rows:,} answers"
+        start = self.window.start.isoformat(timespec="seconds")
+        end = self.window.end.isoformat(timespec="seconds")
+        return f"{rows} from {start} to {end} ({self.reason})"
 
 
 class PredictionLog(Protocol):
@@ -261,6 +312,12 @@ class PredictionLog(Protocol):
         """Who asked for what in the window, by the rows' ``consumer`` and ``asked``.
 
         Rows that nobody received (``path`` is not ``primary``) do not count.
+        """
+
+    def gaps(self, window: Window) -> Sequence[Gap]:
+        """What is known to be missing from the window, by session and number.
+
+        Whoever reads rows and then asks for gaps is told of everything that the rows lack.
         """
 
 

@@ -13,6 +13,8 @@ import cbor2
 import mmh3
 import numpy as np
 
+from sluiceway.system.flags import Flag
+
 TOTAL_WEIGHT = 100
 
 
@@ -25,12 +27,14 @@ class CanaryRoute:
         release: Content hash of the candidate release.
         weight: Percent of units it answers, 0 to 100.
         mirror: Percent of the champion's units it answers too, off the path, 0 to 100.
+        halted: The hard rule that it broke, for which it answers nobody; None where it broke none.
     """
 
     rollout_id: str
     release: str
     weight: int
     mirror: int
+    halted: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +45,36 @@ class WatchRoute:
         rollout_id: Whose promotion is watched.
         release: Content hash of the release that answers, off the path.
         mirror: Percent of units it answers.
+        halted: The hard rule that what was promoted broke, for which this release answers again;
+            None where it broke none.
     """
 
     rollout_id: str
     release: str
     mirror: int
+    halted: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagRoute:
+    """A declared flag, and what a person chose of it.
+
+    Attributes:
+        chosen: Name of the variant that everybody takes, whatever the flag's rules say; None
+            leaves it to them.
+    """
+
+    flag: Flag
+    chosen: str | None = None
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether nobody can take another path than the declared one."""
+        if self.chosen is not None:
+            return self.flag.variants[self.chosen].is_neutral
+        if self.flag.targeting is None:
+            return self.flag.variants[self.flag.default].is_neutral
+        return all(variant.is_neutral for variant in self.flag.variants.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +88,7 @@ class RoutingTable:
         canaries: Candidates in canary; their blast radii do not overlap.
         watches: Releases whose replacement is being watched.
         cut: Names of edges that are isolated; their consumers receive safe defaults.
+        flags: Switches between inference paths, by name in order.
     """
 
     revision: int
@@ -67,6 +97,7 @@ class RoutingTable:
     canaries: tuple[CanaryRoute, ...] = ()
     watches: tuple[WatchRoute, ...] = ()
     cut: tuple[str, ...] = ()
+    flags: tuple[FlagRoute, ...] = ()
 
 
 def in_canary(salt: str, units: Iterable[str], weight: int) -> np.ndarray:

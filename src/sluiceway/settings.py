@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -29,7 +29,11 @@ class Settings(BaseSettings):
         database_url: The journal's database: ``sqlite:///…``, or ``postgresql://…`` with the extra
             ``postgres``; may hold a password, so it is never shown.
         tracking_uri: The MLflow registry.
+        served_at: Versions that servers which exist answer for, as JSON object:
+            ``{"dep_delay@2": "mlflow+http://127.0.0.1:5001"}``. What they have loaded is not
+            compared with what was verified.
         progress: Whether long operations draw a bar on standard error.
+        hash_key: Secret of the hashes that the log keeps instead of units and inputs.
     """
 
     model_config = SettingsConfigDict(env_prefix="SLUICEWAY_", frozen=True, extra="forbid")
@@ -40,7 +44,9 @@ class Settings(BaseSettings):
     data: Path | None = None
     database_url: str | None = Field(default=None, repr=False)
     tracking_uri: str | None = Field(default=None, repr=False)
+    served_at: dict[str, str] = Field(default_factory=dict)
     progress: bool = False
+    hash_key: SecretStr | None = Field(default=None, repr=False)
 
     @classmethod
     def settings_customise_sources(
@@ -96,10 +102,20 @@ class Settings(BaseSettings):
         return self.folder / "predictions"
 
     @property
+    def serving_folder(self) -> Path:
+        """What the gateway's processes share: log, labels, heartbeats."""
+        return self.folder / "serving"
+
+    @property
     def evidence_root(self) -> str | None:
         """Where MLflow keeps the rollouts' artifacts; None leaves it to its server."""
         served = self.registry_uri.startswith(("http://", "https://"))
         return None if served else (self.home / "mlartifacts").absolute().as_uri()
+
+    @property
+    def heartbeat_folder(self) -> Path:
+        """Where each gateway says which table it follows."""
+        return self.folder / "serving" / "gateways"
 
     def rollout_folder(self, rollout_id: str) -> Path:
         """Where a rollout keeps its own copy of the system file, and its report."""

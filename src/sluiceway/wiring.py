@@ -11,17 +11,24 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from sluiceway.adapters.approver_secrets import keys_of, local_keys
 from sluiceway.adapters.feature_code import definitions_of
 from sluiceway.adapters.flag_file import FlagFileRouter
+from sluiceway.adapters.gateway_tables import GatewayTables
 from sluiceway.adapters.history import History
+from sluiceway.adapters.labels.intake import LabelIntake
+from sluiceway.adapters.labels.store import LABELS, LabelStore
+from sluiceway.adapters.live_log.reading import LivePredictionLog
+from sluiceway.adapters.live_log.recorder import LiveRecorder
 from sluiceway.adapters.mlflow_evidence import MlflowEvidence
 from sluiceway.adapters.mlflow_registry import PATIENCE, MlflowRegistry
-from sluiceway.adapters.prediction_log import ParquetPredictionLog
+from sluiceway.adapters.observed_routing import Gateways, ObservedRouter
 from sluiceway.adapters.progress import watched
 from sluiceway.adapters.sql_journal import SqlJournal
 from sluiceway.adapters.trial import meet, try_version
 from sluiceway.errors import BadInput, Fault
 from sluiceway.replay.features import Transformation
+from sluiceway.serving.keeping import Keeping
 from sluiceway.settings import Settings
 from sluiceway.steps.site import Site, Systems
 from sluiceway.system.file import read_system
@@ -50,23 +57,70 @@ def opened(settings: Settings) -> Iterator[Site]:
             systems=systems(settings),
             journal=journal,
             registry=registry,
-            router=FlagFileRouter(settings.routing_file),
-            predictions=ParquetPredictionLog(settings.prediction_folder),
+            router=ObservedRouter(
+                FlagFileRouter(settings.routing_file), Gateways(settings.heartbeat_folder)
+            ),
+            predictions=prediction_log(settings),
             evidence=MlflowEvidence(settings.registry_uri, artifact_root=settings.evidence_root),
             try_version=partial(try_version, registry, load_deadline=LOAD_DEADLINE),
             meet=partial(meet, registry, load_deadline=LOAD_DEADLINE),
             folder=settings.rollout_folder,
             progress=progress,
+            approver_keys=keys_of(local_keys(settings.home)),
         )
+
+
+def prediction_log(settings: Settings) -> LivePredictionLog:
+    """The log of answers: what gateways log, and batches."""
+    return LivePredictionLog(settings.prediction_folder, settings.serving_folder / "log.db")
+
+
+def keeping_of(settings: Settings, system: System) -> Keeping:
+    """What of live requests may be kept.
+
+    Raises:
+        BadInput: Something is to be hashed and the environment has no usable key.
+    """
+    key = settings.hash_key
+    return Keeping.of(system, None if key is None else key.get_secret_value().encode())
+
+
+def recorder(settings: Settings, system: System) -> LiveRecorder:
+    """Who writes a gateway's answers down; to be closed when nothing is answered any more.
+
+    Raises:
+        BadInput: Something is to be hashed and the environment has no usable key.
+        LogUnavailable: The log cannot be written to.
+    """
+    return LiveRecorder(settings.serving_folder / "log.db", keeping_of(settings, system))
+
+
+def label_intake(settings: Settings) -> LabelIntake:
+    """Who takes labels in.
+
+    Raises:
+        BadInput: The system file has faults, or units are to be hashed and there is no key.
+    """
+    current = read_system(settings.system)
+    return LabelIntake(
+        system=lambda: current,
+        log=prediction_log(settings),
+        store=LabelStore(settings.serving_folder / LABELS),
+        keeping=keeping_of(settings, current),
+    )
 
 
 def systems(settings: Settings) -> Systems:
     """How the settings' system file is read, kept and recorded."""
+    live = GatewayTables(log=prediction_log(settings), labels=settings.serving_folder / LABELS)
     return Systems(
         current=lambda: read_system(settings.system),
         kept=_Kept(settings),
         recorded=lambda system: History(
-            system, base=settings.system.parent, data_folder=settings.data_folder.absolute()
+            system,
+            base=settings.system.parent,
+            data_folder=settings.data_folder.absolute(),
+            live=live,
         ),
         transformations=transformations_of,
         definitions=definitions_of,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sluiceway.adapters.live_log.reading import LivePredictionLog
 from sluiceway.adapters.prediction_log import (
     DamagedLog,
     MemoryPredictionLog,
@@ -30,9 +31,14 @@ def rows(*after: float, **columns: object) -> pd.DataFrame:
     return pd.DataFrame({"unit": [f"u{hour:g}" for hour in after], "event_time": times, **columns})
 
 
-@pytest.fixture(params=["memory", "parquet"])
+@pytest.fixture(params=["memory", "parquet", "live"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> PredictionLog:
-    return MemoryPredictionLog() if request.param == "memory" else ParquetPredictionLog(tmp_path)
+    match request.param:
+        case "memory":
+            return MemoryPredictionLog()
+        case "parquet":
+            return ParquetPredictionLog(tmp_path)
+    return LivePredictionLog(tmp_path / "predictions", tmp_path / "serving" / "log.db")
 
 
 def units(log: PredictionLog, window: Window) -> list[str]:
@@ -238,6 +244,11 @@ def test_readers_see_all_of_a_batch_or_nothing_of_it(tmp_path: Path) -> None:
     writer.join()
     assert not failures
     assert sizes <= {0, 20}
+
+
+def test_a_log_without_losses_has_no_gaps(log: PredictionLog) -> None:
+    log.write("b-1", rows(0, 1))
+    assert list(log.gaps(hours(0, 24))) == []
 
 
 def test_who_asked_is_counted_by_model_and_consumer(log: PredictionLog) -> None:

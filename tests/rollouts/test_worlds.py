@@ -31,8 +31,8 @@ from sluiceway.rollouts.actions import (
     RollBack,
     StopTraffic,
     Wait,
-    next_action,
 )
+from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,

@@ -94,7 +94,7 @@ def test_every_owner_is_waited_for_and_each_counts_once(tmp_path: Path) -> None:
 
 
 def test_nobody_approves_their_own_rollout_where_the_policy_forbids_it(tmp_path: Path) -> None:
-    rules = ("approvals: []", "approvals: {always: [risk]}")
+    rules = ("approvals: []", "approvals: {always: [risk], proof: none}")
     ada = ("{contact: risk@shop.example}", "{contact: risk@shop.example, people: [ada, ben]}")
     site = quick_site(tmp_path, rules, ada)
     same_fraud(site)
@@ -109,7 +109,7 @@ def test_nobody_approves_their_own_rollout_where_the_policy_forbids_it(tmp_path:
 
 
 def test_who_asked_may_still_refuse(tmp_path: Path) -> None:
-    site = quick_site(tmp_path, ("approvals: []", "approvals: {always: [risk]}"))
+    site = quick_site(tmp_path, ("approvals: []", "approvals: {always: [risk], proof: none}"))
     same_fraud(site)
     rollout = ask(site, "fraud@2")
     waits(site, rollout)
@@ -123,7 +123,8 @@ def test_who_asked_may_still_refuse(tmp_path: Path) -> None:
 def test_a_rule_asks_for_the_risk_of_what_is_reached(tmp_path: Path) -> None:
     rules = (
         "approvals: []",
-        "approvals: {rules: [{risk: high, ask: [desk]}, {change: minor, ask: [risk]}]}",
+        "approvals: {proof: none, rules: "
+        "[{risk: high, ask: [desk]}, {change: minor, ask: [risk]}]}",
     )
     site = quick_site(tmp_path, rules)
     same_fraud(site)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import pytest
 
 from sluiceway.contracts.values import Contract
 from sluiceway.journal import check_chain
+from sluiceway.ports import Window
 from sluiceway.releasing import EvidenceKind, SupportCode
 from sluiceway.reports import explain
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.rollouts.events import PartServed, WayBackPlanned
+from sluiceway.rollouts.events import CanaryNarrowed, PartServed, WayBackPlanned
 from sluiceway.steps import requests, returning
 from sluiceway.steps.known import facts_of
 from sluiceway.steps.site import Site
@@ -127,23 +128,103 @@ def test_in_the_watch_only_the_member_that_turned_bad_goes_back(tmp_path: Path) 
     assert site.champion().generation == 1
 
 
-def test_in_canary_the_planned_part_is_written_down_and_told(tmp_path: Path) -> None:
+def days_until(site: Site, rollout: str, kind: type) -> datetime:
+    """Play live days until something has happened; the moment at which it has."""
+    for count in range(20):
+        live_days(site, rollout, day(40 + count), 1)
+        if told(site, rollout, kind):
+            return day(41 + count)
+    raise AssertionError(kinds(site, rollout))
+
+
+def test_in_canary_what_may_stay_goes_on_without_the_member_that_turned_bad(
+    tmp_path: Path,
+) -> None:
+    site, predictors = joint_site(tmp_path)
+    rollout = to_canary(site, *JOINT)
+    whole = site.plan(rollout).release
+    turns_bad(predictors["priority"], 8.0)
+    now = days_until(site, rollout, CanaryNarrowed)
+
+    (planned,) = told(site, rollout, WayBackPlanned)
+    (narrowed,) = told(site, rollout, CanaryNarrowed)
+    assert isinstance(planned, WayBackPlanned)
+    assert isinstance(narrowed, CanaryNarrowed)
+    assert planned.back == ("priority",)
+    assert [member.name for member in narrowed.back] == ["priority@2"]
+    assert [member.name for member in narrowed.plan.members] == ["cost@2", "fraud@2"]
+    part = site.champion().release.with_members(planned.stays)
+    assert (planned.release, narrowed.plan.release) == (part.content_hash, part.content_hash)
+    # The gateway follows: what may stay answers the first step's units, by its own release.
+    table = site.router.observed()
+    assert table is not None
+    (route,) = table.canaries
+    assert (route.release, route.weight) == (part.content_hash, 10)
+    assert site.release_by_hash(route.release) == part
+    assert site.release_by_hash(whole).versions["priority"] == "2", "it is still known"
+    state = site.state(rollout)
+    assert (state.look, state.step, state.first_step_at) == (None, 0, now), "on fresh evidence"
+    assert site.registry.aliases("priority") == {"champion": "1"}
+    assert site.registry.version("priority", "2").tags["sluiceway.stage"] == "rolled_back"
+    assert site.registry.version("cost", "2").tags["sluiceway.stage"] == "canary"
+    assert kinds(site, rollout).count("incident_opened") == 1
+
+    live_days(site, rollout, now, 16)
+    assert site.state(rollout).phase is Phase.WATCH, kinds(site, rollout)
+    assert site.champion().release == part
+    assert differing(site, wanted_projection(site)) == []
+    assert check_chain(site.journal.chain(site.environment), known_heads={}).faults == ()
+    text = explain(site.journal.events(site.environment, rollout), site.systems.kept(rollout))
+    said = "cost@2 and fraud@2 go on without priority@2, on fresh evidence"
+    assert said in " ".join(text.split())
+
+
+def test_what_was_answered_by_the_whole_release_is_no_evidence_of_what_stays(
+    tmp_path: Path,
+) -> None:
     site, predictors = joint_site(tmp_path)
     rollout = to_canary(site, *JOINT)
     turns_bad(predictors["priority"], 8.0)
-    live_days(site, rollout, NOW, 20)
-    end = ended(site, rollout)
-    assert (end.ending, end.phase) == (Ending.ROLLED_BACK, Phase.CANARY), end.reason
-    (planned,) = told(site, rollout, WayBackPlanned)
-    assert isinstance(planned, WayBackPlanned)
-    assert planned.back == ("priority",)
-    assert [member.name for member in planned.stays] == ["cost@2", "fraud@2"]
-    expected = site.champion().release.with_members(planned.stays)
-    assert planned.release == expected.content_hash
-    assert site.champion().generation == 1
-    assert "part_served" not in kinds(site, rollout)
-    text = explain(site.journal.events(site.environment, rollout), site.systems.kept(rollout))
-    assert "The rest may go by itself: sluiceway rollout cost@2 fraud@2" in text
+    now = days_until(site, rollout, CanaryNarrowed)
+    since = site.state(rollout).since_revision
+    live_days(site, rollout, now, 1)
+    late = site.predictions.read(Window(start=now, end=day(80)))
+    late["routing_revision"] = since - 1  # a server that has not loaded the new table
+    late["generation"] = 1
+    site.predictions.write("late", late.assign(unit=late["unit"] + "-late"))
+    live_days(site, rollout, now + timedelta(days=1), 2)
+    look = site.state(rollout).look
+    assert look is not None
+    assert look.fault is None
+    assert look.candidate_units + look.champion_units == 120, "of the one day that it looked at"
+
+
+@pytest.mark.parametrize("by_hand", ["held", "aborted"])
+def test_a_canary_that_a_person_stopped_is_not_narrowed(tmp_path: Path, by_hand: str) -> None:
+    site, predictors = joint_site(tmp_path)
+    rollout = to_canary(site, *JOINT)
+    turns_bad(predictors["priority"], 8.0)
+    narrow_canary = returning.narrow_canary
+
+    def stopped(site: Site, rollout_id: str, *, now: datetime) -> None:
+        if by_hand == "held":
+            requests.hold(site, rollout_id, reason="freeze", now=now, actor="ada")
+        else:
+            requests.abort(site, rollout_id, reason="enough", now=now, actor="ada")
+        narrow_canary(site, rollout_id, now=now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(returning, "narrow_canary", stopped)
+        live_days(site, rollout, NOW, 12)
+    assert "canary_narrowed" not in kinds(site, rollout)
+    assert site.router.observed().canaries == ()  # type: ignore[union-attr]
+    if by_hand == "aborted":
+        assert ended(site, rollout).ending is Ending.ROLLED_BACK
+        return
+    assert site.state(rollout).ended is None
+    requests.resume(site, rollout, reason="go on", now=day(60), actor="ada")
+    advance(site, rollout, day(60))
+    assert site.state(rollout).weight == 10
 
 
 def test_where_the_producer_is_bad_what_was_fitted_to_it_goes_with_it(tmp_path: Path) -> None:

@@ -87,6 +87,12 @@ class Deaf:
     def observed(self) -> RoutingTable | None:
         return self.table
 
+    def edited_by_hand(self) -> tuple[str, ...]:
+        return ()
+
+    def lagging(self) -> tuple[str, ...]:
+        return ()
+
 
 def test_an_accepted_table_that_is_not_in_force_is_not_confirmed(tmp_path: Path) -> None:
     site = quick_site(tmp_path)
@@ -115,6 +121,12 @@ class Full:
 
     def observed(self) -> RoutingTable | None:
         return self.table
+
+    def edited_by_hand(self) -> tuple[str, ...]:
+        return ()
+
+    def lagging(self) -> tuple[str, ...]:
+        return ()
 
 
 def test_a_full_disk_stops_the_rollout_where_it_is_and_says_so(tmp_path: Path) -> None:

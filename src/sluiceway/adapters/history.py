@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sluiceway.adapters.loaders import LiveTables
 from sluiceway.adapters.opened_sources import OpenedSource, World, open_sources
 from sluiceway.adapters.repeated_units import hashes_of, tell_repeated
 from sluiceway.adapters.source_rows import (
@@ -51,12 +52,16 @@ class History:
         system: The declared graph.
         base: Folder of the system file; relative paths of loaders start there.
         data_folder: What ``{data}`` in loaders stands for.
+        live: What a gateway has kept; None where there is none.
     """
 
-    def __init__(self, system: System, *, base: Path, data_folder: Path) -> None:
+    def __init__(
+        self, system: System, *, base: Path, data_folder: Path, live: LiveTables | None = None
+    ) -> None:
         self._system = system
         self._base = base
         self._data_folder = data_folder
+        self._live = live
         self._calendar = BlockCalendar(
             timezone=system.timezone, length=system.policies.canary.block
         )
@@ -97,6 +102,7 @@ class History:
             base=self._base,
             data_folder=self._data_folder,
             tally=tally,
+            live=self._live,
         )
         if tally:
             raise UnusableHistory(tally.all_faults())
@@ -171,7 +177,7 @@ class History:
         as_of: datetime,
         tally: FaultTally,
     ) -> Iterator[Partition]:
-        watches = self._watches(needs)
+        watches = self._watches(needs, reads)
         unit = self._system.unit
         seen: list[NDArray[np.int64]] = []
         watched = frozenset(column for column, _ in watches)
@@ -198,12 +204,15 @@ class History:
         if faults:
             raise UnusableHistory(faults)
 
-    def _watches(self, needs: Needs) -> list[tuple[str, FeatureQuality]]:
+    def _watches(
+        self, needs: Needs, reads: Sequence[OpenedSource]
+    ) -> list[tuple[str, FeatureQuality]]:
         """Features that are read as they are; transformed ones are watched where they are made."""
+        checked = {read.source.name for read in reads if read.table.checked}
         return [
             (definition.reads[0], FeatureQuality(self._system.features[name], definition.version))
             for name, definition in needs.definitions(self._system)
-            if definition.transformation is None
+            if definition.transformation is None and not checked.intersection(definition.sources)
         ]
 
     def _joined(

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from sluiceway.adapters.loaders import open_table
+from sluiceway.adapters.loaders import LiveTables, open_live_table, open_table
 from sluiceway.adapters.source_rows import FaultTally, is_number, is_text
 from sluiceway.adapters.source_tables import SourceTable, UnfitColumn, UnreadableTable
 from sluiceway.ports import Window
@@ -61,6 +61,7 @@ def open_sources(
     base: Path,
     data_folder: Path,
     tally: FaultTally,
+    live: LiveTables | None = None,
 ) -> tuple[OpenedSource, ...]:
     """Open every source that is needed, and look whether it has the columns that are asked of it.
 
@@ -68,6 +69,7 @@ def open_sources(
         base: Folder of the system file; relative paths of loaders start there.
         data_folder: What ``{data}`` in loaders stands for.
         tally: Takes what is wrong.
+        live: What a gateway has kept; None where there is none.
     """
     wanted: dict[str, dict[str, None]] = {}
     for full in (*needs.reads(system), *sorted(needs.labels)):
@@ -78,7 +80,7 @@ def open_sources(
         source = system.sources[name]
         loader = source.loader if world == "recorded" else source.live_loader
         try:
-            table = open_table(
+            table = open_live_table(loader, system, source, window, live) or open_table(
                 loader,
                 source.event_time,
                 base=base,

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from sluiceway.errors import BadInput, Fault, SluicewayError
 from sluiceway.lineage import Caller, Callers
-from sluiceway.ports import Window
+from sluiceway.ports import Gap, Window
 
 EVENT_TIME: Final = "event_time"
 """The column that places a row in time; it must have a timezone."""
@@ -63,7 +63,7 @@ class ParquetPredictionLog:
             OSError: The disk is full or may not be written to; an earlier batch of this id stays.
         """
         name = _file_name(batch_id)
-        table = _as_table(batch_id, rows)
+        table = table_of(batch_id, rows)
         earlier = set(self._folder.glob(f"*/{name}{_SEPARATOR}*.parquet"))
         if table.num_rows == 0:
             _remove(earlier)
@@ -96,7 +96,7 @@ class ParquetPredictionLog:
         for _ in range(_TRIES):
             # A batch may be written again under other dates while its old file is being read.
             with suppress(FileNotFoundError):
-                return _in_window(self._batches(window), window)
+                return rows_of(self.tables(window), window)
         raise DamagedLog(f"{self._folder}: its files vanish while they are read")
 
     def callers(self, window: Window) -> Callers:
@@ -107,12 +107,23 @@ class ParquetPredictionLog:
         """
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
-                return _callers(self._batches(window, columns=_OF_CALLERS), window)
+                return callers_of(rows_of(self.tables(window, columns=OF_CALLERS), window))
         raise DamagedLog(f"{self._folder}: its files vanish while they are read")
 
-    def _batches(
-        self, window: Window, columns: tuple[str, ...] | None = None
-    ) -> dict[str, pa.Table]:
+    def gaps(self, window: Window) -> Sequence[Gap]:  # noqa: ARG002 - of the port
+        """None: a batch is there whole or not at all, and who writes it is told."""
+        return ()
+
+    def tables(self, window: Window, columns: tuple[str, ...] | None = None) -> dict[str, pa.Table]:
+        """The batches that meet the window, whole, by their quoted ids.
+
+        Args:
+            columns: Read only these, where a batch has them; None reads all.
+
+        Raises:
+            DamagedLog: A finished file cannot be read.
+            FileNotFoundError: A file vanished meanwhile; look again.
+        """
         batches = {}
         for place in self._files(window):
             name = place.name.rpartition(_SEPARATOR)[0]
@@ -124,6 +135,22 @@ class ParquetPredictionLog:
             except (OSError, pa.ArrowException) as error:
                 raise DamagedLog(f"{place}: cannot be read: {error}") from error
         return batches
+
+    def size(self) -> tuple[int, int, int]:
+        """Rows, files and bytes; of each file only the end is read.
+
+        Raises:
+            DamagedLog: A finished file cannot be read.
+        """
+        rows = files = size = 0
+        for place in self._folder.glob(f"????-??-??/*{_SEPARATOR}*.parquet"):
+            with suppress(FileNotFoundError):
+                try:
+                    rows += pq.read_metadata(place).num_rows
+                except pa.ArrowException as error:
+                    raise DamagedLog(f"{place}: cannot be read: {error}") from error
+                files, size = files + 1, size + place.stat().st_size
+        return rows, files, size
 
     def _files(self, window: Window) -> list[Path]:
         """Files whose dates, which their names tell, meet the window."""
@@ -143,6 +170,7 @@ class MemoryPredictionLog:
 
     def __init__(self) -> None:
         self._batches: dict[str, pa.Table] = {}
+        self._gaps: list[Gap] = []
 
     def write(self, batch_id: str, rows: pd.DataFrame) -> None:
         """Add a batch; the same id again replaces it.
@@ -150,25 +178,44 @@ class MemoryPredictionLog:
         Raises:
             BadInput: The id is empty or too long, or the rows have no usable ``event_time``.
         """
-        name, table = _file_name(batch_id), _as_table(batch_id, rows)
+        name, table = _file_name(batch_id), table_of(batch_id, rows)
         self._batches.pop(name, None)
         if table.num_rows:
             self._batches[name] = table
 
     def read(self, window: Window) -> pd.DataFrame:
         """All rows whose event time lies in the window, by event time."""
-        return _in_window(self._batches, window)
+        return rows_of(self._batches, window)
 
     def callers(self, window: Window) -> Callers:
         """Who asked for what in the window."""
-        return _callers(self._batches, window)
+        return callers_of(rows_of(self._batches, window))
+
+    def note(self, gap: Gap) -> None:
+        """Remember that answers are missing."""
+        self._gaps.append(gap)
+
+    def gaps(self, window: Window) -> Sequence[Gap]:
+        """What is known to be missing from the window."""
+        return sorted_gaps(gap for gap in self._gaps if meet(gap.window, window))
 
 
-_OF_CALLERS: Final = (EVENT_TIME, PATH, CONSUMER, ASKED)
+OF_CALLERS: Final = (EVENT_TIME, PATH, CONSUMER, ASKED)
+"""The columns that say who asked for what."""
 
 
-def _callers(batches: Mapping[str, pa.Table], window: Window) -> Callers:
-    rows = _in_window(batches, window)
+def meet(one: Window, other: Window) -> bool:
+    """Whether two windows have a moment in common."""
+    return one.start < other.end and other.start < one.end
+
+
+def sorted_gaps(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Gaps by session and number."""
+    return tuple(sorted(gaps, key=lambda gap: (gap.session, gap.first, gap.last)))
+
+
+def callers_of(rows: pd.DataFrame) -> Callers:
+    """Who asked for what, by the columns :data:`OF_CALLERS`."""
     if PATH in rows:
         rows = rows[rows[PATH].isna() | (rows[PATH] == "primary")]
     if not {CONSUMER, ASKED} <= set(rows.columns):
@@ -185,7 +232,12 @@ def _callers(batches: Mapping[str, pa.Table], window: Window) -> Callers:
     )
 
 
-def _as_table(batch_id: str, rows: pd.DataFrame) -> pa.Table:
+def table_of(batch_id: str, rows: pd.DataFrame) -> pa.Table:
+    """Rows as they are stored.
+
+    Raises:
+        BadInput: They have no usable ``event_time``.
+    """
     where = f"batch {batch_id}: {EVENT_TIME}"
     if EVENT_TIME not in rows.columns:
         raise BadInput([Fault(where=where, what="there is no such column")])
@@ -212,7 +264,12 @@ def _as_array(column: pd.Series) -> pa.Array:
     return pa.nulls(len(array)) if array.null_count == len(array) else array
 
 
-def _in_window(batches: Mapping[str, pa.Table], window: Window) -> pd.DataFrame:
+def rows_of(batches: Mapping[str, pa.Table], window: Window) -> pd.DataFrame:
+    """The rows of batches whose event time lies in the window, by event time.
+
+    Raises:
+        DamagedLog: The batches contradict each other.
+    """
     if not batches:
         return pd.DataFrame({EVENT_TIME: pd.Series(dtype="datetime64[us, UTC]")})
     tables = [batches[name] for name in sorted(batches)]

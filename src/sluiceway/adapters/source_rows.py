@@ -135,7 +135,11 @@ class Spine:
         if rows.units.equals(self.units) and np.array_equal(rows.times, self.times):
             return None
         source = rows.source.name
-        found = pc.index_in(self.units, value_set=rows.units)
+        units = self.units
+        if units.type != rows.units.type and rows.source.labels is not None:
+            # Posted labels name units as text, also where the tables number them.
+            units = units.cast(pa.string())
+        found = pc.index_in(units, value_set=rows.units.cast(units.type))
         places = np.asarray(found.fill_null(-1), dtype=np.int64)
         there = places >= 0
         # As many units found as there are rows: each is there once, and none is a stranger.

@@ -57,7 +57,11 @@ class SourceTable(ABC):
 
     Attributes:
         event_time: Its column of event times.
+        checked: Whether its values were held against what features declare when they came, so
+            that what is missing in some rows is no fault of a feed.
     """
+
+    checked = False
 
     def __init__(self, event_time: str) -> None:
         self.event_time = event_time

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from sluiceway.cli import ownership_commands  # noqa: F401 - registers its commands
+from sluiceway.cli import (  # register their commands
+    label_commands,  # noqa: F401
+    ownership_commands,  # noqa: F401
+    serve_command,  # noqa: F401
+    serving_commands,  # noqa: F401
+    up_commands,  # noqa: F401
+)
 from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput, SluicewayError
 

@@ -4,7 +4,13 @@ from typing import Any
 
 from sluiceway.cli.rendering import say
 from sluiceway.releasing import Answer, Mixture, PromotionAnswer, Reason, ReasonCode
-from sluiceway.releasing.wording import clears, pick_name, reason_sentence, seen_sentence
+from sluiceway.releasing.wording import (
+    clears,
+    pick_name,
+    reason_sentence,
+    seen_sentence,
+    where_said,
+)
 from sluiceway.steps.release_plans import Asked
 
 _MARKS = {Answer.YES: "+", Answer.UNKNOWN: "?", Answer.NO: "x"}
@@ -91,10 +97,16 @@ def _for(answer: PromotionAnswer) -> list[str]:
     for one in answer.reasons:
         if one.code is ReasonCode.SEEN_TOGETHER and one.edge is None and one.record is not None:
             seen.setdefault((one.mixture, one.record.position), []).append(one)
-    fits = sum(one.code is ReasonCode.FITS for one in answer.reasons)
+    fits: dict[Mixture, set[str | None]] = {}
+    for one in answer.reasons:
+        if one.code is ReasonCode.FITS:
+            fits.setdefault(one.mixture, set()).add(one.edge)
     lines = [seen_sentence(some) for some in seen.values()]
-    lines += [reason_sentence(r) for r in answer.reasons if r.code is ReasonCode.ACKNOWLEDGED]
-    return [*lines, *([f"contracts fit on {counted(fits, 'edge')}"] if fits else [])]
+    told = (ReasonCode.ACKNOWLEDGED, ReasonCode.TEST_PASSED)
+    lines += [reason_sentence(one) for one in answer.reasons if one.code in told]
+    for mixture, edges in fits.items():
+        lines.append(f"{where_said(mixture)}contracts fit on {counted(len(edges), 'edge')}")
+    return lines
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli import running, standard_commands  # noqa: F401 - contract export, import
+from sluiceway.cli.approver_commands import approvers_app, proving
 from sluiceway.cli.contract_commands import check, contract_app
 from sluiceway.cli.feature_commands import features_app
 from sluiceway.cli.graph_commands import consumers, graph, impact
 from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
+from sluiceway.cli.playbook_command import playbook_command
 from sluiceway.cli.release_commands import can_promote, plan
 from sluiceway.cli.rendering import (
     rollout_json,
@@ -22,14 +24,25 @@ from sluiceway.cli.rendering import (
     say_json,
     say_status,
 )
+from sluiceway.cli.serving_rendering import (
+    controls_json,
+    say_gateways,
+    say_isolations,
+    say_set_flags,
+    say_splits,
+    splits_json,
+)
+from sluiceway.cli.serving_status import gateways_of, splits_of
 from sluiceway.errors import BadInput
 from sluiceway.graph import earlier_answers
 from sluiceway.journal import check_chain
 from sluiceway.rights import NeededApproval, waits_for
+from sluiceway.rollouts.controls import UNTOUCHED
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Ended
 from sluiceway.settings import Settings
 from sluiceway.steps import requests
+from sluiceway.steps.controlling import controls_of
 from sluiceway.system.file import read_system
 
 app = typer.Typer(
@@ -42,10 +55,12 @@ journal_app = typer.Typer(no_args_is_help=True, help="The record of everything t
 app.add_typer(journal_app, name="journal")
 app.add_typer(features_app, name="features")
 app.add_typer(contract_app, name="contract")
+app.add_typer(approvers_app, name="approvers")
 app.command()(init)
 app.command("can-promote")(can_promote)
 app.command()(plan)
 app.command()(check)
+app.command("playbook")(playbook_command)
 for command in (graph, impact, consumers):
     app.command()(command)
 
@@ -159,21 +174,34 @@ def status(as_json: AsJson = False) -> None:
     """Show what serves, and where every rollout is."""
     settings = Settings()
     refuse_elsewhere(settings)
-    champion, states = None, {}
+    champion, states, controls, splits = None, {}, UNTOUCHED, {}
     if settings.may_have_journal:  # a look makes none
         with opened(settings) as site:
             champion = site.journal.champion(site.environment)
             states = {r: site.state(r) for r in site.journal.rollouts(site.environment)}
-    states = {r: state for r, state in states.items() if state.requested is not None}
+            states = {r: state for r, state in states.items() if state.requested is not None}
+            controls, splits = controls_of(site), splits_of(site, states)
+    gateways = gateways_of(settings)
     if not as_json:
         say_status(champion, states)
+        say_splits(splits)
+        say_isolations(controls)
+        say_set_flags(controls)
+        if alive := [one for one in gateways if one["alive"]]:
+            say("")
+            say_gateways(alive)
         return
     say_json(
         {
             "environment": settings.environment,
             "generation": champion.generation if champion else None,
             "champion": champion.release.versions if champion else None,
-            "rollouts": [rollout_json(r, state) for r, state in states.items()],
+            "rollouts": [
+                {**rollout_json(r, state), "observed": splits_json(splits.get(r, ()))}
+                for r, state in states.items()
+            ],
+            **controls_json(controls),
+            "gateways": gateways,
         }
     )
 
@@ -257,13 +285,26 @@ def approve(
         typer.Option("--as", help="In whose name; default: all who named you and are waited for."),
     ] = None,
     refuse: Annotated[bool, typer.Option("--refuse", help="Refuse instead.")] = False,
+    code: Annotated[
+        str | None,
+        typer.Option(help="One-time code of your app, where the policy asks; else asked for."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give, or refuse, the approval that a rollout waits for."""
     answer = requests.refuse if refuse else requests.approve
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
-        answer(site, rollout_id, reason=reason, now=now_of(None), actor=who(), owner=owner)
+        site, offered = proving(site, rollout_id, code)
+        answer(
+            site,
+            rollout_id,
+            reason=reason,
+            now=now_of(None),
+            actor=who(),
+            owner=owner,
+            offered=offered,
+        )
         waiting = site.state(rollout_id).waiting_for
     done = f"still {_waits(waiting)}" if waiting else "is approved"
     _done(rollout_id, "is refused" if refuse else done, as_json=as_json)

@@ -28,6 +28,7 @@ ENTRYPOINTS = {
     "rollout": "flows/rollout.py:rollout",
     "evaluate-canaries": "flows/evaluate_canaries.py:evaluate_canaries",
     "rollback": "flows/rollback.py:rollback",
+    "score-batch": "flows/score_batch.py:score_batch",
 }
 """Where each flow is, by its name, which is also its deployment's."""
 
@@ -67,6 +68,19 @@ def rollback(
     _run("rollback", parameters, here)
 
 
+def score(
+    rows: Path, model: str, answers: Path, *, consumer: str | None, here: bool | None = None
+) -> None:
+    """Run the flow that answers a table of units."""
+    parameters = {
+        "rows": str(rows.absolute()),
+        "model": model,
+        "answers": str(answers.absolute()),
+        "consumer": consumer,
+    }
+    _run("score-batch", parameters, here)
+
+
 def can_run(name: str, *, here: bool | None) -> bool:
     """Whether a flow is to run in this process; asked before anything is written for it.
 
@@ -87,7 +101,7 @@ def _run(name: str, parameters: dict[str, Any], here: bool | None) -> None:
     # What a flow raises is told in words by this program; Prefect's log keeps the traceback.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    # A busy machine takes longer than Prefect's twenty seconds to start the server of one run.
+    # Prefect's own server of this process starts slowly on a busy machine.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     # On a busy machine a thread that spins takes the core from the one it waits for.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -12,6 +12,7 @@ from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.evidence import (
     JUDGED,
+    TESTED,
     EvidenceKind,
     EvidenceRecord,
     FailedSet,
@@ -219,8 +220,34 @@ class Facts:
         A contract test is enough where nothing is relied on that it does not look at.
         """
         tested = Reliance.BEHAVIOURAL not in edge.relies_on
-        kinds = self.kinds | {EvidenceKind.CONTRACT_TEST} if tested else self.kinds
+        kinds = self.kinds | TESTED if tested else self.kinds
         return self._of_pair(producer, consumer, kinds)
+
+    def tested(self, release: Release, model: str, *, fed_by: str | None = None) -> Support:
+        """What contract tests outside of any rollout say of a version.
+
+        Args:
+            model: Whose version was asked.
+            fed_by: The producer with all of whose promises it was fed; None for the test of the
+                version for its own sake.
+        """
+        models = frozenset({model} if fed_by is None else {model, fed_by})
+        near = self.feeders(model) if fed_by is None else models
+        return support(
+            [
+                one
+                for one in self.newest_first
+                if one.kind is EvidenceKind.EDGE_CASES
+                and one.fed_by == fed_by
+                and one.asked == frozenset({model})
+            ],
+            {m: self.content(release.members[m]) for m in near if m in release.members},
+            models,
+            asked=model,
+            kinds=TESTED,
+            now=self.now,
+            max_age=self.system.policies.evidence_max_age,
+        )
 
     def was_cleared(self, producer: Member, consumer: Member) -> bool:
         """Whether two versions that do not fit by contract went through a replay together lately.

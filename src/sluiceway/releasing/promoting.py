@@ -26,6 +26,8 @@ class ReasonCode(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     SEEN_TOGETHER = "seen_together"
     SERVES_ALREADY = "serves_already"
+    TEST_PASSED = "test_passed"
+    TEST_FAILED = "test_failed"
     NO_EVIDENCE = "no_evidence"
     EVIDENCE_EXPIRED = "evidence_expired"
     FAILED_TOGETHER = "failed_together"
@@ -142,6 +144,7 @@ def can_promote(
         if not consistent:
             reasons += _hops(facts, [candidate, facts.champion, *beside], changed)
         reasons += _on_times(facts, candidate)
+        reasons += _contract_tests(facts, candidate, changed)
         reasons += _whole(facts, facts.champion, changed, Mixture.WAY_BACK)
     ordered = sorted(reasons, key=lambda one: (-one.answer.severity, not one.counts))
     counted = [one.answer for one in ordered if one.counts and _is_telling(one)]
@@ -153,8 +156,8 @@ def can_promote(
 
 
 def _is_telling(reason: Reason) -> bool:
-    """That contracts fit is no yes by itself: nobody has seen the versions together."""
-    return reason.code not in (ReasonCode.FITS, ReasonCode.ACKNOWLEDGED)
+    """That contracts fit, or were kept, is no yes by itself: nobody saw the versions together."""
+    return reason.code not in (ReasonCode.FITS, ReasonCode.ACKNOWLEDGED, ReasonCode.TEST_PASSED)
 
 
 def _whole(
@@ -264,6 +267,35 @@ def _on_features(facts: Facts, member: Member, mixture: Mixture) -> Iterator[Rea
                 said=found.said,
             )
 
+
+def _contract_tests(facts: Facts, release: Release, changed: Sequence[str]) -> Iterator[Reason]:
+    """What contract tests say of what changes, and of the edges it is on; nothing asks for any."""
+    moving = set(changed) & release.members.keys()
+    pairs = dict.fromkeys(
+        (edge.producer, edge.consumer)
+        for edge in facts.model_edges
+        if {edge.producer, edge.consumer} & moving
+        and {edge.producer, edge.consumer} <= release.members.keys()
+    )
+    asked = [(None, model) for model in sorted(moving)] + [*pairs]
+    for producer, model in asked:
+        found = facts.tested(release, model, fed_by=producer)
+        if found.code in _OF_TEST:
+            code, answer = _OF_TEST[found.code]
+            yield Reason(
+                code=code,
+                mixture=Mixture.RELEASE,
+                answer=answer,
+                producer=producer and release.members[producer].name,
+                consumer=release.members[model].name,
+                record=found.record,
+            )
+
+
+_OF_TEST: Mapping[SupportCode, tuple[ReasonCode, Answer]] = {
+    SupportCode.FRESH: (ReasonCode.TEST_PASSED, Answer.YES),
+    SupportCode.FAILED: (ReasonCode.TEST_FAILED, Answer.NO),
+}
 
 _OF_SUPPORT: Mapping[SupportCode, tuple[ReasonCode, Answer]] = {
     SupportCode.FRESH: (ReasonCode.SEEN_TOGETHER, Answer.YES),

@@ -20,6 +20,7 @@ MOST_RULES = 12
 
 _SEEN = {
     EvidenceKind.CONTRACT_TEST: "passed a contract test",
+    EvidenceKind.EDGE_CASES: "passed a contract test on edge cases",
     EvidenceKind.SHADOW_REPLAY: "passed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "was within every margin in a counterfactual replay",
     EvidenceKind.CANARY: "passed in canary",
@@ -28,6 +29,7 @@ _SEEN = {
 
 _FAILED = {
     EvidenceKind.CONTRACT_TEST: "broke its contract",
+    EvidenceKind.EDGE_CASES: "broke its contract on edge cases",
     EvidenceKind.SHADOW_REPLAY: "failed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "failed a counterfactual replay",
     EvidenceKind.CANARY: "failed on live traffic",
@@ -63,6 +65,11 @@ def reason_sentence(reason: Reason) -> str:
     return f"{said}; to clear it: {cleared}" if cleared else said
 
 
+def where_said(mixture: Mixture) -> str:
+    """How a sentence about a mixture begins; nothing of the release itself."""
+    return _WHERE[mixture]
+
+
 def seen_sentence(reasons: Sequence[Reason]) -> str:
     """What one record says of several models on one mixture, each with what feeds it."""
     names = listed([one.consumer or "" for one in reasons])
@@ -93,6 +100,11 @@ def _fact(reason: Reason) -> str:
             return "every version serves already"
         case ReasonCode.SEEN_TOGETHER:
             return f"{of} {_seen(reason.record, _SEEN)}"
+        case ReasonCode.TEST_PASSED:
+            return f"{_tested(reason, 'kept its contract', 'bore')}"
+        case ReasonCode.TEST_FAILED:
+            why = f": {reason.record.said}" if reason.record and reason.record.said else ""
+            return f"{_tested(reason, 'broke its contract', 'did not bear')}{why}"
         case ReasonCode.NO_EVIDENCE:
             return f"{of} was never replayed, and never served"
         case ReasonCode.EVIDENCE_EXPIRED:
@@ -112,6 +124,12 @@ def _fact(reason: Reason) -> str:
             return f"with {reason.producer}, {reason.edge} needs: {'; '.join(reason.said)}"
         case ReasonCode.NOT_REPLAYABLE:
             return f"{of} cannot be replayed: {'; '.join(reason.said)}"
+
+
+def _tested(reason: Reason, alone: str, fed: str) -> str:
+    told = f"{fed} all that {reason.producer} promises" if reason.producer else alone
+    on = f" on {reason.record.at:%Y-%m-%d}" if reason.record else ""
+    return f"{reason.consumer} {told} in a contract test{on}"
 
 
 def _seen(record: EvidenceRecord | None, words: Mapping[EvidenceKind, str]) -> str:
@@ -165,12 +183,16 @@ def clears(reason: Reason) -> str | None:
             return "a system file in which nothing upstream reads an earlier answer"
         case ReasonCode.CONTRACT_UNKNOWN:
             return CONTRACT_AS_IT_WAS
+        case ReasonCode.TEST_FAILED:
+            return "another version, or a contract test of the very same that passes"
         case (
             ReasonCode.FITS
             | ReasonCode.ACKNOWLEDGED
             | ReasonCode.SEEN_TOGETHER
             | ReasonCode.SERVES_ALREADY
         ):
+            return None
+        case ReasonCode.TEST_PASSED:
             return None
 
 

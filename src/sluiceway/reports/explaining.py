@@ -18,7 +18,9 @@ from sluiceway.reports.slices import SHOWN, worst_slices
 from sluiceway.reports.story import Story, read_story
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
+    CanaryNarrowed,
     CanaryPlanned,
+    CandidateHalted,
     ContractsChecked,
     DeadlineLengthened,
     DriftFound,
@@ -138,6 +140,7 @@ def _planned(story: Story) -> list[str]:
 
 def _canary(story: Story) -> list[str]:
     lines = [f"  {moment(at)} UTC  {sentence(step)}" for at, step in story.steps]
+    lines += _turns(story)
     lines += _drift(story)
     if story.looks:
         _, last = story.looks[-1]
@@ -148,6 +151,15 @@ def _canary(story: Story) -> list[str]:
     if story.state.diagnosed is not None:
         lines += _traced(story.state.diagnosed.attribution)
     return ["Canary", *lines] if lines else []
+
+
+def _turns(story: Story) -> list[str]:
+    """Hard rules that were broken, and what went back while the rest went on."""
+    return [
+        f"  {moment(one.event.at)} UTC  {sentence(one.what)}"
+        for one in story.told
+        if isinstance(one.what, CandidateHalted | CanaryNarrowed)
+    ]
 
 
 def _drift(story: Story) -> list[str]:

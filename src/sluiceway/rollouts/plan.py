@@ -80,6 +80,23 @@ class Plan:
             watch=replace(self.watch, window=max(self.watch.window, blocks.length)),
         )
 
+    def narrowed(self, system: System, members: tuple[Member, ...], baseline: Release) -> "Plan":
+        """The plan for what may stay of its release: fewer versions, and the gates they reach.
+
+        Args:
+            members: Some of its own.
+            baseline: The release of its baseline's generation.
+        """
+        release = baseline.with_members(members)
+        radius = blast_radius(system, release.changed_from(baseline))
+        return replace(
+            self,
+            members=members,
+            release=release.content_hash,
+            radius=radius,
+            gates=tuple(gate for gate in self.gates if gate.model in radius.models),
+        )
+
     @property
     def levels(self) -> Levels:
         """How often its verdicts may be wrong."""

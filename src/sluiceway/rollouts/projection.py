@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sluiceway.journal import Champion
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member
+from sluiceway.rollouts.controls import UNTOUCHED, Controls
 from sluiceway.rollouts.endings import Ending, Phase
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.routing import CanaryRoute, RoutingTable, WatchRoute
@@ -36,6 +37,7 @@ def project(
     champion: Champion,
     rollouts: Sequence[tuple[int, RolloutState]],
     releases: Mapping[int, Mapping[str, Member]],
+    controls: Controls = UNTOUCHED,
 ) -> Projection:
     """Work out the wanted look of one environment.
 
@@ -44,6 +46,7 @@ def project(
         rollouts: Every rollout in order, with the chain position of the last of its events
             after which the world must look different.
         releases: Members by generation, of every generation.
+        controls: What people have cut and switched.
     """
     aliases: dict[str, dict[str, str]] = {
         model: {"champion": member.version} for model, member in champion.release.members.items()
@@ -53,6 +56,8 @@ def project(
     for _, state in rollouts:
         if state.plan is None:
             continue
+        for gone in (member for one in state.narrowed for member in one.back):
+            tags[gone.model, gone.version] = {"sluiceway.stage": "rolled_back", **_verified(gone)}
         for member in state.plan.members:
             tags[member.model, member.version] = {
                 "sluiceway.stage": stage_of(state),
@@ -81,7 +86,8 @@ def project(
         stage["sluiceway.stage"] = "champion"
         stage["sluiceway.release"] = champion.release.content_hash
         stage |= _verified(member)
-    return Projection(routing=_routing(champion, rollouts), aliases=aliases, tags=tags)
+    routing = _routing(champion, rollouts, controls)
+    return Projection(routing=routing, aliases=aliases, tags=tags)
 
 
 def _verified(member: Member) -> dict[str, str]:
@@ -120,7 +126,9 @@ def _in_canary(state: RolloutState) -> bool:
     return state.step is not None and over is None
 
 
-def _routing(champion: Champion, rollouts: Sequence[tuple[int, RolloutState]]) -> RoutingTable:
+def _routing(
+    champion: Champion, rollouts: Sequence[tuple[int, RolloutState]], controls: Controls
+) -> RoutingTable:
     canaries, watches = [], []
     for _, state in rollouts:
         plan = state.plan
@@ -133,14 +141,17 @@ def _routing(champion: Champion, rollouts: Sequence[tuple[int, RolloutState]]) -
                     release=plan.release,
                     weight=state.weight,
                     mirror=plan.canary.mirror,
+                    halted=state.halted.reason if state.halted else None,
                 )
             )
-        elif state.promoted is not None and not (state.ended or state.rollback):
+        elif _is_watched(state):
+            assert state.promoted is not None
             watches.append(
                 WatchRoute(
                     rollout_id=plan.rollout_id,
                     release=state.promoted.previous_release,
                     mirror=plan.canary.mirror,
+                    halted=state.halted.reason if state.halted else None,
                 )
             )
     return RoutingTable(
@@ -149,4 +160,17 @@ def _routing(champion: Champion, rollouts: Sequence[tuple[int, RolloutState]]) -
         release=champion.release.content_hash,
         canaries=tuple(canaries),
         watches=tuple(watches),
+        cut=tuple(sorted(controls.isolations)),
+        flags=controls.routes,
     )
+
+
+def _is_watched(state: RolloutState) -> bool:
+    """Whether what was promoted is watched.
+
+    What broke a hard rule is, until the champion pointer has moved back: the release before it
+    answers in its place meanwhile.
+    """
+    if state.promoted is None or state.ended is not None or state.restored is not None:
+        return False
+    return state.rollback is None or state.halted is not None

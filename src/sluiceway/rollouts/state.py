@@ -8,6 +8,7 @@ from sluiceway.gates import Gate, made_stale
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import BlockLength, CanaryPower, in_blocks
+from sluiceway.releases import Member
 from sluiceway.rights import GivenApproval, NeededApproval, listed_approvals, still_open
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import (
@@ -16,15 +17,22 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryNarrowed,
     CanaryPlanned,
+    CandidateHalted,
     ChampionRestored,
     Confirmed,
     ContractsChecked,
     DeadlineLengthened,
     Diagnosed,
     DriftFound,
+    EdgesIsolated,
+    EdgesRestored,
     Ended,
     FeaturesAudited,
+    FlagsDeclared,
+    FlagSet,
+    FlagUnset,
     Held,
     IncidentOpened,
     Looked,
@@ -53,6 +61,8 @@ _MOVES_THE_WORLD = (
     ShadowMeasured,
     StepEntered,
     TrafficStopped,
+    CandidateHalted,
+    CanaryNarrowed,
     DriftFound,
     AbortRequested,
     Promoted,
@@ -60,6 +70,11 @@ _MOVES_THE_WORLD = (
     ChampionRestored,
     PartServed,
     Ended,
+    EdgesIsolated,
+    EdgesRestored,
+    FlagsDeclared,
+    FlagSet,
+    FlagUnset,
 )
 
 
@@ -72,6 +87,12 @@ class RolloutState:
         wanted_seq: The last event after which the world must look different.
         confirmed_seq: The last event up to which the world was observed to be right.
         requested_by: Who asked for it.
+        plan: The plan in force: of what is left of the release, where a part went back.
+        proposed: The plan as it was first made.
+        narrowed: What went back in canary while the rest went on, in order.
+        since_revision: Revision of the routing table with which the present candidate began; what
+            was answered by an older one is no evidence of it.
+        halted: The hard rule that the present candidate broke; None while it broke none.
         given: Every approval that was given.
         power: What the canary needs, simulated from the latest shadow replay.
         blocks: How long the blocks of live evidence are, from the canary's plan; it does not
@@ -100,6 +121,9 @@ class RolloutState:
     requested_by: str = ""
     waits_behind: str | None = None
     plan: Plan | None = None
+    proposed: Plan | None = None
+    narrowed: tuple[CanaryNarrowed, ...] = ()
+    since_revision: int = 0
     contracts: ContractsChecked | None = None
     contract_attempts: int = 0
     shadows: tuple[ShadowMeasured, ...] = ()
@@ -127,6 +151,7 @@ class RolloutState:
     drifts: int = 0
     shadows_at_drift: int = 0
     guarded: tuple[Gate, ...] | None = None
+    halted: CandidateHalted | None = None
     held: Held | None = None
     abort: AbortRequested | None = None
     promoted: Promoted | None = None
@@ -138,6 +163,14 @@ class RolloutState:
     part_served: PartServed | None = None
     incident: IncidentOpened | None = None
     ended: Ended | None = None
+
+    @property
+    def halted_member(self) -> Member | None:
+        """The rollout's own version that broke a hard rule; None where it is another, or none."""
+        if self.halted is None or self.plan is None:
+            return None
+        found = (m for m in self.plan.members if m.model == self.halted.model)
+        return next((m for m in found if m.version == self.halted.version), None)
 
     @property
     def slice_gates(self) -> tuple[Gate, ...]:
@@ -239,7 +272,7 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
         case Waited():
             return replace(state, waits_behind=happened.behind)
         case Planned():
-            return replace(state, plan=happened.plan, waits_behind=None)
+            return replace(state, plan=happened.plan, proposed=happened.plan, waits_behind=None)
         case ContractsChecked():
             attempts = state.contract_attempts + 1
             return replace(state, contracts=happened, contract_attempts=attempts)
@@ -265,14 +298,16 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             return replace(
                 state,
                 step=happened.step,
-                weight=happened.weight,
+                weight=0 if state.halted else happened.weight,  # a hard rule is never softened
                 step_at=event.at,
                 measured_at_step=state.measured,
                 first_step_at=state.first_step_at or event.at,
                 guarded=state.slice_gates,
             )
-        case TrafficStopped() | AbortRequested() | RollbackDecided():
+        case TrafficStopped() | CandidateHalted() | AbortRequested() | RollbackDecided():
             return _stopped(state, happened)
+        case CanaryNarrowed():
+            return _narrowed(state, happened, event)
         case Looked():
             errored = happened.outcome is Outcome.ERROR
             state = _with_inputs(state, happened)
@@ -317,15 +352,44 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
 
 
 def _stopped(
-    state: RolloutState, happened: TrafficStopped | AbortRequested | RollbackDecided
+    state: RolloutState,
+    happened: TrafficStopped | CandidateHalted | AbortRequested | RollbackDecided,
 ) -> RolloutState:
     state = replace(state, weight=0)
     match happened:
+        case CandidateHalted():
+            return replace(state, halted=state.halted or happened)  # the first rule is the reason
         case AbortRequested():
             return replace(state, abort=happened)
         case RollbackDecided():
             return replace(state, rollback=happened)
     return state
+
+
+def _narrowed(state: RolloutState, happened: CanaryNarrowed, event: Event) -> RolloutState:
+    """Another candidate from here on: nobody has seen it live, so all live evidence begins anew."""
+    models = happened.plan.radius.models
+    return replace(
+        state,
+        plan=happened.plan,
+        narrowed=(*state.narrowed, happened),
+        since_revision=event.position,
+        step=0,
+        weight=happened.weight,
+        step_at=event.at,
+        first_step_at=event.at,
+        measured_at_step=0,
+        guarded=tuple(gate for gate in state.slice_gates if gate.model in models),
+        look=None,
+        looked_at=None,
+        audit=None,
+        error_since=None,
+        halted=None,
+        rollback=None,
+        diagnosed=None,
+        way_back=None,
+        incident=None,
+    )
 
 
 def _with_inputs(state: RolloutState, look: Looked) -> RolloutState:

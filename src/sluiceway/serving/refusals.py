@@ -35,6 +35,14 @@ class RefusalCode(StrEnum):
     """Nothing was ever answered to this unit."""
     CONFLICT = "conflict"
     """It contradicts what is known already."""
+    UNKNOWN_PATH = "unknown_path"
+    """Nothing is served at this path."""
+    WRONG_METHOD = "wrong_method"
+    """Something is, and not by this method."""
+    TOO_SLOW = "too_slow"
+    """The body did not arrive in time."""
+    INTERNAL = "internal"
+    """A fault of the gateway itself; its log has the rest under the request's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

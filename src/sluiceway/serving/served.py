@@ -6,7 +6,6 @@ that no question is answered by parts of two.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +84,7 @@ class Served:
     pairings: tuple[Pairing, ...]
     backends: Mapping[Version, Backend]
     contracts: Mapping[Version, Contract]
-    transformations: Mapping[str, Transformation] = MappingProxyType({})
+    transformations: Mapping[str, Transformation] = field(default_factory=dict)
     cut: frozenset[str] = frozenset()
     detours: Detours | None = None
 

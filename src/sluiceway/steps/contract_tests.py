@@ -50,6 +50,7 @@ class ContractTest:
         tested: Such as ``dep_delay@2``.
         window: The recorded rows; None where there were none to be had.
         rows: How many of them were asked.
+        members: By model, the versions that took part or could have.
         results: Its own cases first, then those of each edge.
         notes: What could not be tried here, in words, without being anybody's fault.
     """
@@ -58,6 +59,7 @@ class ContractTest:
     contract: Contract
     window: Window | None
     rows: int
+    members: Mapping[str, Member]
     results: tuple[CaseResult, ...]
     notes: tuple[str, ...]
 
@@ -103,7 +105,7 @@ def run_contract_test(
         RegistryUnavailable: The registry did not answer.
     """
     system = site.systems.current()
-    wanted = parse_members(system, [name, *together_with])
+    wanted = parse_members(system, [name, *together_with], asked="contract test")
     model = next(iter(wanted))
     cast = cast_of(site, system, wanted)
     edges = [e for e in system.edges if e.producer == model and e.field is not None]
@@ -139,6 +141,7 @@ def run_contract_test(
         contract=cast.contract(model),
         window=record.window if record else None,
         rows=record.rows if record else 0,
+        members=cast.release.members,
         results=tuple(results),
         notes=tuple(
             f"{e.name}: {e.consumer} is an outside application; its own tests have to try it"

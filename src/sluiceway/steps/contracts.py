@@ -33,6 +33,7 @@ from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
 from sluiceway.steps.contract_edges import with_edges
+from sluiceway.steps.contract_service import service_findings
 from sluiceway.steps.contract_times import with_times
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.owners_word import owners_word
@@ -59,9 +60,12 @@ class _Tried:
     inputs: tuple[str, ...]
     trial: Trial | None = None
     rows: int = field(default=0)
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    service: tuple[Finding, ...] = ()
 
     def predict(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         self.rows = len(next(iter(columns.values())))
+        self.columns = columns
         self.trial = self.site.try_version(
             self.member.model,
             self.member.version,
@@ -72,6 +76,15 @@ class _Tried:
         if self.trial.answers is None:
             raise RuntimeError(self.trial.fault.sentence if self.trial.fault else "no answer")
         return self.trial.answers
+
+    def ask_again(self) -> None:
+        """Hold it to what is promised of requests; no answer then is none at all."""
+        if self.trial is None or self.trial.answers is None:
+            return
+        self.service, fault = service_findings(
+            self.site, self.member, self.contract, self.columns, self.trial.answers
+        )
+        self.trial = fault or self.trial
 
 
 def check_contracts(site: Site, rollout_id: str, *, now: datetime) -> None:
@@ -200,6 +213,8 @@ def _try_candidates(
         )
         for part in parts:
             evaluator.evaluate(thinned(part, MOST_ROWS))
+        for one in tried.values():
+            one.ask_again()
     except FaultyAnswers as error:
         if isinstance(error.__cause__, RegistryUnavailable):
             raise error.__cause__ from None  # nothing is known of the candidate; ask again later
@@ -235,6 +250,7 @@ def _check(
     findings: tuple[Finding, ...] = ()
     if trial is not None and trial.answers is not None:
         findings = check_answers(contract, trial.answers, seconds=trial.seconds or 0.0)
+        findings += tried.service if tried else ()
     unanswered = _why_unanswered(trial, fault)
     if unanswered is None and refused and all(f.outcome is not Outcome.FAILED for f in findings):
         # It answered, but nothing that a replay or a consumer can use.

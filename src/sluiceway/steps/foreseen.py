@@ -10,7 +10,8 @@ from sluiceway.rollouts.endings import ENDS_AS, Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_reason
-from sluiceway.steps.planning import canary_power, not_replayable, unfit
+from sluiceway.steps.planning import canary_power, unfit
+from sluiceway.steps.replayable import not_replayable
 from sluiceway.steps.site import Site
 from sluiceway.steps.written_checks import written_checks
 from sluiceway.system.values import System
@@ -60,17 +61,14 @@ def foreseen_end(site: Site, system: System, plan: Plan, *, now: datetime) -> Fo
     Raises:
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
-    if reason := unfit(site, system, site.champion().release):
+    champion = site.champion().release
+    if reason := unfit(site, system, champion):
         return ForeseenEnd(
             phase=Phase.PLAN, ending=Ending.REJECTED, code=ReasonCode.BAD_INPUT, reason=reason
         )
-    if reason := not_replayable(system, plan):
-        return ForeseenEnd(
-            phase=Phase.PLAN,
-            ending=Ending.ERRORED,
-            code=ReasonCode.EARLIER_ANSWERS_NOT_REPLAYED,
-            reason=reason,
-        )
+    if unknown := not_replayable(site, system, plan, champion):
+        code, reason = unknown
+        return ForeseenEnd(phase=Phase.PLAN, ending=Ending.ERRORED, code=code, reason=reason)
     checks = written_checks(site, system, plan, now=now)
     outcome = worst(check.outcome for check in checks)
     if outcome is Outcome.PASSED:

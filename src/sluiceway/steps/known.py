@@ -28,10 +28,13 @@ from sluiceway.releasing import (
 from sluiceway.replay.freezing import ChangedNode, changed_nodes
 from sluiceway.rollouts.events import (
     Adopted,
+    CanaryNarrowed,
     ChampionRestored,
     ContractsChecked,
+    ContractTested,
     Diagnosed,
     Looked,
+    PartReplayed,
     PartServed,
     Planned,
     Promoted,
@@ -154,7 +157,7 @@ class _Seen:
 
     def read(self, event: Event) -> None:
         match happened := happening(event):
-            case Planned():
+            case Planned() | CanaryNarrowed():
                 baseline = self.site.journal.release(self.site.environment, happened.plan.baseline)
                 candidate = baseline.with_members(happened.plan.members)
                 self.plans[event.rollout_id] = (happened.plan, candidate)
@@ -163,12 +166,16 @@ class _Seen:
                 self.serving = (event, self.releases[happened.release])
             case ContractsChecked():
                 self.contracts_checked(event, happened)
+            case ContractTested():
+                self.contract_tested(event, happened)
             case ShadowMeasured():
                 self.shadow_measured(event, happened)
             case Looked():
                 self.failed_live(event, happened)
             case Diagnosed():
                 self.traced(event, happened.attribution)
+            case PartReplayed():
+                self.part_replayed(event, happened)
 
     def end_of_stint(self, until: datetime | None, *, taken_back: bool) -> None:
         """What served was seen to serve, unless it is being taken back.
@@ -196,6 +203,32 @@ class _Seen:
                 event, candidate, EvidenceKind.CONTRACT_TEST, outcome, asked=asked, failed=broke
             )
 
+    def contract_tested(self, event: Event, tested: ContractTested) -> None:
+        members = {member.model: member for member in tested.members}
+        near = self.feeders(tested.model) & members.keys()
+        alone = frozenset({tested.model})
+        self.add(
+            event,
+            Release(members={name: members[name] for name in near}),
+            EvidenceKind.EDGE_CASES,
+            tested.outcome,
+            asked=alone,
+            failed=(frozenset(near) if tested.as_fed else alone,),
+            said=tested.broken,
+        )
+        for reader in tested.readers:
+            pair = frozenset({tested.model, reader.model})
+            self.add(
+                event,
+                Release(members={name: members[name] for name in pair}),
+                EvidenceKind.EDGE_CASES,
+                reader.outcome,
+                asked=frozenset({reader.model}),
+                failed=(pair,),
+                fed_by=tested.model,
+                said=reader.broken,
+            )
+
     def shadow_measured(self, event: Event, measured: ShadowMeasured) -> None:
         plan, candidate = self.plans[event.rollout_id]
         self.traced(event, measured.attribution)
@@ -212,6 +245,14 @@ class _Seen:
             measured.outcome,
             failed=self.failures(plan, candidate, models),
         )
+
+    def part_replayed(self, event: Event, replayed: PartReplayed) -> None:
+        plan, _ = self.plans[event.rollout_id]
+        baseline = self.site.journal.release(self.site.environment, plan.baseline)
+        part = baseline.with_members(replayed.stays)
+        models = {v.gate.model for v in replayed.verdicts if v.outcome is Outcome.FAILED}
+        failed = self.failures(plan, part, models)
+        self.add(event, part, EvidenceKind.SHADOW_REPLAY, replayed.outcome, failed=failed)
 
     def failed_live(self, event: Event, look: Looked) -> None:
         plan, candidate = self.plans[event.rollout_id]
@@ -261,6 +302,8 @@ class _Seen:
         until: datetime | None = None,
         asked: frozenset[str] | None = None,
         failed: tuple[frozenset[str], ...] = (),
+        fed_by: str | None = None,
+        said: str = "",
     ) -> None:
         self.members |= {m.contract_hash: m for m in release.members.values()}
         self.records.append(
@@ -275,6 +318,8 @@ class _Seen:
                 position=event.position,
                 at=event.at,
                 until=until,
+                fed_by=fed_by,
+                said=said,
             )
         )
 
@@ -282,14 +327,17 @@ class _Seen:
 _READ = frozenset(
     {
         "planned",
+        "canary_narrowed",
         "adopted",
         "promoted",
         "champion_restored",
         "part_served",
         "contracts_checked",
+        "contract_tested",
         "shadow_measured",
         "looked",
         "diagnosed",
+        "part_replayed",
     }
 )
 

@@ -16,6 +16,7 @@ from sluiceway.replay.partitions import Needs, needs_of_models
 from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
+from sluiceway.serving.rows import merged
 from sluiceway.slices import Slice
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.paired import paired_block_harms
@@ -24,6 +25,8 @@ from sluiceway.statistics.sample_ratio import Assigned, broken_ratio
 from sluiceway.statistics.sequential import BlockHarm, SequentialState
 from sluiceway.steps.drifting import inputs_seen
 from sluiceway.steps.inputs import InputMeter
+from sluiceway.steps.missing_answers import MissingAnswers, blocks_between
+from sluiceway.steps.pairs import held, pairs_of
 from sluiceway.steps.site import Site
 
 LOST_PAIRS_LIMIT = 0.01
@@ -45,11 +48,14 @@ class LiveRows:
 
     Attributes:
         paired: One row a unit that both arms answered, in the first block that saw it: ``block``,
-            ``baseline:model.field``, ``candidate:model.field``, and the labels' columns.
+            ``baseline:model.field``, ``candidate:model.field``, ``holds:model`` (whether the unit
+            was asked about a gate's model at all), and the labels' columns. A block from which
+            answers are missing has no rows.
         candidate_units: Units whose consumer received the candidate's answer.
         champion_units: Units whose consumer received the other arm's answer.
         fault: Why the rows cannot be trusted; None where they can.
         broken: The hard rule that the candidate broke; None where it broke none.
+        notes: What people should know of the rows.
     """
 
     paired: pd.DataFrame
@@ -57,6 +63,7 @@ class LiveRows:
     champion_units: int
     fault: str | None
     broken: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -> None:
@@ -80,7 +87,8 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     assert began is not None
     since = min(plan.calendar.next_start(began), plan.calendar.start(first))
     slices = tuple(dict.fromkeys(gate.slice for gate in state.slice_gates if gate.slice))
-    meter = InputMeter.of(site, rollout_id, state.plan)
+    proposed = state.proposed or state.plan
+    meter = InputMeter.of(site, rollout_id, proposed)  # as before, where a part has gone back
     rows = live_rows(
         site,
         plan,
@@ -91,6 +99,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         now=now,
         slices=slices,
         inputs=meter,
+        since_revision=state.since_revision,
     )
     if rows.fault is None:
         states = entered(plan.calendar, gates, states, rows.paired, first=first, last=last)
@@ -105,7 +114,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     # Where live evidence says that the candidate has to go, what shadow's was worth is idle.
     if meter is not None and rows.fault is None and outcome is not Outcome.FAILED:
         seen, drift = inputs_seen(
-            site, rollout_id, state, state.plan, meter, window, watermark=last, now=now
+            site, rollout_id, state, proposed, meter, window, watermark=last, now=now
         )
     looked = Looked(
         outcome=outcome,
@@ -119,6 +128,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         champion_units=rows.champion_units,
         fault=rows.fault or rows.broken,
         inputs=seen,
+        notes=rows.notes,
     )
     # One transaction: drift is told once, with the look that has seen it.
     site.tell(rollout_id, *(one for one in (looked, drift) if one), after=state.seq, now=now)
@@ -144,7 +154,9 @@ def entered(
     """Each gate's evidence after all blocks from `first` to `last`; an empty one counts as such."""
     after: dict[str, SequentialState] = {}
     for gate in gates:
-        rows = paired if gate.slice is None else paired[paired[_mask(gate.slice)].eq(True)]
+        rows = paired[paired[held(gate.model)].eq(True)]
+        if gate.slice is not None:
+            rows = rows[rows[_mask(gate.slice)].eq(True)]
         harms = paired_block_harms(
             metric_named(gate.metric),
             rows[gate.label] if gate.label else np.zeros(len(rows)),
@@ -166,14 +178,6 @@ def _mask(one: Slice) -> str:
     return f"slice:{one.name}"
 
 
-def blocks_between(calendar: BlockCalendar, first: str, last: str) -> list[str]:
-    """Names of the blocks from `first` to `last`, both included."""
-    names = [first]
-    while names[-1] < last:
-        names.append(calendar.name(calendar.end(names[-1])))
-    return names
-
-
 def live_rows(
     site: Site,
     plan: Plan,
@@ -185,6 +189,7 @@ def live_rows(
     now: datetime,
     slices: Sequence[Slice] = (),
     inputs: InputMeter | None = None,
+    since_revision: int = 0,
 ) -> LiveRows:
     """Read what both arms answered and what is known of the truth.
 
@@ -193,10 +198,19 @@ def live_rows(
 
     Evidence that cannot be read, for whatever reason, is a fault and never raised: the rollout
     has to lose its traffic rather than its judge.
+
+    Args:
+        since_revision: Answers by an older routing table are another candidate's and not read.
     """
     window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
+    seen = Window(start=since, end=window.end)
     try:
-        return _read(site, plan, rollout_id, window, since, now, slices, inputs)
+        log = site.predictions.read(seen)
+        # Afterwards: what the rows lack is told then.
+        missing = MissingAnswers.of(plan.calendar, site.predictions.gaps(seen), seen)
+        if not log.empty:
+            log = log[log["routing_revision"] >= since_revision]
+        return _read(site, plan, rollout_id, window, log, missing, now, slices, inputs)
     except Exception as error:  # noqa: BLE001 - see above
         said = " ".join(str(error).split()) or type(error).__name__
         fault = f"live evidence cannot be read: {said}"
@@ -208,38 +222,45 @@ def _read(
     plan: Plan,
     rollout_id: str,
     window: Window,
-    since: datetime,
+    log: pd.DataFrame,
+    missing: MissingAnswers,
     now: datetime,
     slices: Sequence[Slice],
     inputs: InputMeter | None,
 ) -> LiveRows:
-    log = site.predictions.read(Window(start=since, end=window.end))
     arrived = _arrived(site, plan, rollout_id, window, now, slices, inputs)
+    expected = arrived[~arrived["block"].isin(missing.blocks)]
+    notes = missing.notes(plan.calendar.name(window.start))
     if not log.empty:
         log = log[log["rollout_id"] == rollout_id]
     if log.empty:
-        fault = _unanswered_fault(arrived, frozenset(), plan)
+        fault = missing.fault() or _unanswered_fault(expected, frozenset(), plan)
         return LiveRows(
-            paired=_no_rows(plan, slices), candidate_units=0, champion_units=0, fault=fault
+            paired=_no_rows(plan, slices),
+            candidate_units=0,
+            champion_units=0,
+            fault=fault,
+            notes=notes,
         )
-    log = log.assign(block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])))
+    rows = log.assign(block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])))
+    paired, lost = pairs_of(rows, plan, window.start, missing.blocks)
     # A unit that was answered again counts once, by what was in force last.
-    log = log.sort_values("routing_revision", ascending=False, kind="stable")
-    log = log.drop_duplicates(["unit", "arm", "block"])
-    primary = log[log["path"] == "primary"]
+    log = merged(rows, ["unit", "arm", "block"])
     now_seen = log[log["event_time"] >= window.start]
     on_candidate = (now_seen["path"] == "primary") & (now_seen["arm"] == "candidate")
     on_champion = (now_seen["path"] == "primary") & (now_seen["arm"] != "candidate")
-    paired, lost = _pairs(log, plan, window.start)
     answered = frozenset(now_seen.loc[now_seen["paired"].astype(bool), "block"])
     return LiveRows(
         paired=paired.join(arrived.drop(columns="block")),
         candidate_units=int(on_candidate.sum()),
         champion_units=int(on_champion.sum()),
-        fault=_unanswered_fault(arrived, answered, plan)
+        fault=missing.fault()
+        or _unanswered_fault(expected, answered, plan)
         or _lost_fault(lost, len(paired))
-        or _ratio_fault(primary),
+        or _ratio_fault(log[log["path"] == "primary"], missing.blocks),
+        # Of every row there is: a candidate whose failures cost rows must not hide behind that.
         broken=_fallback_fault(now_seen[now_seen["arm"] == "candidate"]),
+        notes=notes,
     )
 
 
@@ -257,21 +278,6 @@ def _unanswered_fault(arrived: pd.DataFrame, answered: frozenset[str], plan: Pla
     return f"{units:,} units arrived in {', '.join(silent)} and no pair of answers was logged"
 
 
-def _pairs(log: pd.DataFrame, plan: Plan, start: datetime) -> tuple[pd.DataFrame, int]:
-    fields = sorted({f"{gate.model}.{gate.field}" for gate in plan.gates})
-    wanted = log[log["paired"].astype(bool)]
-    wanted = wanted[in_first_block(wanted["unit"], wanted["block"])]
-    wanted = wanted[wanted["event_time"] >= start].set_index("unit")
-    arms = {arm: wanted[wanted["arm"] == arm] for arm in ("baseline", "candidate")}
-    paired = (
-        arms["baseline"][[*fields, "block"]]
-        .rename(columns={field: f"baseline:{field}" for field in fields})
-        .join(arms["candidate"][fields].add_prefix("candidate:"), how="inner")
-    )
-    lost = len(arms["baseline"]) + len(arms["candidate"]) - 2 * len(paired)
-    return paired, lost
-
-
 def _no_rows(plan: Plan, slices: Sequence[Slice]) -> pd.DataFrame:
     names = [
         f"{arm}:{gate.model}.{gate.field}"
@@ -279,7 +285,9 @@ def _no_rows(plan: Plan, slices: Sequence[Slice]) -> pd.DataFrame:
         for arm in ("baseline", "candidate")
     ]
     labels = {gate.label for gate in plan.gates if gate.label}
-    return pd.DataFrame(columns=[*dict.fromkeys(names), "block", *labels, *map(_mask, slices)])
+    asked = {held(gate.model) for gate in plan.gates}
+    names = [*dict.fromkeys(names), *asked, "block", *labels, *map(_mask, slices)]
+    return pd.DataFrame(columns=names)
 
 
 def _lost_fault(lost: int, paired: int) -> str | None:
@@ -298,9 +306,10 @@ def _fallback_fault(answers: pd.DataFrame) -> str | None:
     return f"the candidate gave no usable answer to {share}; safe defaults took its place"
 
 
-def _ratio_fault(primary: pd.DataFrame) -> str | None:
+def _ratio_fault(primary: pd.DataFrame, incomplete: frozenset[str]) -> str | None:
     """Whether newly assigned units were shared out as logged, since the evidence began."""
     first = primary[in_first_block(primary["unit"], primary["block"])]
+    first = first[~first["block"].isin(incomplete)]
     on_candidate = (first["arm"] == "candidate").groupby(
         [first["routing_revision"], first["weight"]]
     )

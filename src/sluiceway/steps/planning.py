@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from sluiceway.errors import BadInput, Fault
-from sluiceway.graph import earlier_answers
 from sluiceway.planning import CanaryPower, RecordedHarms, block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
@@ -14,6 +13,7 @@ from sluiceway.rollouts.plan import Plan, make_plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import along_of
 from sluiceway.steps.members import changed_features, keep_contracts, member_of
+from sluiceway.steps.replayable import not_replayable
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
 
@@ -65,12 +65,10 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         generation=champion.generation,
         now=now,
     )
-    if unknown := not_replayable(system, plan):
+    if unknown := not_replayable(site, system, plan, champion.release):
+        code, reason = unknown
         happened: Happening = Ended(
-            ending=Ending.ERRORED,
-            phase=Phase.PLAN,
-            code=ReasonCode.EARLIER_ANSWERS_NOT_REPLAYED,
-            reason=unknown,
+            ending=Ending.ERRORED, phase=Phase.PLAN, code=code, reason=reason
         )
     else:
         wanted = champion.release.with_members(members)
@@ -99,14 +97,6 @@ def canary_power(plan: Plan, recorded: RecordedHarms) -> CanaryPower:
     return simulate_canary(
         plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
     )
-
-
-def not_replayable(system: System, plan: Plan) -> str | None:
-    """Which earlier answers the replay would need; None where it needs none."""
-    later = earlier_answers(system, plan.radius.models)
-    if not later:
-        return None
-    return f"{'; '.join(later)}; a replay has no earlier answers to give, so nothing can be judged"
 
 
 def _unfit(site: Site, system: System, state: RolloutState, champion: Release) -> str | None:

@@ -115,7 +115,7 @@ def ask(site: Site, names: Sequence[str], *, now: datetime) -> Asked:
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     system = site.systems.current()
-    return _asked(site, system, _members(site, system, names), now)[0]
+    return _asked(site, system, _members(site, system, names, asked="can-promote"), now)[0]
 
 
 def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleasePlan:
@@ -129,7 +129,7 @@ def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleaseP
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     system = site.systems.current()
-    wanted = _members(site, system, names)
+    wanted = _members(site, system, names, asked="plan")
     asked, facts, more = _asked(site, system, wanted, now)
     members = (*wanted, *more)
     champion = site.champion()
@@ -196,9 +196,9 @@ def _agreed(
     return frozenset(found)
 
 
-def _members(site: Site, system: System, names: Sequence[str]) -> tuple[Member, ...]:
+def _members(site: Site, system: System, names: Sequence[str], *, asked: str) -> tuple[Member, ...]:
     """Every version, or all that is wrong with all of them."""
-    wanted = parse_members(system, names)
+    wanted = parse_members(system, names, asked=asked)
     if site.journal.champion(site.environment) is None:
         what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
         raise BadInput([Fault(where=site.environment, what=what)])

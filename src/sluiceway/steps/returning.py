@@ -8,8 +8,8 @@ from sluiceway.releases import Member, Release
 from sluiceway.releasing import Facts, Pick, Rule, RuleKind, WayBack, way_back
 from sluiceway.releasing.proposing import why_forbidden
 from sluiceway.releasing.wording import way_back_sentence
-from sluiceway.rollouts.actions import PlanWayBack, ServePart
-from sluiceway.rollouts.events import PartServed, WayBackPlanned, draft
+from sluiceway.rollouts.actions import NarrowCanary, PlanWayBack, ServePart
+from sluiceway.rollouts.events import CanaryNarrowed, PartServed, WayBackPlanned, draft
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.known import facts_of, models_of
 from sluiceway.steps.promotion import changed_artifacts
@@ -55,11 +55,40 @@ def serve_part(site: Site, rollout_id: str, *, now: datetime) -> None:
     )
 
 
+def narrow_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
+    """Let what may stay go on in canary; where that no longer holds, write down what does.
+
+    It is a candidate that nobody has seen live: it begins at the first step, and its evidence
+    begins anew.
+
+    Raises:
+        RegistryUnavailable: The registry did not answer; try again.
+        JournalConflict: The rollout has moved on since; decide again.
+    """
+    state = site.state_for(rollout_id, NarrowCanary(), now=now)
+    planned = _planned(site, rollout_id, state, now)
+    if planned != state.way_back:
+        site.tell(rollout_id, planned, after=state.seq, now=now)
+        return
+    assert state.plan is not None
+    plan = state.plan.narrowed(
+        site.systems.kept(rollout_id),
+        planned.stays,
+        site.journal.release(site.environment, state.plan.baseline),
+    )
+    narrowed = CanaryNarrowed(
+        plan=plan,
+        back=tuple(m for m in state.plan.members if m.model in planned.back),
+        weight=plan.canary.steps[0].weight,
+        reason=planned.reason,
+    )
+    site.tell(rollout_id, narrowed, after=state.seq, now=now)
+
+
 def _planned(site: Site, rollout_id: str, state: RolloutState, now: datetime) -> WayBackPlanned:
     plan = state.plan
     assert plan is not None
     assert state.diagnosed is not None
-    assert state.diagnosed.attribution is not None
     everything = tuple(sorted(member.model for member in plan.members))
 
     def whole(why: str) -> WayBackPlanned:
@@ -73,7 +102,11 @@ def _planned(site: Site, rollout_id: str, state: RolloutState, now: datetime) ->
         return whole(f"the whole release goes back: {'; '.join(changed)}")
     system = site.systems.kept(rollout_id)
     live = champion.with_members(plan.members)
-    bad = bad_models(system, champion, live, state.diagnosed.attribution)
+    bad: frozenset[str] = frozenset()
+    if state.halted_member is not None:
+        bad = frozenset([state.halted_member.model])
+    elif state.diagnosed.attribution is not None:
+        bad = bad_models(system, champion, live, state.diagnosed.attribution)
     if not bad:
         return whole("the whole release goes back: no version of it is named as the origin")
     facts = facts_of(site, system, plan.members, now=now)

@@ -21,6 +21,7 @@ from sluiceway.replay.evaluate import Arm, Evaluator
 from sluiceway.replay.faults import FaultyAnswers
 from sluiceway.replay.partitions import Floats, Partition, needs_of_models
 from sluiceway.routing import RoutingTable, in_canary
+from sluiceway.serving.rows import SESSION
 from sluiceway.steps.members import contract_of, verified_contract
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
@@ -253,7 +254,9 @@ class BatchServer:
         log = self._site.predictions.read(block)
         if log.empty:
             return log
-        return log[(log["rollout_id"] == rollout_id) & ~log["unit"].isin(set(rows["unit"]))]
+        log = log[(log["rollout_id"] == rollout_id) & ~log["unit"].isin(set(rows["unit"]))]
+        # Rows that the gateway logged are not this batch's to write again.
+        return log if SESSION not in log else log[log[SESSION].isna()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -24,7 +24,9 @@ from sluiceway.ports import (
 from sluiceway.releases import Release
 from sluiceway.replay.features import Transformation
 from sluiceway.replay.partitions import Needs, Partition
-from sluiceway.rollouts.actions import Action, next_action
+from sluiceway.rights import ApproverKeys, NobodyEnrolled
+from sluiceway.rollouts.actions import Action
+from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.events import Happening, draft
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.state import RolloutState, fold
@@ -106,6 +108,7 @@ class Site:
     Attributes:
         folder: Where a rollout keeps its own copy of the system file, and its report.
         progress: Who is told how far long operations are.
+        approver_keys: By which approvers prove who they are.
     """
 
     environment: str
@@ -119,6 +122,7 @@ class Site:
     meet: MeetVersion
     folder: Callable[[str], Path]
     progress: Progress
+    approver_keys: ApproverKeys = field(default_factory=NobodyEnrolled)
 
     def state(self, rollout_id: str) -> RolloutState:
         """What a rollout's events come to."""
@@ -203,7 +207,8 @@ class Site:
             if known == content_hash:
                 return self.journal.release(self.environment, generation)
         for rollout_id in reversed(self.journal.rollouts(self.environment)):
-            plan = self.state(rollout_id).plan
-            if plan is not None and plan.release == content_hash:
-                return self.candidate_release(plan)
+            state = self.state(rollout_id)
+            for plan in (state.plan, state.proposed, *(one.plan for one in state.narrowed)):
+                if plan is not None and plan.release == content_hash:
+                    return self.candidate_release(plan)
         raise LookupError(f"no release {content_hash[:12]}…")

@@ -11,6 +11,7 @@ from sluiceway.ports import (
     UnloadableVersion,
     UnreadableRouting,
 )
+from sluiceway.rollouts.controls import STREAM, read_controls
 from sluiceway.rollouts.events import Confirmed
 from sluiceway.rollouts.projection import ALIASES, Projection, project
 from sluiceway.rollouts.state import fold
@@ -39,7 +40,7 @@ def reconcile(site: Site, rollout_id: str, *, now: datetime) -> None:
     wanted = wanted_projection(site)
     _bring_routing(site, wanted)
     _bring_registry(site.registry, wanted)
-    if differences := differing(site, wanted):
+    if differences := [*differing(site, wanted), *site.router.lagging()]:
         raise NotYetObserved(f"{rollout_id}: {'; '.join(differences)}")
     if state.promoted is not None:
         # Before it is confirmed, so that who dies between them tells the owners the next time.
@@ -65,6 +66,22 @@ def restore(site: Site) -> list[str]:
     return found
 
 
+def bring_routing(site: Site) -> RoutingTable:
+    """Make servers read what the journal wants now, whatever the registry does meanwhile.
+
+    Nothing is confirmed; the next look at whoever wrote to the journal does that.
+
+    Returns:
+        What they are to follow.
+
+    Raises:
+        LookupError: Nothing serves yet.
+    """
+    wanted = wanted_projection(site)
+    _bring_routing(site, wanted)
+    return wanted.routing
+
+
 def _observed(site: Site) -> RoutingTable | None:
     """What is in force; None where nothing is, or nothing that can be read."""
     try:
@@ -86,7 +103,8 @@ def wanted_projection(site: Site) -> Projection:
         generation: journal.release(environment, generation).members
         for generation in journal.generations(environment)
     }
-    return project(site.champion(), rollouts, releases)
+    controls = read_controls(journal.events(environment, STREAM))
+    return project(site.champion(), rollouts, releases, controls)
 
 
 def differing(site: Site, wanted: Projection) -> list[str]:
@@ -96,6 +114,7 @@ def differing(site: Site, wanted: Projection) -> list[str]:
     if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
         at = "none" if observed is None else f"revision {observed.revision}"
         found.append(f"routing is {at}, wanted is revision {wanted.routing.revision}")
+    found.extend(site.router.edited_by_hand())
     for model, aliases in wanted.aliases.items():
         seen = _ours(site.registry.aliases(model))
         if seen != aliases:
@@ -105,8 +124,13 @@ def differing(site: Site, wanted: Projection) -> list[str]:
 
 def _bring_routing(site: Site, wanted: Projection) -> None:
     observed = _observed(site)
-    if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
+    differs = observed is None or replace(observed, revision=0) != replace(
+        wanted.routing, revision=0
+    )
+    if differs:
         site.router.apply(wanted.routing)
+    elif observed is not None and site.router.edited_by_hand():
+        site.router.apply(observed)  # as it is, so that nobody has to follow another revision
 
 
 def _bring_registry(registry: Registry, wanted: Projection) -> None:

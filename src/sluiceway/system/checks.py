@@ -14,7 +14,9 @@ from sluiceway.statistics.metrics import (
     metric_named,
     needs_threshold,
 )
+from sluiceway.system.check_logging import check_logging
 from sluiceway.system.check_rights import rights_make_sense
+from sluiceway.system.check_safe_defaults import check_safe_defaults
 from sluiceway.system.check_time import check_time
 from sluiceway.system.parts import FileParts, Tell
 from sluiceway.system.shapes import EdgeShape, MetricShape
@@ -30,12 +32,14 @@ def contradictions(parts: FileParts, *, where: str) -> list[Fault]:
     _names_are_unique(parts, tell)
     _owners_exist(parts, tell)
     _features_read_sources(parts, tell)
+    check_safe_defaults(parts, tell)
     _slices_read_sources(parts, tell)
     _inputs_exist(parts, tell)
     _demands_are_met(parts, tell)
     _metrics_make_sense(parts, tell)
     check_time(parts, tell)
     _policies_make_sense(parts, tell)
+    check_logging(parts, tell)
     rights_make_sense(parts.named["owners"], parts.owners, parts.policies, tell)
     return faults
 

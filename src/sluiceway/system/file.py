@@ -16,15 +16,19 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.check_contracts import contract_faults
+from sluiceway.system.check_flags import read_flags
 from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import contradictions
 from sluiceway.system.inputs import Feature, FeatureVersion, Labels, Source
-from sluiceway.system.parts import FileParts, edges_of
+from sluiceway.system.notification_shapes import read_notifications
+from sluiceway.system.parts import FileParts, edges_of, safe_default_of
 from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
     ConsumerShape,
     DriftShape,
     FeatureShape,
+    InputsShareShape,
+    LoggingShape,
     ModelShape,
     OwnerShape,
     PoliciesShape,
@@ -37,6 +41,7 @@ from sluiceway.system.values import (
     Consumer,
     DriftWatch,
     Edge,
+    LoggingPolicy,
     MetricTarget,
     Model,
     Owner,
@@ -49,7 +54,10 @@ from sluiceway.yaml_file import AnyShape, left_to_do, parse_shape, read_yaml
 
 _SECTIONS = ("owners", "sources", "features", "models", "consumers", "slices")
 _TEXTS = ("system", "timezone", "unit")
-_OPTIONAL = ("description", "consumers", "features", "slices", "ignores")
+_OPTIONAL = (
+    *("description", "consumers", "features", "slices"),
+    *("ignores", "flags", "logging", "notifications"),
+)
 
 
 def read_system(path: Path, *, today: date | None = None) -> System:
@@ -71,10 +79,14 @@ def read_system(path: Path, *, today: date | None = None) -> System:
     faults.extend(contradictions(parts, where=path.name))
     faults.extend(contract_faults(parts, where=path.name))
     ignores = read_ignores(content.get("ignores"), parts, where=path.name, faults=faults)
+    flags = read_flags(content.get("flags"), parts, where=path.name, faults=faults)
+    notifications = read_notifications(
+        content.get("notifications"), parts.named["owners"], where=path.name, faults=faults
+    )
     if faults or parts.policies is None:
         raise BadInput(faults)
     system = _build(content, parts, parts.policies, digest=_digest(path, parts.models))
-    return replace(system, ignores=ignores)
+    return replace(system, ignores=ignores, flags=flags, notifications=notifications)
 
 
 @dataclass(slots=True)
@@ -122,7 +134,7 @@ def _parse(
     today: date | None,
 ) -> FileParts:
     name = path.name
-    known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores")
+    known = (*_TEXTS, *_SECTIONS, *_OPTIONAL, "policies")
     missing = [key for key in known if key not in content and key not in _OPTIONAL]
     unknown = [key for key in content if key not in known]
     no_text = [k for k in _TEXTS if k in content and not (content[k] and _is_text(content[k]))]
@@ -163,6 +175,11 @@ def _parse(
         )
         if "policies" in content
         else None,
+        # Nothing at all is the defaults; what cannot be parsed is told, and is not them.
+        logging=parse_shape(
+            LoggingShape, content.get("logging") or {}, where=f"{name}: logging", faults=faults
+        ),
+        unit=str(content.get("unit") or ""),
     )
 
 
@@ -242,6 +259,7 @@ def _build(
             for n, s in parts.slices.items()
         },
         policies=_policies(policies),
+        logging=_logging(parts.logging or LoggingShape()),
         contract_files=tuple(sorted({model.contract for model in parts.models.values()})),
         digest=digest,
     )
@@ -295,6 +313,7 @@ def _feature(name: str, shape: FeatureShape) -> Feature:
             )
             for version, body in definitions.items()
         },
+        safe_default=safe_default_of(shape),
     )
 
 
@@ -354,6 +373,16 @@ def _policies(shape: PoliciesShape) -> Policies:
     )
 
 
+def _logging(shape: LoggingShape) -> LoggingPolicy:
+    inputs = shape.inputs
+    return LoggingPolicy(
+        retention=shape.retention,
+        inputs=inputs.share if isinstance(inputs, InputsShareShape) else 100 * (inputs == "all"),
+        excluded=frozenset(shape.exclude),
+        hashed=frozenset(shape.hashed),
+    )
+
+
 def _rights(shape: PoliciesShape) -> RightsPolicy:
     return RightsPolicy(
         rules=tuple(
@@ -367,6 +396,8 @@ def _rights(shape: PoliciesShape) -> RightsPolicy:
             for rule in shape.approvals.rules
         ),
         own=shape.approvals.own == "allow",
+        proof=shape.approvals.proof,
+        expires=shape.approvals.expires,
         notice=shape.deprecation.notice,
         stale_after=shape.review.stale_after,
         expiring_within=shape.review.expiring_within,

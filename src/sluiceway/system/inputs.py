@@ -76,6 +76,8 @@ class Feature:
         null_rate: Largest expected share of missing values, 0 to 1.
         current: The version that models read unless they say otherwise.
         versions: All versions by their number.
+        safe_default: What its readers receive while it is cut off, in `unit`, booleans as 0 and 1;
+            None where it is missing then.
     """
 
     name: str
@@ -89,3 +91,4 @@ class Feature:
     null_rate: float
     current: str
     versions: Mapping[str, FeatureVersion]
+    safe_default: float | str | None = None

@@ -8,6 +8,7 @@ from sluiceway.system.shapes import (
     ConsumerShape,
     EdgeShape,
     FeatureShape,
+    LoggingShape,
     ModelShape,
     OwnerShape,
     PoliciesShape,
@@ -28,6 +29,7 @@ class FileParts:
     Attributes:
         named: All names of each section, also of entries that could not be parsed, so that
             one fault does not make others out of thin air.
+        unit: Column naming the unit; empty where the file names none.
     """
 
     named: Mapping[str, tuple[str, ...]]
@@ -39,6 +41,8 @@ class FileParts:
     slices: Mapping[str, SliceShape]
     contracts: Mapping[str, Contract]
     policies: PoliciesShape | None
+    logging: LoggingShape | None = None
+    unit: str = ""
 
 
 def edges_of(parts: FileParts) -> dict[str, tuple[Edge, ...]]:
@@ -68,3 +72,9 @@ def _edge(
             freshness=shape.needs.freshness or needs.freshness,
         ),
     )
+
+
+def safe_default_of(feature: FeatureShape) -> float | str | None:
+    """What stands in for a feature, as readers receive it."""
+    value = feature.safe_default
+    return value if value is None or isinstance(value, str) else float(value)

@@ -8,6 +8,10 @@ from pydantic import (
     Field,
     FiniteFloat,
     NonNegativeFloat,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     field_validator,
     model_validator,
 )
@@ -15,7 +19,7 @@ from pydantic import (
 from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
-from sluiceway.system.rights import Among, ChangeClass, Risk
+from sluiceway.system.rights import Among, ChangeClass, Proof, Risk
 from sluiceway.system.values import Reliance
 from sluiceway.yaml_file import Shape
 
@@ -60,7 +64,9 @@ class SourceShape(Shape):
     owner: str
     description: str = ""
     loader: str = Field(pattern=r"^(parquet|csv|sql|python):.+")
-    live_loader: str | None = Field(default=None, pattern=r"^(parquet|csv|sql|python):.+")
+    live_loader: str | None = Field(
+        default=None, pattern=r"^((parquet|csv|sql|python):.+|(requests|labels):)$"
+    )
     event_time: str
     labels: LabelsShape | None = None
     max_lag: PositiveDuration | None = None
@@ -83,6 +89,7 @@ class FeatureShape(FeatureVersionShape):
     range: Range = (None, None)
     categories: list[str] | None = Field(default=None, min_length=1)
     null_rate: float = Field(default=0.0, ge=0, le=1)
+    safe_default: StrictBool | StrictInt | StrictFloat | StrictStr | None = None
     version: str
     other_versions: dict[str, FeatureVersionShape] = {}
 
@@ -161,6 +168,28 @@ class IgnoreShape(Shape):
     expires: date
 
 
+class FlagVariantShape(Shape):
+    """One inference path; a variant that says nothing is the declared one."""
+
+    versions: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    cut: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing(cls, content: Any) -> Any:
+        return {} if content is None else content
+
+
+class FlagShape(Shape):
+    """A switch between inference paths."""
+
+    owner: str
+    description: str = ""
+    variants: dict[str, FlagVariantShape] = Field(min_length=1)
+    default: str
+    targeting: dict[str, Any] | None = None
+
+
 class ShadowShape(Shape):
     """How much history a shadow replay covers."""
 
@@ -218,12 +247,26 @@ class ApprovalsShape(Shape):
     always: list[str] = []
     rules: list[ApprovalRuleShape] = []
     own: Literal["allow", "forbid"] = "forbid"
+    proof: Proof = Proof.TOTP
+    expires: PositiveDuration | None = timedelta(days=14)
+
+    @field_validator("expires", mode="before")
+    @classmethod
+    def _never(cls, content: Any) -> Any:
+        """`never` has to be written out: nothing may be a slip."""
+        if content == "never":
+            return None
+        if content is None:
+            raise ValueError("is neither never nor a time such as 14d")
+        return content
 
 
 class ListedApprovals(ApprovalsShape):
-    """A bare list of those who are always asked, one's own rollout included."""
+    """A bare list of those who are always asked, one's own rollout included, and taken at word."""
 
     own: Literal["allow", "forbid"] = "allow"
+    proof: Proof = Proof.NONE
+    expires: PositiveDuration | None = None
 
 
 def _listed(content: Any) -> Any:
@@ -232,6 +275,30 @@ def _listed(content: Any) -> Any:
     if not all(isinstance(name, str) for name in content):
         raise ValueError("is no list of names of owners and roles")
     return ListedApprovals(always=content)
+
+
+class InputsShareShape(Shape):
+    """A sample of the units."""
+
+    share: int = Field(ge=1, le=100)
+
+
+class LoggingShape(Shape):
+    """What is kept of live requests, and for how long."""
+
+    retention: PositiveDuration = timedelta(days=400)
+    inputs: Literal["all", "none"] | InputsShareShape = "all"
+    exclude: list[str] = []
+    hashed: list[str] = Field(default=[], alias="hash")
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _all_none_or_a_share(cls, content: Any) -> Any:
+        if content in ("all", "none") or isinstance(content, InputsShareShape):
+            return content
+        if isinstance(content, dict):
+            return InputsShareShape.model_validate(content)
+        raise ValueError("is neither all, none nor {share: PERCENT}")
 
 
 class DeprecationPolicyShape(Shape):

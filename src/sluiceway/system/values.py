@@ -13,7 +13,9 @@ from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
+from sluiceway.system.flags import Flag
 from sluiceway.system.inputs import Feature, Source
+from sluiceway.system.notifications import NOBODY_TOLD, Notifications
 from sluiceway.system.rights import UNSAID, RightsPolicy, Risk
 
 
@@ -277,6 +279,23 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingPolicy:
+    """What the prediction log keeps of live requests, and for how long.
+
+    Attributes:
+        retention: How long rows, gaps and labels are kept after they were written.
+        inputs: Percent of units whose inputs are kept, 0 to 100.
+        excluded: Features, and columns of sources, that are never kept.
+        hashed: The same, of which only a keyed hash is kept; the unit's column may be among them.
+    """
+
+    retention: timedelta = timedelta(days=400)
+    inputs: int = 100
+    excluded: frozenset[str] = frozenset()
+    hashed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """The declared graph: sources, features, models, consumers, edges.
 
@@ -287,6 +306,9 @@ class System:
         contract_files: The contracts' files, relative to the system file.
         digest: SHA-256 of the file and of every contract it names: what a rollout was planned with.
         ignores: What is left out of the answer whether versions go together.
+        flags: Switches between inference paths; no two of them pin the same model.
+        logging: What is kept of live requests.
+        notifications: Who is told of what, and how.
     """
 
     name: str
@@ -303,6 +325,9 @@ class System:
     contract_files: tuple[str, ...]
     digest: str
     ignores: tuple[Ignore, ...] = ()
+    flags: Mapping[str, Flag] = field(default_factory=dict)
+    logging: LoggingPolicy = LoggingPolicy()
+    notifications: Notifications = NOBODY_TOLD
 
     @property
     def edges(self) -> tuple[Edge, ...]:

@@ -1,0 +1,109 @@
+"""What gateways follow, beside what they were asked to follow."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sluiceway.ports import Router, UnreadableRouting
+from sluiceway.routing import RoutingTable
+from sluiceway.serving.heartbeat import Heartbeat
+
+FRESH = timedelta(seconds=10)
+"""How old the newest word of a gateway that lives may be."""
+
+_PATIENCE = 0.05
+"""Seconds between two looks at gateways that are about to follow."""
+
+
+def now_utc() -> datetime:
+    """The clock that heartbeats are written by."""
+    return datetime.now(UTC)
+
+
+class Gateways:
+    """The gateways of one environment, by the heartbeats that they write.
+
+    Args:
+        folder: Where each writes its own, as ``<instance>.json``.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], datetime] = now_utc) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    def all(self) -> tuple[Heartbeat, ...]:
+        """The newest word of each, dead ones included, by instance; what is no word is left out."""
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                found.append(Heartbeat.from_json(path.read_bytes()))
+            except (OSError, ValidationError):
+                continue  # it is being replaced, or nobody's
+        return tuple(sorted(found, key=lambda one: one.instance))
+
+    def is_alive(self, heartbeat: Heartbeat) -> bool:
+        """Whether a gateway has said so just now; a clock that runs ahead is no excuse."""
+        return abs(self._clock() - heartbeat.at) < FRESH
+
+    def alive(self) -> tuple[Heartbeat, ...]:
+        """Those that live."""
+        return tuple(one for one in self.all() if self.is_alive(one))
+
+
+class ObservedRouter:
+    """Implements :class:`sluiceway.ports.Router`: asks one router, and believes the gateways.
+
+    A gateway that lives and has not loaded the table keeps a step from being complete. One that is
+    dead answers nobody, and keeps nothing.
+    """
+
+    def __init__(self, router: Router, gateways: Gateways) -> None:
+        self._router = router
+        self._gateways = gateways
+
+    @property
+    def consistent(self) -> bool:
+        """As the router that is asked."""
+        return self._router.consistent
+
+    def apply(self, table: RoutingTable) -> None:
+        """Ask for a table."""
+        self._router.apply(table)
+
+    def observed(self) -> RoutingTable | None:
+        """The table that gateways read."""
+        return self._router.observed()
+
+    def edited_by_hand(self) -> tuple[str, ...]:
+        """What somebody changed of what gateways read."""
+        return self._router.edited_by_hand()
+
+    def lagging(self) -> tuple[str, ...]:
+        """Gateways that live and have not loaded the table, with what they follow instead."""
+        try:
+            table = self.observed()
+        except UnreadableRouting:
+            return ()  # nobody can follow it; that nothing is observed tells more
+        if table is None:
+            return ()
+        return tuple(
+            f"gateway {one.instance} follows revision {one.revision} of the routing, "
+            f"{table.revision} is wanted{f' ({one.alarm})' if one.alarm else ''}"
+            for one in self._gateways.alive()
+            if one.revision < table.revision
+        )
+
+
+def followed_within(router: Router, patience: timedelta) -> tuple[str, ...]:
+    """Wait until everybody who answers follows the table.
+
+    Returns:
+        Who does not by then, in words.
+    """
+    until = time.monotonic() + patience.total_seconds()
+    while (late := router.lagging()) and time.monotonic() < until:
+        time.sleep(_PATIENCE)
+    return late

@@ -1,0 +1,257 @@
+"""Starting services one after the other, and ending exactly those that were started."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+import psutil
+from cryptography.fernet import Fernet
+
+from sluiceway.errors import BadInput, Fault, SluicewayError
+from sluiceway.services.declared import Service
+
+_STARTS_WITHIN: Final = 180.0
+"""Seconds a service may take to answer: a first start compiles and migrates."""
+_ENDS_WITHIN: Final = 20.0
+"""Seconds it may take to end by itself once it is asked to."""
+_TAIL: Final = 2_000
+"""Characters of a log that are told."""
+
+
+class ServiceFailed(SluicewayError):
+    """A service ended, or did not answer in time; what had been started was ended again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A service that was started.
+
+    Attributes:
+        pid: Its process, which leads a group of its own.
+        began: When that process began (s since the epoch), for an id may be given again.
+        url: Where it listens; None where it does not.
+    """
+
+    name: str
+    pid: int
+    began: float
+    url: str | None
+
+    @property
+    def lives(self) -> bool:
+        """Whether that very process lives."""
+        return _process(self) is not None
+
+
+class ServiceBook:
+    """Which services run, written down below the home folder.
+
+    Args:
+        folder: Where it keeps the book, and a log for each service.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / "running.json"
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def log(self, name: str) -> Path:
+        """Where a service writes what it says."""
+        return self._folder / f"{name}.log"
+
+    def running(self) -> tuple[Running, ...]:
+        """All that were started and not ended, in the order of their start."""
+        try:
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return ()
+        return tuple(Running(**one) for one in content)
+
+    def start(self, services: Sequence[Service], told: Callable[[str], None]) -> None:
+        """Start services, each once the one before it answers.
+
+        Args:
+            told: Is told in words what happens.
+
+        Raises:
+            BadInput: Some run already, or a port is taken; nothing was started.
+            ServiceFailed: One did not come up; all were ended again.
+        """
+        self._refuse(services)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        begun: list[Running] = []
+        try:
+            for service in services:
+                begun.append(self._begin(service))
+                self._write(begun)
+                self._await(service, begun[-1])
+                for command in service.then:
+                    self._run(service, command)
+                told(f"{service.name} is up" + (f": {service.url}" if service.url else ""))
+        except BaseException:
+            self.end(lambda _: None)
+            raise
+
+    def end(self, told: Callable[[str], None]) -> int:
+        """End all that was started, the last one first.
+
+        Returns:
+            How many were still alive.
+        """
+        alive = 0
+        for one in reversed(self.running()):
+            process = _process(one)
+            if process is not None:
+                alive += 1
+                _end(process)
+                told(f"{one.name} has ended")
+        for child in self._children:
+            child.wait()  # what this very process started is its to bury
+        self._children.clear()
+        self._file.unlink(missing_ok=True)
+        return alive
+
+    def _refuse(self, services: Sequence[Service]) -> None:
+        faults = [
+            Fault(
+                where=one.name, what=f"runs already, as process {one.pid}; sluiceway down ends it"
+            )
+            for one in self.running()
+            if one.lives
+        ]
+        if not faults:
+            faults = [
+                Fault(
+                    where=one.name,
+                    what=f"port {one.port} is taken by another program; "
+                    "end that, or shift all ports: sluiceway up --shift 100",
+                )
+                for one in services
+                if one.port is not None and _is_taken(one.port)
+            ]
+        if faults:
+            raise BadInput(faults)
+
+    def _begin(self, service: Service) -> Running:
+        with self.log(service.name).open("ab") as log:
+            process = subprocess.Popen(
+                _found(service.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, **service.environment},
+            )
+        self._children.append(process)
+        return Running(
+            name=service.name,
+            pid=process.pid,
+            began=psutil.Process(process.pid).create_time(),
+            url=service.url,
+        )
+
+    def _await(self, service: Service, running: Running) -> None:
+        until = time.monotonic() + _STARTS_WITHIN
+        while running.lives:
+            if service.ready is None:
+                return
+            with suppress(httpx.HTTPError):
+                answer = httpx.get(service.ready, timeout=2, trust_env=False)
+                if answer.status_code == httpx.codes.OK:
+                    return
+            if time.monotonic() > until:
+                raise self._failed(service.name, f"does not answer within {_STARTS_WITHIN:g} s")
+            time.sleep(0.1)
+        raise self._failed(service.name, "ended by itself")
+
+    def _run(self, service: Service, command: Sequence[str]) -> None:
+        with self.log(service.name).open("ab") as log:
+            done = subprocess.run(
+                _found(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **service.environment},
+                timeout=_STARTS_WITHIN,
+                check=False,
+            )
+        if done.returncode:
+            raise self._failed(service.name, f"{' '.join(command)} ended with {done.returncode}")
+
+    def _failed(self, name: str, what: str) -> ServiceFailed:
+        last = self.log(name).read_text(encoding="utf-8", errors="replace")[-_TAIL:]
+        return ServiceFailed(f"{name} {what}; its log ends so:\n{last}")
+
+    def _write(self, running: Sequence[Running]) -> None:
+        written = self._file.with_suffix(".tmp")
+        written.write_text(json.dumps([asdict(one) for one in running], indent=1), "utf-8")
+        written.replace(self._file)
+
+
+def kept_secrets(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
+    """Secrets that are made at first use and kept, each in a file that only its owner may read."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = {}
+    for name in names:
+        file = folder / name
+        if not file.exists():
+            made = Fernet.generate_key().decode() if "encryption" in name else secrets.token_hex(32)
+            with suppress(FileExistsError):
+                handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "w", encoding="utf-8") as written:
+                    written.write(made)
+        kept[name] = file.read_text(encoding="utf-8").strip()
+    return kept
+
+
+def _found(command: Sequence[str]) -> list[str]:
+    """Programs of our own environment are taken from there, whatever the shell would find."""
+    beside = Path(sys.executable).parent / command[0]  # an absolute path stays what it is
+    return [str(beside) if beside.exists() else command[0], *command[1:]]
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _process(running: Running) -> psutil.Process | None:
+    """The very process that was started, if it lives."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(running.pid)
+        same = abs(process.create_time() - running.began) < 1.0
+        if same and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def _end(process: psutil.Process) -> None:
+    """End a process and all it started: asked first, then forced."""
+    family = [*_children(process), process]
+    process.terminate()
+    _, left = psutil.wait_procs([process], timeout=_ENDS_WITHIN)
+    for one in [*family, *(c for p in left for c in _children(p))]:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(family, timeout=_ENDS_WITHIN)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []

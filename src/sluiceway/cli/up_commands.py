@@ -1,0 +1,70 @@
+"""Starting the deployed system on this machine, and ending it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sluiceway.cli.commands import AsJson, app
+from sluiceway.cli.rendering import say, say_json, table
+from sluiceway.errors import BadInput, Fault
+from sluiceway.services.declared import Places, read_services, secrets_named, services_of
+from sluiceway.settings import Settings
+
+_FILE = Path("deployments/services.yaml")
+
+File = Annotated[Path, typer.Option("--services", help="The file that says what is started.")]
+Shift = Annotated[
+    int, typer.Option("--shift", min=0, max=20_000, help="Added to every port of the file.")
+]
+
+
+@app.command()
+def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
+    """Start every server, worker and deployment on this machine, and say where they are."""
+    from sluiceway.adapters.running_services import ServiceBook, kept_secrets
+
+    settings = Settings()
+    if not file.exists():
+        what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
+        raise BadInput([Fault(where=str(file), what=what)])
+    shape = read_services(file)
+    secrets = kept_secrets(settings.home / "secrets", secrets_named(shape))
+    places = Places(home=settings.home, shift=shift, secrets=secrets)
+    book = ServiceBook(settings.home / "services")
+    services = services_of(shape, places)
+    book.start(services, told=(lambda _: None) if as_json else say)
+    if as_json:
+        say_json({one.name: {"url": one.url, "pid": one.pid} for one in book.running()})
+        return
+    say("")
+    rows = [(one.name, one.url or "", str(book.log(one.name))) for one in services]
+    table(("service", "url", "log"), rows)
+    say("\nEnd them all with: sluiceway down")
+
+
+@app.command()
+def down() -> None:
+    """End exactly what `sluiceway up` started."""
+    from sluiceway.adapters.running_services import ServiceBook
+
+    if not ServiceBook(Settings().home / "services").end(told=say):
+        say("nothing runs")
+
+
+@app.command()
+def services(as_json: AsJson = False) -> None:
+    """Show what `sluiceway up` started, and whether it lives."""
+    from sluiceway.adapters.running_services import ServiceBook
+
+    book = ServiceBook(Settings().home / "services")
+    running = book.running()
+    if as_json:
+        say_json([{"name": r.name, "url": r.url, "pid": r.pid, "lives": r.lives} for r in running])
+    else:
+        rows = [
+            (r.name, "lives" if r.lives else "is gone", r.url or "", str(book.log(r.name)))
+            for r in running
+        ]
+        table(("service", "", "url", "log"), rows)
+    raise typer.Exit(0 if running and all(one.lives for one in running) else 1)

@@ -1,0 +1,327 @@
+"""Where questions wait for a version's turn, and are answered together once it comes.
+
+While a pass is under way, further rows gather; the next pass takes them all. A row that finds the
+lane idle is asked at once, so nobody waits for company; under load a hundred rows cost one predict.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Final
+
+import numpy as np
+
+from sluiceway.contracts.values import Trigger
+from sluiceway.serving.evaluating import Evaluation
+from sluiceway.serving.inputs import Features
+from sluiceway.serving.layout import Layout
+from sluiceway.serving.ports import BackendFailed, BackendTimeout
+
+MOST_ROWS: Final = 4_096
+"""Rows of one pass, unless a contract allows fewer."""
+_RESERVE: Final = 0.1
+"""Share of a question's time that is kept for what comes after a step that hangs."""
+_ABANDONED: Final = 8
+"""Threads of one lane that may hang at once; after that its questions get stand-ins unasked."""
+_PASSES: Final = 4
+"""Passes at once through versions in other processes."""
+
+Begin = Callable[[Layout, Features, Sequence[str]], Evaluation]
+"""Starts an evaluation with what is known of its versions by now."""
+Finish = Callable[[Evaluation], None]
+"""Is told what came of a pass."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """Rows of one question.
+
+    Attributes:
+        ends_at: When it must be answered, on the loop's clock (s).
+        limit: Its whole time (s).
+        done: Is given the pass in which it was answered, and its rows there.
+        alone: Whether it is asked by itself, because some row of its last pass spoilt it for all.
+    """
+
+    features: Features
+    units: Sequence[str]
+    ends_at: float
+    limit: float
+    done: Callable[[Evaluation, slice], None]
+    alone: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Pass:
+    jobs: list[Job]
+    evaluation: Evaluation
+    ends_at: float
+    reserve: float
+    step_began: float
+    spoilt: bool = False
+    timer: asyncio.TimerHandle | None = None
+
+
+class Lane:
+    """Answers the questions of one layout.
+
+    Args:
+        layout: What is asked.
+        begin: Starts each pass.
+        finish: Is told of each pass once it is over, before the jobs are.
+        linger: Seconds for which the first row of a pass waits for others; for mirrors, which
+            nobody waits for.
+    """
+
+    def __init__(
+        self, layout: Layout, *, begin: Begin, finish: Finish, linger: float = 0.0
+    ) -> None:
+        self.layout = layout
+        self.waiting_rows = 0
+        self.abandoned = 0
+        self._loop = asyncio.get_running_loop()
+        self._begin = begin
+        self._finish = finish
+        self._linger = linger
+        self._waiting: deque[Job] = deque()
+        self._running = 0
+        self._lingers = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread: _Thread | None = None
+        batches = [step.contract.max_batch for step in layout.steps]
+        self._most = min([MOST_ROWS, *(most for most in batches if most is not None)])
+        self._is_local = layout.is_local
+
+    def put(self, job: Job) -> None:
+        """Let rows wait for their pass."""
+        self._waiting.append(job)
+        self.waiting_rows += len(job.units)
+        if self._linger and not self._lingers:
+            self._lingers = True
+            self._loop.call_later(self._linger, self._lingered)
+        elif not self._linger:
+            self._next()
+
+    def close(self) -> None:
+        """End the thread, once it is idle."""
+        if self._thread is not None:
+            self._thread.end()
+            self._thread = None
+
+    def _lingered(self) -> None:
+        self._lingers = False
+        self._next()
+
+    def _next(self) -> None:
+        most = 1 if self._is_local else _PASSES
+        while self._waiting and self._running < most:
+            self._running += 1
+            self._start(self._taken())
+
+    def _taken(self) -> list[Job]:
+        first = self._waiting.popleft()
+        jobs, rows = [first], len(first.units)
+        while self._waiting and not first.alone:
+            job = self._waiting[0]
+            # What one question lacks would be a missing value to a version that takes those.
+            alike = job.features.keys() == first.features.keys() and not job.alone
+            if not alike or rows + len(job.units) > self._most:
+                break
+            jobs.append(self._waiting.popleft())
+            rows += len(job.units)
+        self.waiting_rows -= rows
+        return jobs
+
+    def _start(self, jobs: list[Job]) -> None:
+        features, units = _together(jobs)
+        evaluation = self._begin(self.layout, features, units)
+        begun = _Pass(
+            jobs=jobs,
+            evaluation=evaluation,
+            ends_at=min(job.ends_at for job in jobs),
+            reserve=_RESERVE * min(job.limit for job in jobs),
+            step_began=self._loop.time(),
+        )
+        if not self._is_local:
+            task = self._loop.create_task(self._drive(begun))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif self.abandoned >= _ABANDONED:
+            self._lose_rest(begun, "hangs in as many calls as may hang")
+        else:
+            self._ask(begun)
+
+    # -- versions of this process: one thread goes through all steps ----------------------------
+
+    def _ask(self, begun: _Pass) -> None:
+        if self._thread is None:
+            self._thread = _Thread(self._loop, self._answered)
+        begun.step_began = self._loop.time()
+        self._thread.ask(begun)
+        begun.timer = self._loop.call_at(self._overdue_at(begun), self._overdue, begun)
+
+    def _overdue_at(self, begun: _Pass) -> float:
+        evaluation = begun.evaluation
+        last = begun.ends_at - begun.reserve
+        if evaluation.is_done:
+            return last
+        own = evaluation.step.contract.deadline.total_seconds()
+        return min(begun.step_began + own, last)
+
+    def _overdue(self, begun: _Pass) -> None:
+        now = self._loop.time()
+        if (due := self._overdue_at(begun)) > now:
+            # Another step has begun since the timer was set.
+            begun.timer = self._loop.call_at(due, self._overdue, begun)
+            return
+        # The thread cannot be ended: it is left to itself, and what it may still give to nobody.
+        if self._thread is not None:
+            self._thread.abandon(self._came_back)
+            self._thread = None
+        self.abandoned += 1
+        hanging = begun.evaluation
+        what = f"gave no answer within {now - begun.step_began:.3g} s"
+        begun.evaluation = hanging.without(Trigger.TIMEOUT, what)
+        begun.evaluation.skip_blocked()
+        if begun.evaluation.is_done:
+            self._end(begun)
+        elif now >= begun.ends_at - begun.reserve / 2 or self.abandoned >= _ABANDONED:
+            self._lose_rest(begun, "was not asked: no time was left")
+        else:
+            begun.reserve /= 2
+            self._ask(begun)
+
+    def _came_back(self) -> None:
+        self.abandoned -= 1
+
+    def _answered(self, begun: _Pass, evaluation: Evaluation) -> None:
+        if begun.evaluation is not evaluation:
+            return  # it was overdue, and somebody else went on
+        if begun.timer is not None:
+            begun.timer.cancel()
+        if not begun.spoilt:
+            self._end(begun)
+            return
+        for job in reversed(begun.jobs):
+            job.alone = True
+            self._waiting.appendleft(job)
+            self.waiting_rows += len(job.units)
+        self._running -= 1
+        self._next()
+
+    # -- versions elsewhere ----------------------------------------------------------------------
+
+    async def _drive(self, begun: _Pass) -> None:
+        evaluation = begun.evaluation
+        evaluation.skip_blocked()
+        while not evaluation.is_done:
+            step = evaluation.step
+            now = self._loop.time()
+            left = begun.ends_at - begun.reserve - now
+            columns = evaluation.columns()
+            if columns is None:
+                evaluation.lose(Trigger.ERROR, f"the question lacks what {step.model} reads")
+            elif left <= 0:
+                evaluation.lose(Trigger.TIMEOUT, "was not asked: no time was left")
+            else:
+                budget = min(left, step.contract.deadline.total_seconds())
+                try:
+                    answer = await step.backend.predict(columns, deadline=budget)
+                except BackendTimeout as error:
+                    evaluation.lose(Trigger.TIMEOUT, str(error))
+                except BackendFailed as error:
+                    evaluation.lose(Trigger.ERROR, str(error))
+                else:
+                    evaluation.give(answer, self._loop.time() - now)
+                begun.reserve /= 2
+            evaluation.skip_blocked()
+        self._end(begun)
+
+    # -- the end of a pass -----------------------------------------------------------------------
+
+    def _lose_rest(self, begun: _Pass, what: str) -> None:
+        while not begun.evaluation.is_done:
+            begun.evaluation.lose(Trigger.TIMEOUT, what)
+        self._end(begun)
+
+    def _end(self, begun: _Pass) -> None:
+        self._running -= 1
+        self._finish(begun.evaluation)
+        start = 0
+        for job in begun.jobs:
+            stop = start + len(job.units)
+            job.done(begun.evaluation, slice(start, stop))
+            start = stop
+        self._next()
+
+
+class _Thread:
+    """One thread that goes through passes, one after the other."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, answered: Callable[[_Pass, Evaluation], None]
+    ) -> None:
+        self._loop = loop
+        self._answered = answered
+        self._asked: SimpleQueue[_Pass | None] = SimpleQueue()
+        self._came_back: Callable[[], None] | None = None
+        self.ask = self._asked.put
+        threading.Thread(target=self._live, name="sluiceway-lane", daemon=True).start()
+
+    def end(self) -> None:
+        """Let it end, once it has nothing more to do."""
+        self._asked.put(None)
+
+    def abandon(self, came_back: Callable[[], None]) -> None:
+        """Let it end once it comes back from where it hangs, and be told of it."""
+        self._came_back = came_back
+        self._asked.put(None)
+
+    def _live(self) -> None:
+        while (begun := self._asked.get()) is not None:
+            evaluation = begun.evaluation
+            _go_through(begun, evaluation, self._loop.time)
+            self._tell(self._answered, begun, evaluation)
+        if self._came_back is not None:
+            self._tell(self._came_back)
+
+    def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+
+def _go_through(begun: _Pass, evaluation: Evaluation, clock: Callable[[], float]) -> None:
+    """Ask every version in turn; whatever one does is that version's fault."""
+    evaluation.skip_blocked()
+    while not evaluation.is_done:
+        step = evaluation.step
+        columns = evaluation.columns()
+        if columns is None:
+            evaluation.lose(Trigger.ERROR, f"the question lacks what {step.model} reads")
+        else:
+            began = time.perf_counter()
+            try:
+                answer = step.backend.local.predict(columns)  # type: ignore[union-attr]
+                evaluation.give(answer, time.perf_counter() - began)
+            except BaseException as error:  # noqa: BLE001 - a model may raise anything
+                if len(begun.jobs) > 1:
+                    begun.spoilt = True
+                    return
+                evaluation.lose(Trigger.ERROR, f"raised {type(error).__name__}: {error}")
+            begun.step_began = clock()
+        evaluation.skip_blocked()
+
+
+def _together(jobs: list[Job]) -> tuple[Features, Sequence[str]]:
+    """The rows of all jobs, which hold the same features, one after the other."""
+    first = jobs[0]
+    if len(jobs) == 1:
+        return first.features, first.units
+    units = [unit for job in jobs for unit in job.units]
+    return {
+        key: np.concatenate([job.features[key] for job in jobs]) for key in first.features
+    }, units

@@ -1,0 +1,255 @@
+"""Answers as rows of the prediction log: packed as they are given, unpacked by whoever reads."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from sluiceway.serving.keeping import Keeping
+from sluiceway.serving.values import ArmAnswers, Question, Values
+
+SESSION: Final = "session"
+"""The column that names the process which answered; missing in rows that no gateway wrote."""
+SEQ: Final = "seq"
+"""The column that numbers a session's rows from 0; with the session it is unique."""
+MODELS: Final = "models"
+"""The column that names the models whose fields a row holds: sorted, with commas between."""
+INPUT: Final = "input:"
+"""How columns of kept inputs begin."""
+HASHED: Final = "hashed:"
+"""How columns of hashed inputs begin; another name, for they are text whatever the input is."""
+
+Entry = dict[str, Any]
+"""One arm's answers to some rows of one question, in plain values that JSON has."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
+_NAT: Final = np.iinfo(np.int64).min
+
+
+def micros(moment: datetime) -> int:
+    """A moment as microseconds since 1970 in UTC."""
+    return (moment - _EPOCH) // _TICK
+
+
+def moment(micros: int) -> datetime:
+    """The moment that so many microseconds since 1970 are."""
+    return _EPOCH + micros * _TICK
+
+
+def packed(
+    question: Question, answers: ArmAnswers, *, seq: int, at: int, keeping: Keeping
+) -> Entry:
+    """Put down one arm's answers.
+
+    Args:
+        seq: Number of the first row in its session.
+        at: When it was answered, in microseconds since 1970.
+        keeping: What of the question may be put down.
+    """
+    whole = len(answers.rows) == question.rows
+    rows = answers.rows
+    asked = question.units if whole else [question.units[row] for row in rows]
+    times = question.event_time
+    entry: Entry = {
+        "seq": seq,
+        "at": at,
+        "unit": [keeping.unit(unit) for unit in asked] if keeping.hash_units else list(asked),
+        "time": micros(question.received)
+        if times is None
+        else (times if whole else times[rows]).astype("M8[us]").view(np.int64).tolist(),
+        "request": question.request_id,
+        "asked": question.model,
+        "consumer": question.consumer,
+        "rollout": answers.rollout_id,
+        "arm": answers.arm.value,
+        "path": answers.path.value,
+        "paired": answers.paired.tolist(),
+        "weight": answers.weight,
+        "release": answers.release,
+        "generation": answers.generation,
+        "revision": answers.revision,
+        "fields": {name: values.tolist() for name, values in answers.fields.items()},
+        "seconds": dict(answers.seconds),
+    }
+    if answers.stand_ins:
+        reasons = answers.stand_ins.items()
+        entry["stand_ins"] = {name: [str(one) for one in why] for name, why in reasons}
+    if keeping.share:
+        _add_inputs(entry, question, None if whole else rows, asked, keeping)
+    return entry
+
+
+def _add_inputs(
+    entry: Entry,
+    question: Question,
+    rows: np.ndarray | None,
+    units: Sequence[str],
+    keeping: Keeping,
+) -> None:
+    drawn = None
+    if keeping.share < 100:
+        drawn = keeping.drawn(units, len(units))
+        if not drawn.any():
+            return
+    inputs: dict[str, list[Any]] = {}
+    times: dict[str, list[int | None]] = {}
+    hashes: dict[str, list[str | None]] = {}
+    free = not keeping.excluded and not keeping.hashed  # asking of each column takes its time
+    for name, column in question.columns.items():
+        if not free and not keeping.keeps(name):
+            continue
+        values = column if rows is None else column[rows]
+        if not free and keeping.hides(name):
+            hashes[name] = _hashes(values, drawn, keeping)
+        elif values.dtype.kind == "M":
+            missing = np.isnat(values)
+            found = values.astype("M8[us]").view(np.int64).tolist()
+            times[name] = _masked(found, ~missing if drawn is None else drawn & ~missing)
+        else:
+            inputs[name] = values.tolist() if drawn is None else _masked(values.tolist(), drawn)
+    parts = {"inputs": inputs, "times": times, "hashes": hashes}
+    entry |= {name: part for name, part in parts.items() if part}
+
+
+def _masked(values: list[Any], kept: np.ndarray) -> list[Any]:
+    if kept.all():
+        return values
+    return [value if there else None for value, there in zip(values, kept.tolist(), strict=True)]
+
+
+def _hashes(values: Values, drawn: np.ndarray | None, keeping: Keeping) -> list[str | None]:
+    found = [None if pd.isna(one) else keeping.hash(str(one)) for one in values.tolist()]
+    return found if drawn is None else _masked(found, drawn)
+
+
+def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
+    """The rows of entries, each one unit and arm.
+
+    Beside what every log has (``unit``, ``event_time``, ``rollout_id``, ``arm``, ``path``,
+    ``paired``, ``weight``, ``release``, ``generation``, ``routing_revision``, ``fallback``,
+    ``consumer``, ``asked``, ``model.field`` …) a row says by which request, when, in which order
+    and after how long (``request_id``, ``answered_at``, ``session``, ``seq``,
+    ``seconds:<model>``), which models it holds (``models``), why an answer is not a model's own
+    (``stand_in:<model>``), and what was asked (``input:<column>``).
+    """
+    alike: dict[tuple[tuple[str, ...], ...], list[Entry]] = {}
+    for entry in entries:
+        alike.setdefault(tuple(tuple(entry.get(part, ())) for part in _PARTS), []).append(entry)
+    if not alike:
+        return pd.DataFrame({"event_time": _moments(())})
+    frames = [_frame_of_alike(some, session) for some in alike.values()]
+    if len(frames) == 1:
+        return frames[0]
+    return pd.concat(frames).sort_values(SEQ, kind="stable", ignore_index=True)
+
+
+_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes")
+"""What entries have in columns of their own."""
+
+_OF_ENTRY: Final = {
+    "rollout_id": "rollout",
+    "arm": "arm",
+    "path": "path",
+    "weight": "weight",
+    "release": "release",
+    "generation": "generation",
+    "routing_revision": "revision",
+    "consumer": "consumer",
+    "asked": "asked",
+    "request_id": "request",
+}
+"""What is the same in all rows of an entry, by column."""
+
+
+def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
+    """The rows of entries that have the same columns, column by column."""
+    sizes = [len(entry["unit"]) for entry in entries]
+
+    def each(key: str) -> Iterator[Any]:
+        return chain.from_iterable(map(repeat, (entry[key] for entry in entries), sizes))
+
+    def every(part: str, name: str) -> Iterator[Any]:
+        return chain.from_iterable(entry[part][name] for entry in entries)
+
+    first = entries[0]
+    times = (
+        repeat(entry["time"], size) if isinstance(entry["time"], int) else entry["time"]
+        for entry, size in zip(entries, sizes, strict=True)
+    )
+    models = ",".join(sorted({name.partition(".")[0] for name in first["fields"]}))
+    columns: dict[str, Any] = {
+        "unit": list(chain.from_iterable(entry["unit"] for entry in entries)),
+        "event_time": _moments(chain.from_iterable(times)),
+        **{name: list(each(key)) for name, key in _OF_ENTRY.items()},
+        SESSION: session,
+        SEQ: np.concatenate(
+            [np.arange(e["seq"], e["seq"] + n) for e, n in zip(entries, sizes, strict=True)]
+        ),
+        "answered_at": _moments(each("at")),
+        MODELS: models,
+        "paired": list(chain.from_iterable(entry["paired"] for entry in entries)),
+    }
+    columns |= {name: list(every("fields", name)) for name in first["fields"]}
+    for name in first["seconds"]:
+        spent = (entry["seconds"][name] for entry in entries)
+        columns[f"seconds:{name}"] = list(chain.from_iterable(map(repeat, spent, sizes)))
+    why = {name: list(every("stand_ins", name)) for name in first.get("stand_ins", ())}
+    columns |= {f"stand_in:{name}": [one or None for one in said] for name, said in why.items()}
+    columns["fallback"] = [any(said) for said in zip(*why.values(), strict=True)] if why else False
+    columns |= {f"{INPUT}{name}": list(every("inputs", name)) for name in first.get("inputs", ())}
+    columns |= {f"{INPUT}{n}": _moments(every("times", n)) for n in first.get("times", ())}
+    columns |= {f"{HASHED}{name}": list(every("hashes", name)) for name in first.get("hashes", ())}
+    return pd.DataFrame(columns, index=range(sum(sizes)), copy=False)
+
+
+def _moments(ticks: Iterable[int | None]) -> "pd.Series[pd.Timestamp]":
+    known = np.fromiter((_NAT if one is None else one for one in ticks), dtype=np.int64)
+    return pd.Series(known.view("M8[us]")).dt.tz_localize("UTC")
+
+
+def merged(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """One row for each combination of `keys`, of what its rows say together.
+
+    A unit may be asked about more than once, and not for the same models. Each column is what the
+    newest row knows (by ``routing_revision``, then ``answered_at``), else the row before it. What
+    speaks against an answer stays: a row of which one had a ``fallback`` has one.
+
+    Returns:
+        Rows in the order of the newest rows of each, by what came first.
+    """
+    if not rows.duplicated(list(keys)).any():
+        return rows
+    order = [name for name in ("routing_revision", "answered_at") if name in rows]
+    newest = rows.sort_values(order, ascending=False, kind="stable", na_position="last")
+    grouped = newest.groupby(list(keys), sort=False, dropna=False)
+    found = grouped.first()
+    if "fallback" in rows:
+        found["fallback"] = (
+            newest["fallback"]
+            .eq(True)
+            .groupby([newest[key] for key in keys], sort=False, dropna=False)
+            .any()
+        )
+    if MODELS in rows:
+        found[MODELS] = grouped[MODELS].agg(_together)
+    return found.reset_index()[list(rows.columns)]
+
+
+def _together(models: "pd.Series[str]") -> str | None:
+    known = models.dropna()
+    if known.empty:
+        return None
+    return ",".join(sorted({name for one in known for name in one.split(",")}))
+
+
+def holds(rows: pd.DataFrame, model: str) -> "pd.Series[bool]":
+    """Which rows hold a model's fields; a log that does not say so has them in every row."""
+    if MODELS not in rows:
+        return pd.Series(data=True, index=rows.index)
+    named = rows[MODELS]
+    has = {one: model in one.split(",") for one in named.dropna().unique()}
+    return named.map(has).where(named.notna(), True).astype(bool)

@@ -1,0 +1,140 @@
+"""Services come up in order, and what was started is ended: that, and nothing else."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from sluiceway.adapters.running_services import ServiceBook, ServiceFailed, kept_secrets
+from sluiceway.errors import BadInput
+from sluiceway.services.declared import Service
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def web(folder, name="web", *, port=None, then=()):
+    port = port or free_port()
+    command = (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1")
+    return Service(
+        name=name,
+        command=(*command, "--directory", str(folder)),
+        environment={},
+        port=port,
+        ready=f"http://127.0.0.1:{port}/",
+        then=then,
+    )
+
+
+def program(name, code):
+    command = (sys.executable, "-c", code)
+    return Service(name=name, command=command, environment={}, port=None, ready=None, then=())
+
+
+@pytest.fixture
+def book(tmp_path):
+    book = ServiceBook(tmp_path / "services")
+    yield book
+    book.end(lambda _: None)
+
+
+def test_what_is_up_answers_and_what_was_ended_does_not(tmp_path, book):
+    told = []
+    services = [web(tmp_path), program("worker", "import time; time.sleep(60)")]
+    book.start(services, told.append)
+    assert told == [f"web is up: {services[0].url}", "worker is up"]
+    assert httpx.get(services[0].url, trust_env=False).status_code == 200
+    pids = [one.pid for one in book.running()]
+    assert book.end(told.append) == 2
+    assert told[2:] == ["worker has ended", "web has ended"]
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid != os.getpid())
+    assert book.running() == ()
+
+
+def test_what_a_service_started_ends_with_it(tmp_path, book):
+    code = (
+        "import subprocess, sys, time, pathlib;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        f"pathlib.Path({str(tmp_path / 'child')!r}).write_text(str(child.pid));"
+        "time.sleep(60)"
+    )
+    book.start([program("parent", code)], lambda _: None)
+    until = time.monotonic() + 20
+    while not (tmp_path / "child").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    child = int((tmp_path / "child").read_text())
+    book.end(lambda _: None)
+    assert not psutil.pid_exists(child)
+
+
+def test_where_one_does_not_come_up_all_are_ended_and_its_log_is_told(tmp_path, book):
+    bad = Service(
+        name="bad",
+        command=(sys.executable, "-c", "raise SystemExit('no such database')"),
+        environment={},
+        port=1,
+        ready="http://127.0.0.1:1/",
+        then=(),
+    )
+    with pytest.raises(ServiceFailed, match=r"(?s)bad ended by itself.*no such database"):
+        book.start([web(tmp_path), bad], lambda _: None)
+    assert book.running() == ()
+
+
+def test_a_command_that_follows_and_fails_ends_all(tmp_path, book):
+    one = web(tmp_path, then=((sys.executable, "-c", "raise SystemExit(3)"),))
+    with pytest.raises(ServiceFailed, match="ended with 3"):
+        book.start([one], lambda _: None)
+    assert book.running() == ()
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path, book):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        one = web(tmp_path, port=taken.getsockname()[1])
+        with pytest.raises(BadInput, match="is taken by another program"):
+            book.start([one], lambda _: None)
+    assert book.running() == ()
+
+
+def test_a_second_start_is_refused_and_ends_nothing(tmp_path, book):
+    book.start([web(tmp_path)], lambda _: None)
+    with pytest.raises(BadInput, match="web: runs already, as process"):
+        book.start([web(tmp_path)], lambda _: None)
+    assert all(one.lives for one in book.running())
+
+
+def test_an_id_that_was_given_to_another_program_is_left_alone(tmp_path, book):
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        book.start([program("worker", "import time; time.sleep(60)")], lambda _: None)
+        (one,) = book.running()
+        os.kill(one.pid, signal.SIGKILL)
+        file = tmp_path / "services" / "running.json"
+        # The book says an earlier beginning than that of the program which has the id by now.
+        text = file.read_text().replace(str(one.pid), str(other.pid))
+        file.write_text(text.replace(str(one.began), str(one.began - 60)))
+        assert book.end(lambda _: None) == 0
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path):
+    first = kept_secrets(tmp_path / "secrets", ["webhook", "webhook_encryption"])
+    assert kept_secrets(tmp_path / "secrets", ["webhook", "webhook_encryption"]) == first
+    assert len(set(first.values())) == 2
+    for name in first:
+        assert stat.S_IMODE((tmp_path / "secrets" / name).stat().st_mode) == 0o600

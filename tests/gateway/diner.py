@@ -1,0 +1,165 @@
+"""The diamond shop, served: its models answer by arithmetic, in this process or as if elsewhere."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from sluiceway.gateway.watching import HardRule
+from sluiceway.graph import blast_radius
+from sluiceway.releases import Release
+from sluiceway.routing import RoutingTable
+from sluiceway.serving.breaker import BreakerState
+from sluiceway.serving.ports import BackendFailed, BackendTimeout
+from sluiceway.serving.served import Pairing, Served, Version
+from sluiceway.serving.values import ArmAnswers, Question
+from sluiceway.system.values import System
+from tests.replay import diamond
+
+
+@dataclass
+class Here:
+    """A version of this process."""
+
+    local: Any
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.local.inputs
+
+    async def predict(self, columns: Mapping[str, np.ndarray], *, deadline: float) -> np.ndarray:
+        return self.local.predict(columns)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass
+class Elsewhere:
+    """A version that is asked across a thread, as another process would be."""
+
+    model: Any
+    local: None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.model.inputs
+
+    async def predict(self, columns: Mapping[str, np.ndarray], *, deadline: float) -> np.ndarray:
+        asked = asyncio.to_thread(self.model.predict, columns)
+        try:
+            return await asyncio.wait_for(asked, deadline)
+        except TimeoutError as error:
+            raise BackendTimeout(f"no answer within {deadline:.3g} s") from error
+        except Exception as error:
+            raise BackendFailed(f"raised {type(error).__name__}: {error}") from error
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass
+class Odd:
+    """Answers what a function makes of the columns."""
+
+    inputs: tuple[str, ...]
+    answer: Callable[[Mapping[str, np.ndarray]], Any]
+
+    def predict(self, columns: Mapping[str, np.ndarray]) -> Any:
+        return self.answer(columns)
+
+
+def sleeping(seconds: float) -> Callable[[Mapping[str, np.ndarray]], Any]:
+    def answer(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        time.sleep(seconds)
+        return np.zeros(len(next(iter(columns.values()))))
+
+    return answer
+
+
+@dataclass
+class Notes:
+    """Keeps what the engine tells: a recorder and an observer at once."""
+
+    recorded: list[tuple[Question, ArmAnswers]] = field(default_factory=list)
+    rules: list[HardRule] = field(default_factory=list)
+    moves: list[tuple[Version, BreakerState]] = field(default_factory=list)
+    dropped: int = 0
+
+    def record(self, question: Question, answers: ArmAnswers) -> None:
+        self.recorded.append((question, answers))
+
+    def halted(self, rule: HardRule) -> None:
+        self.rules.append(rule)
+
+    def breaker_moved(self, version: Version, state: BreakerState) -> None:
+        self.moves.append((version, state))
+
+    def mirror_dropped(self, rows: int) -> None:
+        self.dropped += rows
+
+
+def served(
+    system: System,
+    backends: Mapping[Version, Any] | None = None,
+    *,
+    champion: Release | None = None,
+    pairings: tuple[Pairing, ...] = (),
+    cut: frozenset[str] = frozenset(),
+    **more: Any,
+) -> Served:
+    champion = champion or diamond.release()
+    here = {key: Here(model) for key, model in diamond.predictors().items()}
+    table = RoutingTable(revision=7, generation=3, release=champion.content_hash)
+    return Served(
+        table=table,
+        system=system,
+        champion=champion,
+        pairings=pairings,
+        backends={**here, **(backends or {})},
+        contracts={
+            (model, version): system.models[model].contract
+            for model in diamond.MODELS
+            for version in ("1", "2")
+        },
+        transformations=diamond.TRANSFORMATIONS,
+        cut=cut,
+        **more,
+    )
+
+
+def canary(
+    system: System, candidate: Release, *, weight: int = 0, mirror: int = 100, **more: Any
+) -> Pairing:
+    baseline = diamond.release()
+    changed = candidate.changed_from(baseline)
+    return Pairing(
+        rollout_id="r0001-demand-2",
+        baseline=baseline,
+        candidate=candidate,
+        weight=weight,
+        mirror=mirror,
+        models=frozenset(blast_radius(system, changed).models),
+        **more,
+    )
+
+
+def question(model: str = "refund", rows: int = 1, first: int = 0, **more: Any) -> Question:
+    clicks = np.arange(first, first + rows, dtype=float) % 50
+    return Question(
+        model=model,
+        columns={"clicks": clicks, "weight": np.full(rows, 2.0), "hour": np.full(rows, 9.0)},
+        units=tuple(f"o{n}" for n in range(first, first + rows)),
+        request_id=f"q{first}",
+        received=datetime.now(UTC),
+        **more,
+    )
+
+
+def refund_of(clicks: np.ndarray, *, demand_shift: float = 0.0) -> np.ndarray:
+    demand = clicks + 2.0 + demand_shift
+    return demand + clicks / 2 + 2 * demand

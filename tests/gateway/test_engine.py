@@ -1,0 +1,445 @@
+"""Chains are answered whole, by one release a unit, and nobody waits for who cannot answer."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sluiceway.gateway.engine import Engine
+from sluiceway.gateway.watching import Limits
+from sluiceway.routing import in_canary
+from sluiceway.serving.breaker import BreakerPolicy, BreakerState
+from sluiceway.serving.refusals import RefusalCode, Refused
+from sluiceway.serving.served import Detour
+from sluiceway.serving.values import ArmName, Path
+from tests.gateway.diner import (
+    Elsewhere,
+    Here,
+    Notes,
+    Odd,
+    canary,
+    question,
+    refund_of,
+    served,
+    sleeping,
+)
+from tests.replay import diamond
+
+NEW = diamond.release(demand="2")
+
+
+@pytest.fixture
+def system(tmp_path):
+    return diamond.shop(tmp_path)
+
+
+def run(play, **limits):
+    """Let an engine live on a loop of its own for as long as the play lasts."""
+
+    async def live():
+        notes = Notes()
+        engine = Engine(notes, notes, Limits(**limits))
+        return await play(engine, notes)
+
+    return asyncio.run(live())
+
+
+def test_a_question_for_the_last_model_evaluates_the_whole_chain_once(system):
+    async def play(engine, notes):
+        models = diamond.predictors()
+        engine.serve(served(system, {key: Here(model) for key, model in models.items()}))
+        reply = await engine.answer(question(rows=3, first=5))
+        return reply, notes, {key: model.calls for key, model in models.items() if model.calls}
+
+    reply, notes, calls = run(play)
+    np.testing.assert_allclose(reply.values("refund.units"), refund_of(np.array([5.0, 6, 7])))
+    assert calls == {(name, "1"): 1 for name in diamond.MODELS}
+    ((_, recorded),) = notes.recorded
+    assert set(recorded.fields) == {f"{name}.units" for name in diamond.MODELS}
+    assert (recorded.generation, recorded.revision, recorded.path) == (3, 7, Path.PRIMARY)
+
+
+def test_a_single_model_is_answered_by_what_feeds_it_alone(system):
+    async def play(engine, _notes):
+        models = diamond.predictors()
+        engine.serve(served(system, {key: Here(model) for key, model in models.items()}))
+        reply = await engine.answer(question("demand"))
+        return reply, [name for (name, _), model in models.items() if model.calls]
+
+    reply, asked = run(play)
+    assert asked == ["demand"]
+    assert reply.values("demand.units").tolist() == [2.0]
+
+
+def test_questions_that_wait_together_cost_one_call(system):
+    slow = Odd(("clicks", "weight"), lambda c: time.sleep(0.05) or c["clicks"] + c["weight"])
+    calls = []
+
+    def counted(columns):
+        calls.append(len(columns["clicks"]))
+        return slow.predict(columns)
+
+    async def play(engine, _notes):
+        engine.serve(served(system, {("demand", "1"): Here(Odd(slow.inputs, counted))}))
+        return await asyncio.gather(
+            *(engine.answer(question("demand", first=n)) for n in range(40))
+        )
+
+    replies = run(play)
+    assert [reply.values("demand.units").item() for reply in replies] == [
+        n + 2.0 for n in range(40)
+    ]
+    assert sum(calls) == 40
+    assert len(calls) == 2  # the first alone, then all who came meanwhile
+
+
+def test_a_row_that_makes_a_version_raise_spoils_no_other_question(system):
+    def picky(columns):
+        time.sleep(0.02)
+        if (columns["clicks"] == 13).any():
+            raise ZeroDivisionError("thirteen")
+        return columns["clicks"]
+
+    async def play(engine, _notes):
+        engine.serve(served(system, {("demand", "1"): Here(Odd(("clicks",), picky))}))
+        return await asyncio.gather(
+            *(engine.answer(question("demand", first=n)) for n in range(20))
+        )
+
+    replies = run(play)
+    odd = [n for n, reply in enumerate(replies) if reply.arms[0].stand_ins]
+    assert odd == [13]
+    assert replies[13].arms[0].stand_ins["demand"].tolist() == ["error"]
+
+
+@pytest.mark.parametrize("weight", [5, 50])
+def test_each_row_of_a_batch_has_the_arm_of_its_unit_and_no_answer_mixes_two(system, weight):
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=weight, mirror=0),)))
+        reply = await engine.answer(question(rows=200))
+        await asyncio.sleep(0.1)
+        return reply, notes.recorded
+
+    reply, recorded = run(play)
+    chosen = in_canary("r0001-demand-2", [f"o{n}" for n in range(200)], weight)
+    clicks = np.arange(200.0) % 50
+    expected = np.where(chosen, refund_of(clicks, demand_shift=5.0), refund_of(clicks))
+    np.testing.assert_allclose(reply.values("refund.units"), expected)
+    primary = {a.arm: a for _, a in recorded if a.path is Path.PRIMARY}
+    np.testing.assert_array_equal(primary[ArmName.CANDIDATE].rows, np.flatnonzero(chosen))
+    mirrored = [a for _, a in recorded if a.path is Path.MIRROR]
+    # Who received the candidate's answer is answered by the champion too.
+    assert [(a.arm, len(a.rows)) for a in mirrored] == [(ArmName.BASELINE, int(chosen.sum()))]
+
+
+def test_mirrored_rows_are_answered_by_the_other_arm_and_logged_as_pairs(system):
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
+        await engine.answer(question(rows=4))
+        await asyncio.sleep(0.2)
+        return notes.recorded
+
+    (_, primary), (_, mirror) = run(play)
+    assert (primary.arm, primary.path) == (ArmName.BASELINE, Path.PRIMARY)
+    assert (mirror.arm, mirror.path) == (ArmName.CANDIDATE, Path.MIRROR)
+    assert primary.paired.all()
+    assert mirror.paired.all()
+    np.testing.assert_allclose(mirror.fields["demand.units"], primary.fields["demand.units"] + 5)
+
+
+def test_mirrors_beyond_the_bound_are_dropped_and_their_rows_are_no_pairs(system):
+    async def play(engine, notes):
+        slow = {("demand", "2"): Elsewhere(Odd(("clicks", "weight"), sleeping(0.5)))}
+        engine.serve(served(system, slow, pairings=(canary(system, NEW, weight=0),)))
+        began = time.perf_counter()
+        for n in range(10):
+            await engine.answer(question(rows=4, first=4 * n))
+        return time.perf_counter() - began, notes
+
+    seconds, notes = run(play, mirrored_rows=8)
+    assert notes.dropped >= 8
+    assert seconds < 0.5  # no primary answer waited for the candidate
+    primary = [a for _, a in notes.recorded if a.path is Path.PRIMARY]
+    assert sum(int((~a.paired).sum()) for a in primary) == notes.dropped
+
+
+def test_a_tester_gets_the_arm_asked_for_and_is_no_evidence(system):
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=0),)))
+        reply = await engine.answer(question(rows=2, forced=ArmName.CANDIDATE))
+        await asyncio.sleep(0.1)
+        return reply, notes.recorded
+
+    reply, recorded = run(play)
+    (arm,) = reply.arms
+    assert (arm.arm, arm.rollout_id) == (ArmName.CANDIDATE, "")
+    assert len(recorded) == 1
+
+
+def test_a_pinned_version_answers_where_it_serves_and_else_is_unknown(system):
+    async def play(engine, _notes):
+        engine.serve(served(system, pairings=(canary(system, NEW),)))
+        reply = await engine.answer(question("demand", version="2"))
+        with pytest.raises(Refused) as refused:
+            await engine.answer(question("demand", version="9"))
+        return reply, refused.value
+
+    reply, refused = run(play)
+    assert reply.values("demand.units").tolist() == [7.0]
+    assert refused.code is RefusalCode.UNKNOWN_VERSION
+    assert "demand@9 does not serve; there is: 1, 2" in refused.what
+
+
+def raises(_columns):
+    raise ValueError("no")
+
+
+FAILING = {
+    "raises": (raises, "error"),
+    "hangs": (sleeping(5.0), "timeout"),
+    "answers NaN": (lambda c: np.full(len(c["clicks"]), np.nan), "out_of_contract"),
+    "answers infinity": (lambda c: np.full(len(c["clicks"]), np.inf), "out_of_contract"),
+    "answers too few": (lambda _c: np.zeros(17), "out_of_contract"),
+    "answers texts": (lambda c: np.full(len(c["clicks"]), "x"), "out_of_contract"),
+    "answers nothing": (lambda _c: None, "out_of_contract"),
+    "leaves its range": (lambda c: np.full(len(c["clicks"]), 5000.0), "out_of_contract"),
+}
+
+
+@pytest.mark.parametrize("place", [Here, Elsewhere])
+@pytest.mark.parametrize("name", FAILING)
+def test_where_a_version_fails_its_consumers_get_the_safe_default_in_time(tmp_path, name, place):
+    answer, reason = FAILING[name]
+    system = diamond.shop(tmp_path, deadline="1.5s")
+
+    async def play(engine, _notes):
+        engine.serve(served(system, {("demand", "1"): place(Odd(("clicks",), answer))}))
+        began = time.perf_counter()
+        reply = await engine.answer(question(rows=2))
+        return reply, time.perf_counter() - began
+
+    reply, seconds = run(play)
+    assert seconds < 1.5
+    (arm,) = reply.arms
+    assert arm.stand_ins["demand"].tolist() == [reason, reason]
+    assert arm.fields["demand.units"].tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(arm.fields["price.units"], [0.0, 0.5])
+
+
+def test_only_the_rows_that_break_the_promise_get_stand_ins(system):
+    async def play(engine, _notes):
+        odd = Odd(("clicks",), lambda c: np.where(c["clicks"] == 1, np.nan, c["clicks"]))
+        engine.serve(served(system, {("demand", "1"): Here(odd)}))
+        return await engine.answer(question("demand", rows=3))
+
+    (arm,) = run(play).arms
+    assert arm.fields["demand.units"].tolist() == [0.0, 0.0, 2.0]
+    assert arm.stand_ins["demand"].tolist() == ["", "out_of_contract", ""]
+
+
+def test_a_candidate_that_fails_loses_its_traffic_at_once_and_the_journal_is_told(system):
+    async def play(engine, notes):
+        bad = {("demand", "2"): Elsewhere(Odd(("clicks", "weight"), raises))}
+        engine.serve(served(system, bad, pairings=(canary(system, NEW, weight=50),)))
+        for n in range(40):
+            await engine.answer(question(first=n))
+        await asyncio.sleep(0.1)
+        replies = [await engine.answer(question(first=n)) for n in range(40)]
+        return notes, replies, engine.served
+
+    notes, replies, now = run(play)
+    (rule,) = notes.rules
+    assert (rule.rollout_id, rule.model, rule.version) == ("r0001-demand-2", "demand", "2")
+    assert rule.code == "breaker_open"
+    assert "ValueError: no" in rule.what
+    assert {arm.arm for reply in replies for arm in reply.arms} == {ArmName.BASELINE}
+    assert now.pairings[0].halted.startswith("breaker_open: demand@2")
+
+
+def test_a_halted_candidate_stays_halted_when_the_table_changes_and_not_in_another_rollout(system):
+    async def play(engine, _notes):
+        one = canary(system, NEW, weight=5)
+        engine.serve(served(system, pairings=(one,)))
+        engine.halt("r0001-demand-2", "because")
+        engine.serve(served(system, pairings=(replace(one, weight=50),)))
+        kept = engine.served.pairings[0].halted
+        other = replace(one, candidate=diamond.release(demand="2", price="2"))
+        engine.serve(served(system, pairings=(other,)))
+        return kept, engine.served.pairings[0].halted
+
+    assert run(play) == ("because", None)
+
+
+def test_a_few_contract_breaking_answers_halt_a_candidate_that_is_mostly_well(system):
+    async def play(engine, notes):
+        odd = Odd(("clicks", "weight"), lambda c: np.where(c["clicks"] % 10 == 0, 1e9, c["clicks"]))
+        engine.serve(
+            served(system, {("demand", "2"): Here(odd)}, pairings=(canary(system, NEW, weight=0),))
+        )
+        await engine.answer(question(rows=150))
+        await asyncio.sleep(0.2)
+        return notes.rules
+
+    (rule,) = run(play)
+    assert (rule.code, rule.broken, rule.rows) == ("contract_broken", 15, 150)
+    assert rule.what == "demand.units" or "units is 1e+09" in rule.what
+
+
+def test_a_breaker_opens_asks_again_after_its_pause_and_closes(system):
+    sick = [True]
+
+    def answer(columns):
+        if sick[0]:
+            raise ValueError("sick")
+        return columns["clicks"]
+
+    async def play(engine, notes):
+        model = Odd(("clicks",), answer)
+        engine.serve(served(system, {("demand", "1"): Here(model)}))
+        for n in range(8):
+            await engine.answer(question("demand", first=n))
+        sick[0] = False
+        blocked = await engine.answer(question("demand", first=3))
+        await asyncio.sleep(0.15)
+        await engine.answer(question("demand", first=3))
+        well = await engine.answer(question("demand", first=3))
+        return notes.moves, blocked, well
+
+    moves, blocked, well = run(play, breaker=BreakerPolicy(pause=0.1))
+    assert [state for _, state in moves] == [BreakerState.OPEN, BreakerState.CLOSED]
+    assert blocked.arms[0].stand_ins["demand"].tolist() == ["error"]
+    assert well.values("demand.units").tolist() == [3.0]
+
+
+def test_a_cut_edge_feeds_its_consumer_the_safe_default_and_nobody_else(system):
+    async def play(engine, _notes):
+        engine.serve(served(system, cut=frozenset({"demand.units → price"})))
+        return await engine.answer(question(rows=2, first=10))
+
+    (arm,) = run(play).arms
+    np.testing.assert_allclose(arm.fields["price.units"], [5.0, 5.5])
+    np.testing.assert_allclose(arm.fields["stock.units"], [24.0, 26.0])
+    assert arm.stand_ins["demand"].tolist() == ["isolated", "isolated"]
+
+
+def test_an_outside_consumer_whose_edge_is_cut_receives_the_safe_default(system):
+    async def play(engine, _notes):
+        engine.serve(served(system, cut=frozenset({"refund.units → till"})))
+        till = await engine.answer(question(rows=2, first=10, consumer="till"))
+        other = await engine.answer(question(rows=2, first=10))
+        return till, other
+
+    till, other = run(play)
+    assert till.values("refund.units").tolist() == [0.0, 0.0]
+    assert till.arms[0].stand_ins["refund"].tolist() == ["isolated", "isolated"]
+    assert not other.arms[0].stand_ins
+
+
+def test_a_detour_answers_its_rows_by_the_pinned_version(system):
+    async def play(engine, notes):
+        engine.serve(
+            served(
+                system,
+                pairings=(canary(system, NEW, weight=0, mirror=0),),
+                detours=lambda _q: [(np.array([1]), Detour(versions={"demand": "2"}))],
+            )
+        )
+        reply = await engine.answer(question("demand", rows=3))
+        return reply, [a.rollout_id for _, a in notes.recorded]
+
+    reply, rollouts = run(play)
+    assert reply.values("demand.units").tolist() == [2.0, 8.0, 4.0]
+    assert sorted(rollouts) == ["", "r0001-demand-2"]
+
+
+def test_a_pinned_version_that_is_not_loaded_keeps_nobody_from_an_answer(system):
+    async def play(engine, _notes):
+        away = Detour(versions={"demand": "9"})
+        engine.serve(served(system, detours=lambda _q: [(np.array([0]), away)]))
+        return await engine.answer(question("demand"))
+
+    assert run(play).values("demand.units").tolist() == [2.0]
+
+
+def test_a_feature_that_is_switched_off_is_not_asked_for(system):
+    async def play(engine, _notes):
+        off = Detour(cut=frozenset({"weight → demand"}))
+        engine.serve(served(system, detours=lambda _q: [(np.array([0]), off)]))
+        asked = question("demand")
+        rest = {name: v for name, v in asked.columns.items() if name != "weight"}
+        return await engine.answer(replace(asked, columns=rest))
+
+    (arm,) = run(play).arms
+    assert arm.fields["demand.units"].tolist() == [0.0]  # nothing is known of the weight
+    assert arm.stand_ins["weight"].tolist() == ["isolated"]
+
+
+def test_every_question_under_way_is_finished_by_what_it_began_with(system):
+    async def play(engine, _notes):
+        slow = Odd(("clicks", "weight"), lambda c: time.sleep(0.2) or c["clicks"] + c["weight"])
+        engine.serve(served(system, {("demand", "1"): Here(slow)}))
+        before = asyncio.create_task(engine.answer(question()))
+        await asyncio.sleep(0.05)
+        engine.serve(served(system, champion=NEW))
+        after = await engine.answer(question())
+        assert not before.done()
+        await engine.drained()
+        assert before.done()
+        return await before, after
+
+    before, after = run(play)
+    assert before.arms[0].release == diamond.release().content_hash
+    assert after.arms[0].release == NEW.content_hash
+
+
+def test_more_questions_than_may_wait_are_refused_with_a_time_to_come_back(system):
+    async def play(engine, _notes):
+        slow = Odd(("clicks",), sleeping(0.2))
+        engine.serve(served(system, {("demand", "1"): Here(slow)}))
+        asked = [asyncio.create_task(engine.answer(question("demand", first=n))) for n in range(6)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    outcomes = run(play, questions=4)
+    refused = [one for one in outcomes if isinstance(one, Refused)]
+    assert [(one.code, one.retry_after) for one in refused] == [(RefusalCode.OVERLOADED, 1)] * 2
+
+
+def test_nothing_is_answered_before_anything_is_loaded():
+    async def play(engine, _notes):
+        with pytest.raises(Refused) as refused:
+            await engine.answer(question())
+        return refused.value.code
+
+    assert run(play) is RefusalCode.NOT_READY
+
+
+def test_an_unknown_model_is_told_with_those_there_are(system):
+    async def play(engine, _notes):
+        engine.serve(served(system))
+        with pytest.raises(Refused) as refused:
+            await engine.answer(question("demnad"))
+        return refused.value
+
+    refused = run(play)
+    assert refused.code is RefusalCode.UNKNOWN_MODEL
+    assert refused.what == "there is no model demnad; there are: demand, price, stock, refund"
+
+
+def test_a_champion_that_hangs_for_good_does_not_eat_all_threads(tmp_path):
+    system = diamond.shop(tmp_path, deadline="0.1s")
+
+    async def play(engine, _notes):
+        engine.serve(served(system, {("demand", "1"): Here(Odd(("clicks",), sleeping(2.0)))}))
+        began = time.perf_counter()
+        replies = [await engine.answer(question("demand", first=n)) for n in range(30)]
+        return replies, time.perf_counter() - began
+
+    replies, seconds = run(play)
+    assert all(
+        reply.arms[0].stand_ins["demand"].tolist() == ["timeout"]
+        or reply.arms[0].stand_ins["demand"].tolist() == ["error"]
+        for reply in replies
+    )
+    assert seconds < 5.0  # far from thirty times two seconds
