@@ -69,7 +69,8 @@ class EvidenceRecord:
         failed: With FAILED, each set of models whose versions failed together.
         rollout_id: Whose journal tells it.
         position: Place in the environment's journal; of two that contradict, the later counts.
-        at: When it was seen (UTC).
+        at: When it was seen (UTC); of what serves or served, since when.
+        until: Of what served, when it left (UTC); None where it serves still, and for all else.
         fed_by: With EDGE_CASES, the producer with all of whose promises the asked model was fed;
             None where it was asked for its own sake.
         said: What went wrong, in words; empty where nothing did or nobody said.
@@ -84,8 +85,15 @@ class EvidenceRecord:
     rollout_id: str
     position: int
     at: datetime
+    until: datetime | None = None
     fed_by: str | None = None
     said: str = ""
+
+    def age(self, now: datetime) -> timedelta:
+        """How long ago it was so for the last time; what serves is so now."""
+        if self.until is not None:
+            return now - self.until
+        return timedelta(0) if self.kind is EvidenceKind.SERVED else now - self.at
 
     def speaks_of(self, contents: Mapping[str, str], models: Iterable[str]) -> bool:
         """Whether these very contents of these models took part."""
@@ -152,7 +160,7 @@ def support(
             continue
         if record.kind not in kinds:
             continue
-        fresh = now - record.at <= max_age
+        fresh = record.age(now) <= max_age
         return Support(code=SupportCode.FRESH if fresh else SupportCode.EXPIRED, record=record)
     return Support(code=SupportCode.NONE)
 

@@ -258,7 +258,7 @@ def _acknowledged(said: Acknowledgement) -> str:
     if said.deprecation is not None:
         what = f"that {said.deprecation.field} goes from {said.deprecation.remove_after} on"
     else:
-        what = f"the breaking changes of contract {said.version}"
+        what = f"the breaking changes of {said.version}"
     until = f", until {said.until}" if said.until else ""
     return f"{said.owner} acknowledged {what}, for {said.edge}{until}"
 

@@ -35,7 +35,7 @@ from sluiceway.rollouts.actions import (
     Wait,
 )
 from sluiceway.rollouts.due import due_look, next_look_at, watch_over_at
-from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.endings import ENDS_AS, Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     ContractsChecked,
     Ended,
@@ -112,12 +112,7 @@ def _contracts(checked: ContractsChecked | None, attempts: int) -> Action:
     code, reason, origin = contract_reason(checked)
     if checked.outcome is Outcome.ERROR and attempts < ATTEMPTS:
         return CheckContracts()
-    ending = {
-        Outcome.FAILED: Ending.REJECTED,
-        Outcome.ERROR: Ending.ERRORED,
-        Outcome.INCONCLUSIVE: Ending.INCONCLUSIVE,
-    }[checked.outcome]
-    return _end(ending, Phase.CONTRACTS, code, reason, origin)
+    return _end(ENDS_AS[checked.outcome], Phase.CONTRACTS, code, reason, origin)
 
 
 def _shadow(shadows: tuple[ShadowMeasured, ...], plan: Plan) -> Action:

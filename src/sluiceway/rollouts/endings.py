@@ -1,6 +1,10 @@
 """How far a rollout came, and the words for how it ended."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
+
+from sluiceway.outcomes import Outcome
 
 
 class Phase(StrEnum):
@@ -25,6 +29,14 @@ class Ending(StrEnum):
     ABORTED = "aborted"
     EXPIRED = "expired"
     ROLLED_BACK = "rolled_back"
+
+
+ENDS_AS: Final[Mapping[Outcome, Ending]] = {
+    Outcome.FAILED: Ending.REJECTED,
+    Outcome.ERROR: Ending.ERRORED,
+    Outcome.INCONCLUSIVE: Ending.INCONCLUSIVE,
+}
+"""What a contract check that did not pass ends a rollout as."""
 
 
 class ReasonCode(StrEnum):

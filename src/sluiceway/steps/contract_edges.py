@@ -19,7 +19,8 @@ from sluiceway.releases import Release
 from sluiceway.rollouts.events import ContractCheck
 from sluiceway.rollouts.plan import Plan
 from sluiceway.steps.site import Site
-from sluiceway.system.values import Edge, Feature, System
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import Edge, System
 
 Contracts = Mapping[str, Contract]
 

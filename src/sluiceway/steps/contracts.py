@@ -10,10 +10,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sluiceway.contracts.changes import broken_edges, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
-from sluiceway.contracts.versions import check_version
 from sluiceway.graph import upstream
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.ports import (
@@ -25,8 +23,6 @@ from sluiceway.ports import (
     Window,
 )
 from sluiceway.releases import Member, Release
-from sluiceway.releasing.facts import lost_contract
-from sluiceway.releasing.wording import CONTRACT_AS_IT_WAS
 from sluiceway.replay.evaluate import Arm, Evaluator
 from sluiceway.replay.faults import AnswerFault, FaultyAnswers, UnusableHistory
 from sluiceway.replay.partitions import Partition, needs_of_models
@@ -36,13 +32,15 @@ from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
-from sluiceway.steps.contract_edges import is_cleared, with_edges
+from sluiceway.steps.contract_edges import with_edges
 from sluiceway.steps.contract_service import service_findings
 from sluiceway.steps.contract_times import with_times
 from sluiceway.steps.members import contracts_of
-from sluiceway.steps.owners_word import OwnersWord, owners_word
+from sluiceway.steps.owners_word import owners_word
+from sluiceway.steps.ownership import today_of
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.site import Site
+from sluiceway.steps.written_checks import no_longer_known, unchecked, written_check
 from sluiceway.system.values import System
 
 MOST_ROWS = 100_000
@@ -123,9 +121,9 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
         contracts = contracts_of(site, system, champion, candidate)
     except (UnknownVersion, UnloadableVersion) as error:
         fault = f"a contract cannot be had: {error}"
-        return tuple(_unchecked(member, fault) for member in plan.members)
-    if lost := _no_longer_known(champion, plan, contracts):
-        return tuple(_unchecked(member, lost) for member in plan.members)
+        return tuple(unchecked(member, fault) for member in plan.members)
+    if lost := no_longer_known(champion, plan, contracts):
+        return tuple(unchecked(member, lost) for member in plan.members)
     try:
         tried, refused = _try_candidates(site, system, plan, candidate, contracts, now)
         unanswered = str(refused) if refused else None
@@ -138,52 +136,25 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
     checks = tuple(
         _check(
             system,
-            plan,
-            champion,
-            member,
-            contracts,
+            written_check(
+                system,
+                plan,
+                champion,
+                member,
+                contracts,
+                owners_word(site, system, champion, candidate, member, contracts, now=now),
+                today=today_of(system, now),
+            ),
+            contracts[member.contract_hash],
             tried.get(member.model),
             unanswered,
             tuple(fault for fault in faults if _is_of(fault, member)),
-            owners_word(site, system, champion, candidate, member, contracts, now=now),
         )
         for member in plan.members
     )
     checks = with_edges(checks, site, system, plan, contracts, champion=champion)
     return with_times(
         checks, system=system, champion=champion, candidate=candidate, contracts=contracts
-    )
-
-
-def _no_longer_known(
-    champion: Release, plan: Plan, contracts: Mapping[str, Contract]
-) -> str | None:
-    """What serves was verified against contracts that are not there any more; None: all are.
-
-    A file that was edited in place would be compared with itself, and every change look like none.
-    """
-    lost = []
-    for candidate in plan.members:
-        serving = champion.members[candidate.model]
-        if contracts[serving.contract_hash].content_hash != serving.contract_hash:
-            lost.append(lost_contract(serving))
-    return f"{'; '.join(lost)}; to clear it: {CONTRACT_AS_IT_WAS}" if lost else None
-
-
-def _unchecked(member: Member, fault: str) -> ContractCheck:
-    """Nothing is known of this version."""
-    return ContractCheck(
-        model=member.model,
-        version=member.version,
-        outcome=Outcome.ERROR,
-        changes=(),
-        version_findings=(),
-        broken_edges=(),
-        findings=(),
-        fault=fault,
-        rows=0,
-        seconds=0.0,
-        sentence=fault,
     )
 
 
@@ -268,58 +239,33 @@ def thinned(part: Partition, most: int) -> Partition:
 
 def _check(
     system: System,
-    plan: Plan,
-    champion: Release,
-    member: Member,
-    contracts: Mapping[str, Contract],
+    written: ContractCheck,
+    contract: Contract,
     tried: _Tried | None,
     fault: str | None,
     refused: tuple[AnswerFault, ...],
-    said: OwnersWord,
 ) -> ContractCheck:
-    old = contracts[champion.members[member.model].contract_hash]
-    new = contracts[member.contract_hash]
-    changes = diff(old, new)
-    versions = check_version(old, new)
-    touched = broken_edges(changes, system.edges)
-    # Who still reads a field that goes is for the rules of its deprecation to say.
-    broken = [
-        one
-        for one in touched
-        if not said.takes_away(one.change)
-        and not said.clears(one, system)
-        and not is_cleared(one, system, plan, champion.with_members(plan.members), contracts)
-    ]
+    """Add what a version answered to what its contract says."""
     trial = tried.trial if tried else None
     findings: tuple[Finding, ...] = ()
     if trial is not None and trial.answers is not None:
-        findings = check_answers(new, trial.answers, seconds=trial.seconds or 0.0)
+        findings = check_answers(contract, trial.answers, seconds=trial.seconds or 0.0)
         findings += tried.service if tried else ()
     unanswered = _why_unanswered(trial, fault)
     if unanswered is None and refused and all(f.outcome is not Outcome.FAILED for f in findings):
         # It answered, but nothing that a replay or a consumer can use.
         unanswered = "; ".join(map(str, refused))
-    relied = tuple(dict.fromkeys(b.edge.name for b in broken)) or (
-        _relying(system, member.model, findings) if findings else ()
-    )
-    outcomes = [f.outcome for f in findings]
-    outcomes += [Outcome.FAILED] if broken or versions else []
-    outcomes += [found.outcome for found in said.removals]
+    relied = written.broken_edges or (_relying(system, written.model, findings) if findings else ())
+    outcomes = [written.outcome, *(f.outcome for f in findings)]
     outcomes += [_unanswered_outcome(trial)] if unanswered else []
-    check = ContractCheck(
-        model=member.model,
-        version=member.version,
-        outcome=worst(outcomes) if outcomes else Outcome.PASSED,
-        changes=changes,
-        version_findings=versions,
+    check = replace(
+        written,
+        outcome=worst(outcomes),
         broken_edges=relied,
         findings=findings,
         fault=unanswered,
         rows=tried.rows if tried else 0,
         seconds=(trial.seconds if trial else None) or 0.0,
-        sentence="",
-        removals=said.removals,
-        agreed_edges=said.agreed_among(touched, system),
     )
     return replace(check, sentence=contract_sentence(check))
 

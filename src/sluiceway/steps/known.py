@@ -16,6 +16,7 @@ from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
+    Agreed,
     EvidenceKind,
     EvidenceRecord,
     Facts,
@@ -42,6 +43,7 @@ from sluiceway.rollouts.events import (
 )
 from sluiceway.rollouts.plan import Plan
 from sluiceway.steps.members import member_of, verified_contract
+from sluiceway.steps.ownership import agreed_versions
 from sluiceway.steps.site import Site
 from sluiceway.system.values import NodeKind, System
 
@@ -57,7 +59,7 @@ def facts_of(site: Site, system: System, members: Iterable[Member], *, now: date
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     champion = site.champion().release
-    seen = _Seen.of(site, system, now)
+    seen = _Seen.of(site, system)
     known = [*champion.members.values(), *members, *seen.members.values()]
     return Facts(
         system=system,
@@ -65,7 +67,18 @@ def facts_of(site: Site, system: System, members: Iterable[Member], *, now: date
         contracts=_contracts(site, system, known),
         records=seen.records,
         now=now,
+        agreed=frozenset(_agreed(site, system, now)),
     )
+
+
+def _agreed(site: Site, system: System, now: datetime) -> Iterator[Agreed]:
+    for one in agreed_versions(site, system, now=now):
+        if one.contract_hash is not None and one.artifact_sha256 is not None:
+            yield Agreed(
+                edge=one.edge,
+                contract_hash=one.contract_hash,
+                artifact_sha256=one.artifact_sha256,
+            )
 
 
 def shelf_of(site: Site, system: System, facts: Facts, wanted: Iterable[Member]) -> Shelf:
@@ -125,7 +138,6 @@ class _Seen:
 
     site: Site
     system: System
-    now: datetime
     records: list[EvidenceRecord] = field(default_factory=list)
     members: dict[str, Member] = field(default_factory=dict)
     plans: dict[str, tuple[Plan, Release]] = field(default_factory=dict)
@@ -133,14 +145,14 @@ class _Seen:
     releases: dict[str, Release] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, site: Site, system: System, now: datetime) -> "_Seen":
-        seen = cls(site, system, now)
+    def of(cls, site: Site, system: System) -> "_Seen":
+        seen = cls(site, system)
         for generation, content_hash in site.journal.generations(site.environment).items():
             seen.releases[content_hash] = site.journal.release(site.environment, generation)
         for event in site.journal.chain(site.environment):
             if event.kind in _READ and not _is_no_evidence(event):
                 seen.read(event)
-        seen.end_of_stint(now, taken_back=False)
+        seen.end_of_stint(None, taken_back=False)
         return seen
 
     def read(self, event: Event) -> None:
@@ -165,12 +177,16 @@ class _Seen:
             case PartReplayed():
                 self.part_replayed(event, happened)
 
-    def end_of_stint(self, at: datetime, *, taken_back: bool) -> None:
-        """What served until now was seen to serve, unless it is being taken back."""
+    def end_of_stint(self, until: datetime | None, *, taken_back: bool) -> None:
+        """What served was seen to serve, unless it is being taken back.
+
+        Args:
+            until: When something else came; None where it serves still.
+        """
         if self.serving is None or taken_back:
             return
         event, release = self.serving
-        self.add(event, release, EvidenceKind.SERVED, Outcome.PASSED, at=at)
+        self.add(event, release, EvidenceKind.SERVED, Outcome.PASSED, until=until)
 
     def contracts_checked(self, event: Event, checked: ContractsChecked) -> None:
         plan, candidate = self.plans[event.rollout_id]
@@ -283,7 +299,7 @@ class _Seen:
         kind: EvidenceKind,
         outcome: Outcome,
         *,
-        at: datetime | None = None,
+        until: datetime | None = None,
         asked: frozenset[str] | None = None,
         failed: tuple[frozenset[str], ...] = (),
         fed_by: str | None = None,
@@ -300,7 +316,8 @@ class _Seen:
                 failed=failed if outcome is Outcome.FAILED else (),
                 rollout_id=event.rollout_id,
                 position=event.position,
-                at=at or event.at,
+                at=event.at,
+                until=until,
                 fed_by=fed_by,
                 said=said,
             )

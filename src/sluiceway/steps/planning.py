@@ -33,8 +33,8 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
         _refuse(site, rollout_id, state, ReasonCode.NO_CHAMPION, what, now)
         return
-    if unfit := _unfit(site, system, state, champion.release):
-        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, unfit, now)
+    if strange := _unfit(site, system, state, champion.release):
+        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, strange, now)
         return
     try:
         members = _members(site, system, state)
@@ -104,6 +104,11 @@ def _unfit(site: Site, system: System, state: RolloutState, champion: Release) -
     assert state.requested is not None
     if system.digest != state.requested.system_digest:
         return "the system file has changed since the request; ask for the rollout again"
+    return unfit(site, system, champion)
+
+
+def unfit(site: Site, system: System, champion: Release) -> str | None:
+    """Why a system file cannot judge what serves; None where it can."""
     if lacking := sorted(system.models.keys() - champion.members.keys()):
         return f"the champion release lacks {', '.join(lacking)}, which the file declares"
     if strange := sorted(champion.members.keys() - system.models.keys()):

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from sluiceway.contracts.values import Contract, OutputField
-from sluiceway.durations import render_duration
-from sluiceway.graph import upstream
+from sluiceway.graph import earlier_answers, upstream
 from sluiceway.ports import UnknownVersion, UnloadableVersion
 from sluiceway.releases import Release
 from sluiceway.rollouts.endings import ReasonCode
@@ -23,13 +22,7 @@ def not_replayable(
         RegistryUnavailable: The registry was asked, and did not answer.
     """
     needed = upstream(system, plan.radius.models)
-    later = [
-        f"{edge.name} reads an answer given {render_duration(edge.delayed)} earlier"
-        for name in needed
-        for edge in system.models[name].inputs
-        if edge.delayed is not None
-    ]
-    if later:
+    if later := earlier_answers(system, plan.radius.models):
         why = "a replay has no earlier answers to give, so nothing can be judged"
         return ReasonCode.EARLIER_ANSWERS_NOT_REPLAYED, f"{'; '.join(later)}; {why}"
     releases = (champion, champion.with_members(plan.members))
