@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.rollout import advance
 from sluiceway.settings import Settings
-from tasks import rollouts
+from tasks import approvals, notifications, rollouts
 
 
 @flow(name="evaluate-canaries", persist_result=False)
@@ -15,7 +15,8 @@ def evaluate_canaries(as_of: datetime | None = None) -> list[str]:
 
     Before that, whatever was changed behind the journal's back is put back.
 
-    What a run that died could not show any more is shown.
+    What a run that died could not show any more is shown. Who is waited for is asked, and asked no
+    more once they have answered elsewhere.
 
     Args:
         as_of: The time to take as now; None for the clock.
@@ -40,6 +41,8 @@ def evaluate_canaries(as_of: datetime | None = None) -> list[str]:
             rollouts.publish(settings, rollout_id)
         except Exception as error:  # noqa: BLE001 - as above
             failed.append(error)
+    approvals.ask_approvers(settings, as_of)
+    notifications.tell_people(settings, as_of)
     if failed:
         raise ExceptionGroup("rollouts that could not be advanced", failed)
     return list(looked_at)

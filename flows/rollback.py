@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.rollout import advance
 from sluiceway.settings import Settings
-from tasks import rollouts
+from tasks import notifications, rollouts
 
 
 @flow(name="rollback", flow_run_name="rollback to {to}", persist_result=False)
@@ -35,4 +35,5 @@ def rollback(
     finally:  # also what an earlier run, that died half-way, has left to do
         for rollout_id in rollouts.unfinished(settings):
             advance(settings, rollout_id, as_of)
+        notifications.tell_people(settings, as_of)
     return rollback_id

@@ -32,7 +32,7 @@ from sluiceway.rollouts.actions import (
     Wait,
 )
 from sluiceway.settings import Settings
-from tasks import rollouts
+from tasks import approvals, notifications, rollouts
 
 
 @flow(name="rollout", flow_run_name="rollout {members}", persist_result=False)
@@ -60,6 +60,8 @@ def rollout(
         now = as_of or datetime.now(UTC)
         rollout_id = rollouts.request_rollout(settings, members, now, actor)
     advance(settings, rollout_id, as_of)
+    approvals.ask_approvers(settings, as_of)
+    notifications.tell_people(settings, as_of)
     return rollout_id
 
 

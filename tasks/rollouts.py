@@ -189,7 +189,7 @@ def publish(settings: Settings, rollout_id: str) -> None:
         published = publishing.publish(site, rollout_id)
         if published is None:
             return
-        create_markdown_artifact(published.markdown, key=_artifact_key(rollout_id))
+        create_markdown_artifact(published.markdown, key=artifact_key(rollout_id))
         publishing.mark_published(site, rollout_id, published)
 
 
@@ -210,7 +210,7 @@ def tag_flow_run(tag: str) -> None:
             client.update_flow_run(run_id, tags=[*known, tag])
 
 
-def _artifact_key(rollout_id: str) -> str:
+def artifact_key(name: str, *, kind: str = "rollout") -> str:
     """Artifact keys hold lower-case letters, digits and dashes only."""
-    letters = (c if c.isascii() and c.isalnum() else "-" for c in rollout_id.lower())
-    return f"rollout-{''.join(letters)}"
+    letters = (c if c.isascii() and c.isalnum() else "-" for c in name.lower())
+    return f"{kind}-{''.join(letters)}"

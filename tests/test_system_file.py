@@ -93,7 +93,11 @@ def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
         ("  amount: {owner", "  fraud: {owner", "is also the name of one of the features"),
         ("contracts/cost.yaml", "contracts/nope.yaml", "cannot be read: No such file"),
         ("contracts/cost.yaml", "contracts/fraud.yaml", "is the contract of fraud, not of cost"),
-        ("system: orders", "system: orders\nsystem: shop", "is not YAML: while constructing"),
+        (
+            "system: orders",
+            "system: orders\nsystem: shop",
+            "is not YAML: line 2, column 1: found",
+        ),
         ("margin: 0.05", "margin: -1", "margin: input should be greater than or equal to 0"),
         ("margin: 0.05", "margin: .nan", "margin: input should be greater than or equal to 0"),
         (
@@ -202,6 +206,24 @@ def test_a_flat_list_of_approvals_allows_ones_own_and_rules_do_not(tmp_path: Pat
     assert rights("list", "[risk]") == (("risk",), True)
     assert rights("rules", "{always: [risk]}") == (("risk",), False)
     assert rights("own", "{always: [risk], own: allow}") == (("risk",), True)
+
+
+def test_a_flat_list_takes_people_at_their_word_and_rules_ask_for_proof(tmp_path: Path) -> None:
+    def rights(name: str, approvals: str) -> tuple[str, timedelta | None]:
+        change = ("approvals: []", f"approvals: {approvals}")
+        found = read_system(variant(tmp_path / name, change)).policies.rights
+        return found.proof, found.expires
+
+    assert rights("list", "[risk]") == ("none", None)
+    assert rights("rules", "{always: [risk]}") == ("totp", timedelta(days=14))
+    said = "{always: [risk], proof: none, expires: never}"
+    assert rights("said", said) == ("none", None)
+    assert rights("soon", "{always: [risk], expires: 6h}") == ("totp", timedelta(hours=6))
+    slip = ("approvals: []", "approvals: {always: [risk], expires: }")
+    assert faults(tmp_path, slip) == [
+        "system.yaml: policies.approvals.expires: is neither never nor a time such as 14d "
+        "(found None)"
+    ]
 
 
 READS = "inputs: [amount, hour, signal]"

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from sluiceway.adapters.approver_secrets import keys_of, local_keys
 from sluiceway.adapters.feature_code import definitions_of
 from sluiceway.adapters.flag_file import FlagFileRouter
 from sluiceway.adapters.gateway_tables import GatewayTables
@@ -65,6 +66,7 @@ def opened(settings: Settings) -> Iterator[Site]:
             meet=partial(meet, registry, load_deadline=LOAD_DEADLINE),
             folder=settings.rollout_folder,
             progress=progress,
+            approver_keys=keys_of(local_keys(settings.home)),
         )
 
 

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli import running, standard_commands  # noqa: F401 - contract export, import
+from sluiceway.cli.approver_commands import approvers_app, proving
 from sluiceway.cli.contract_commands import check, contract_app
 from sluiceway.cli.feature_commands import features_app
 from sluiceway.cli.graph_commands import consumers, graph, impact
 from sluiceway.cli.init_command import init
 from sluiceway.cli.opening import opened, refuse_elsewhere, rollout_named
+from sluiceway.cli.playbook_command import playbook_command
 from sluiceway.cli.release_commands import can_promote, plan
 from sluiceway.cli.rendering import (
     rollout_json,
@@ -32,6 +34,7 @@ from sluiceway.cli.serving_rendering import (
 )
 from sluiceway.cli.serving_status import gateways_of, splits_of
 from sluiceway.errors import BadInput
+from sluiceway.graph import earlier_answers
 from sluiceway.journal import check_chain
 from sluiceway.rights import NeededApproval, waits_for
 from sluiceway.rollouts.controls import UNTOUCHED
@@ -52,10 +55,12 @@ journal_app = typer.Typer(no_args_is_help=True, help="The record of everything t
 app.add_typer(journal_app, name="journal")
 app.add_typer(features_app, name="features")
 app.add_typer(contract_app, name="contract")
+app.add_typer(approvers_app, name="approvers")
 app.command()(init)
 app.command("can-promote")(can_promote)
 app.command()(plan)
 app.command()(check)
+app.command("playbook")(playbook_command)
 for command in (graph, impact, consumers):
     app.command()(command)
 
@@ -96,11 +101,14 @@ def validate(as_json: AsJson = False) -> None:
             faults = [{"where": fault.where, "what": fault.what} for fault in error.faults]
             say_json({"valid": False, "faults": faults})
         raise
+    later = earlier_answers(system, system.models)
     if as_json:
-        say_json({"valid": True, "digest": system.digest})
+        say_json({"valid": True, "digest": system.digest, "not_replayable": list(later)})
         return
     counted = f"{len(system.models)} models, {len(system.edges)} edges"
     say(f"{Settings().system}: {system.name} is valid: {counted}, digest {system.digest[:12]}")
+    for one in later:
+        say(f"not replayable: {one}; a rollout that reaches it ends errored")
 
 
 @app.command()
@@ -277,13 +285,26 @@ def approve(
         typer.Option("--as", help="In whose name; default: all who named you and are waited for."),
     ] = None,
     refuse: Annotated[bool, typer.Option("--refuse", help="Refuse instead.")] = False,
+    code: Annotated[
+        str | None,
+        typer.Option(help="One-time code of your app, where the policy asks; else asked for."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give, or refuse, the approval that a rollout waits for."""
     answer = requests.refuse if refuse else requests.approve
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
-        answer(site, rollout_id, reason=reason, now=now_of(None), actor=who(), owner=owner)
+        site, offered = proving(site, rollout_id, code)
+        answer(
+            site,
+            rollout_id,
+            reason=reason,
+            now=now_of(None),
+            actor=who(),
+            owner=owner,
+            offered=offered,
+        )
         waiting = site.state(rollout_id).waiting_for
     done = f"still {_waits(waiting)}" if waiting else "is approved"
     _done(rollout_id, "is refused" if refuse else done, as_json=as_json)

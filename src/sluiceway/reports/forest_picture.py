@@ -37,6 +37,12 @@ _WORST, _BEST = 20.0, 4.5
 
 def draw_forest(name: str, verdicts: Sequence[Verdict], title: str) -> str:
     """Draw point, interval and margin of each gate, grouped by model, as inline SVG."""
+    with drawn_quietly():
+        return forest_sheet(verdicts).svg(name, title)
+
+
+def forest_sheet(verdicts: Sequence[Verdict]) -> Sheet:
+    """The same, before it is written."""
     models = list(dict.fromkeys(one.gate.model for one in verdicts))
     height = _TOP + _BOTTOM + len(models) * _GROUP + len(verdicts) * _ROW
     with drawn_quietly():
@@ -51,7 +57,7 @@ def draw_forest(name: str, verdicts: Sequence[Verdict], title: str) -> str:
             for verdict in (one for one in verdicts if one.gate.model == model):
                 _row(sheet, scale, y + _ROW / 2, verdict)
                 y += _ROW
-        return sheet.svg(name, title)
+        return sheet
 
 
 class _Scale:

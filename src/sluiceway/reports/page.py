@@ -127,7 +127,7 @@ def render_report(
         attribution=story.attribution,
         traced=_traced(story),
         events=event_rows(story),
-        plan_facts=_plan_facts(story),
+        plan_facts=plan_facts(story),
         chain_head=chain_head,
         system_digest=story.state.requested.system_digest if story.state.requested else "",
     )
@@ -226,7 +226,8 @@ def _slices_drawn(phase: Phase, verdicts: Sequence[Verdict]) -> Markup | None:
     return Markup(drawn)
 
 
-def _plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
+def plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
+    """The plan as pairs of a name and what was fixed; nothing before there is one."""
     plan = story.plan
     if plan is None:
         return ()

@@ -11,7 +11,7 @@ from sluiceway.gates import Role, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, Fit, render_block_length, render_power
 from sluiceway.reports.figures import count, day, duration, joined, spoken
-from sluiceway.rights import Acknowledgement, waits_for
+from sluiceway.rights import Acknowledgement, proof_sentence, waits_for
 from sluiceway.rollouts.events import (
     AbortRequested,
     Acknowledged,
@@ -23,8 +23,10 @@ from sluiceway.rollouts.events import (
     CanaryPlanned,
     CandidateHalted,
     ChampionRestored,
+    CodeTried,
     Confirmed,
     ContractsChecked,
+    ContractTested,
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
@@ -40,9 +42,12 @@ from sluiceway.rollouts.events import (
     Held,
     IncidentOpened,
     Looked,
+    Notified,
+    PartReplayed,
     PartServed,
     Planned,
     Promoted,
+    RegistrationHeard,
     ReplacementTested,
     Requested,
     Resumed,
@@ -95,9 +100,11 @@ def _said(happening: Happening) -> str:
         case ApprovalRequested():
             return _approval_requested(happening)
         case Approved():
-            return f"Approved{_for(happening.owners)}{_because(happening.reason)}"
+            said = f"Approved{_for(happening.owners)}{_because(happening.reason)}"
+            return said + _proven(happening.proven)
         case ApprovalRefused():
-            return f"Approval was refused{_for(happening.owners)}{_because(happening.reason)}"
+            said = f"Approval was refused{_for(happening.owners)}{_because(happening.reason)}"
+            return said + _proven(happening.proven)
         case StepEntered():
             step = f"Canary step {happening.step + 1}"
             return f"{step}: the candidate is to answer {happening.weight} % of the units"
@@ -126,9 +133,10 @@ def _said(happening: Happening) -> str:
 _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
-    (WayBackPlanned | PartServed | Ended | Adopted)
-    | (DeprecationAnnounced | Acknowledged | ReplacementTested)
+    (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
+    | (CodeTried | Notified | RegistrationHeard)
 )
 
 
@@ -145,6 +153,10 @@ def _decided(happening: _Decided) -> str:
             return _diagnosed(happening)
         case WayBackPlanned():
             return f"The way back: {happening.reason}"
+        case PartReplayed():
+            stays = joined(member.name for member in happening.stays)
+            said = happening.fault or outcomes_said(happening.verdicts)
+            return f"Replay of {stays} alone: {spoken(happening.outcome)}: {said}"
         case PartServed():
             return f"Release {happening.release[:12]} serves: what may stay, without what is bad"
         case IncidentOpened():
@@ -168,26 +180,56 @@ def _decided(happening: _Decided) -> str:
             test = happening.test
             what = f"{test.replacement} in the place of what {test.edge} reads"
             return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
+        case ContractTested():
+            return _contract_tested(happening)
         case _:
-            return _switched(happening)
+            return _beside(happening)
 
 
-def _switched(
-    happening: EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset,
-) -> str:
+def _contract_tested(tested: ContractTested) -> str:
+    names = {member.model: member.name for member in tested.members}
+    own = f"{names[tested.model]} {spoken(tested.outcome)}{_because(tested.broken)}"
+    readers = [
+        f"{names[one.model]} on all that it promises {spoken(one.outcome)}{_because(one.broken)}"
+        for one in tested.readers
+    ]
+    return "; ".join([f"Contract test on {tested.rows:,} recorded rows: {own}", *readers])
+
+
+_Beside = (
+    EdgesIsolated
+    | EdgesRestored
+    | FlagsDeclared
+    | FlagSet
+    | FlagUnset
+    | CodeTried
+    | Notified
+    | RegistrationHeard
+)
+
+
+def _beside(happening: _Beside) -> str:
+    """What happens beside all rollouts."""
     match happening:
         case EdgesIsolated():
             return f"Isolated {joined(happening.edges)}{_because(happening.reason)}"
         case EdgesRestored():
             return f"Restored {joined(happening.edges)}{_because(happening.reason)}"
         case FlagsDeclared():
-            names = joined(flag.name for flag in happening.flags) or "none"
+            names = ", ".join(flag.name for flag in happening.flags) or "none"
             return f"Flags of the system file: {names}"
         case FlagSet():
             taken = f"{happening.variant} of {happening.flag}"
             return f"Everybody takes {taken}{_because(happening.reason)}"
         case FlagUnset():
             return f"The rules of {happening.flag} hold again{_because(happening.reason)}"
+        case CodeTried():
+            return f"A one-time code was given: {proof_sentence(happening.tried)}"
+        case Notified(attempt=told):
+            what = f"{told.tier} by {told.channel}{_because(told.fault or '')}: {told.title}"
+            return f"Notice {told.came_to}: {what}"
+        case RegistrationHeard(registration=new):
+            return f"{new.model}@{new.version} was registered"
     assert_never(happening)
 
 
@@ -208,11 +250,15 @@ def _for(owners: tuple[str, ...]) -> str:
     return f" for {joined(owners)}" if owners else ""
 
 
+def _proven(proven: bool) -> str:
+    return " (by one-time code)" if proven else ""
+
+
 def _acknowledged(said: Acknowledgement) -> str:
     if said.deprecation is not None:
         what = f"that {said.deprecation.field} goes from {said.deprecation.remove_after} on"
     else:
-        what = f"the breaking changes of contract {said.version}"
+        what = f"the breaking changes of {said.version}"
     until = f", until {said.until}" if said.until else ""
     return f"{said.owner} acknowledged {what}, for {said.edge}{until}"
 

@@ -4,7 +4,11 @@ The rules, the words that people are asked and refused with, and nothing else: w
 read from the journal by :mod:`sluiceway.steps.ownership`.
 """
 
-from sluiceway.rights.acknowledging import Acknowledgement, acknowledgement_fault, edge_named
+from sluiceway.rights.acknowledging import (
+    Acknowledgement,
+    acknowledgement_fault,
+    edge_named,
+)
 from sluiceway.rights.announcing import (
     Announcement,
     DeprecationStatus,
@@ -24,6 +28,18 @@ from sluiceway.rights.approvals import (
     still_open,
     why_sentence,
 )
+from sluiceway.rights.proof import (
+    ApproverKeys,
+    KeyStore,
+    NobodyEnrolled,
+    Offered,
+    ProofFault,
+    Tried,
+    enrolment_uri,
+    judge_code,
+    new_key,
+    proof_sentence,
+)
 from sluiceway.rights.removal import (
     EdgeCase,
     Reader,
@@ -40,16 +56,22 @@ from sluiceway.rights.removal import (
 __all__ = [
     "Acknowledgement",
     "Announcement",
+    "ApproverKeys",
     "DeprecationStatus",
     "EdgeCase",
     "GivenApproval",
+    "KeyStore",
     "NeededApproval",
+    "NobodyEnrolled",
     "NotTheirs",
+    "Offered",
+    "ProofFault",
     "Reader",
     "RemovalCode",
     "RemovalFinding",
     "ReplacementTest",
     "Told",
+    "Tried",
     "Why",
     "WhyCode",
     "acknowledgement_fault",
@@ -58,8 +80,12 @@ __all__ = [
     "approvals_needed",
     "deprecation_statuses",
     "edge_named",
+    "enrolment_uri",
+    "judge_code",
     "listed_approvals",
+    "new_key",
     "not_yet_told",
+    "proof_sentence",
     "readers_of",
     "removal_findings",
     "removal_sentence",

@@ -23,7 +23,6 @@ from sluiceway.rollouts.events import (
     TrafficStopped,
     Waited,
 )
-from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.requests import behind
 from sluiceway.steps.site import Site
@@ -63,10 +62,21 @@ def write_decision(site: Site, rollout_id: str, decision: Decision, *, now: date
         site, rollout_id, state, Phase.CANARY, now=now
     ):
         return
-    site.tell(rollout_id, _event(decision, state), after=state.seq, now=now)
+    if isinstance(decision, RequestApproval):
+        patience = site.systems.kept(rollout_id).policies.rights.expires
+        asked = ApprovalRequested(
+            owners=decision.owners,
+            needed=state.needed,
+            expires=None if patience is None else now + patience,
+        )
+        site.tell(rollout_id, asked, after=state.seq, now=now)
+        return
+    site.tell(rollout_id, _event(decision), after=state.seq, now=now)
 
 
-def _event(decision: Decision, state: RolloutState) -> Happening:
+def _event(
+    decision: EnterStep | LengthenDeadline | RollBack | StopTraffic | End,
+) -> Happening:
     match decision:
         case EnterStep():
             return StepEntered(step=decision.step, weight=decision.weight)
@@ -74,8 +84,6 @@ def _event(decision: Decision, state: RolloutState) -> Happening:
             return DeadlineLengthened(
                 before=decision.before, after=decision.after, reason=decision.reason
             )
-        case RequestApproval():
-            return ApprovalRequested(owners=decision.owners, needed=state.needed)
         case RollBack():
             return RollbackDecided(code=decision.code, reason=decision.reason)
         case StopTraffic():

@@ -8,7 +8,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.graph import blast_radius
 from sluiceway.journal import Champion, JournalConflict
 from sluiceway.releases import Release, parse_member_name
-from sluiceway.rights import NotTheirs, answers_for
+from sluiceway.rights import NotTheirs, Offered, answers_for
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -28,15 +28,21 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.steps.members import member_of
+from sluiceway.steps.members import keep_contracts, member_of
 from sluiceway.steps.ownership import today_of
+from sluiceway.steps.proving import prove
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import bring_routing
 from sluiceway.system.values import System
 
 
-def parse_members(system: System, names: Sequence[str]) -> dict[str, str]:
+def parse_members(
+    system: System, names: Sequence[str], *, asked: str = "rollout"
+) -> dict[str, str]:
     """Read ``MODEL@VERSION`` names.
+
+    Args:
+        asked: What was asked for by these names, for the faults.
 
     Raises:
         BadInput: One is not written so, names no model of the system, or names a model twice.
@@ -47,17 +53,17 @@ def parse_members(system: System, names: Sequence[str]) -> dict[str, str]:
         try:
             model, version = parse_member_name(name)
         except ValueError as error:
-            faults.append(Fault(where="rollout", what=str(error)))
+            faults.append(Fault(where=asked, what=str(error)))
             continue
         if model not in system.models:
             have = ", ".join(system.models)
             what = f"{model} is no model of {system.name} (there are: {have})"
-            faults.append(Fault(where=f"rollout {name}", what=what))
+            faults.append(Fault(where=f"{asked} {name}", what=what))
         if model in members:
-            faults.append(Fault(where=f"rollout {name}", what=f"{model} is named twice"))
+            faults.append(Fault(where=f"{asked} {name}", what=f"{model} is named twice"))
         members[model] = version
     if not names:
-        faults.append(Fault(where="rollout", what="names no version; write MODEL@VERSION"))
+        faults.append(Fault(where=asked, what="names no version; write MODEL@VERSION"))
     if faults:
         raise BadInput(faults)
     return members
@@ -135,8 +141,8 @@ def adopt(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> Cha
         BadInput: A model of the system is missing, or there is a champion already.
     """
     system = site.systems.current()
-    members = parse_members(system, names)
     where = "adopt"
+    members = parse_members(system, names, asked=where)
     if missing := [model for model in system.models if model not in members]:
         what = f"a release holds every model; missing: {', '.join(missing)}"
         raise BadInput([Fault(where=where, what=what)])
@@ -145,6 +151,7 @@ def adopt(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> Cha
         what = f"{site.environment} has champion generation {current.generation}; use a rollout"
         raise BadInput([Fault(where=where, what=what)])
     release = Release(members={m: member_of(site, system, m, v) for m, v in members.items()})
+    keep_contracts(site, system, release)
     adopted = Adopted(release=release.content_hash)
     return site.journal.move_champion(
         site.environment,
@@ -191,16 +198,24 @@ def abort(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str
 
 
 def approve(
-    site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str, owner: str | None = None
+    site: Site,
+    rollout_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str,
+    owner: str | None = None,
+    offered: Offered | None = None,
 ) -> None:
     """Give an approval that a rollout waits for.
 
     Args:
         owner: In whose name; None for all who are waited for and have named the actor.
+        offered: The actor's one-time code, where the policy asks for one.
 
     Raises:
-        BadInput: It waits for none, the actor speaks for nobody it waits for, or asked for it
-            and may not approve what is their own.
+        BadInput: It waits for none, the actor speaks for nobody it waits for, did not prove who
+            they are, or asked for it and may not approve what is their own.
     """
 
     def given(state: RolloutState) -> Approved:
@@ -208,29 +223,41 @@ def approve(
         if actor == state.requested_by and not system.policies.rights.own:
             what = f"{actor} asked for it, and policies.approvals.own forbids to approve one's own"
             raise NotTheirs(what)
-        return Approved(reason=reason, owners=_in_whose_name(system, state, actor, owner, now))
+        owners = _in_whose_name(system, state, actor, owner, now)
+        proven = prove(site, system, rollout_id, offered, actor=actor)
+        return Approved(reason=reason, owners=owners, proven=proven)
 
-    _ask(site, rollout_id, given, _no_approval, now=now, actor=actor)
+    _ask(site, rollout_id, given, _no_approval(now), now=now, actor=actor)
 
 
 def refuse(
-    site: Site, rollout_id: str, *, reason: str, now: datetime, actor: str, owner: str | None = None
+    site: Site,
+    rollout_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str,
+    owner: str | None = None,
+    offered: Offered | None = None,
 ) -> None:
     """Refuse an approval that a rollout waits for; that ends it.
 
     Args:
         owner: In whose name; None for all who are waited for and have named the actor.
+        offered: The actor's one-time code, where the policy asks for one.
 
     Raises:
-        BadInput: It waits for none, or the actor speaks for nobody it waits for.
+        BadInput: It waits for none, or the actor speaks for nobody it waits for or did not prove
+            who they are.
     """
 
     def given(state: RolloutState) -> ApprovalRefused:
         system = site.systems.kept(rollout_id)
         owners = _in_whose_name(system, state, actor, owner, now)
-        return ApprovalRefused(reason=reason, owners=owners)
+        proven = prove(site, system, rollout_id, offered, actor=actor)
+        return ApprovalRefused(reason=reason, owners=owners, proven=proven)
 
-    _ask(site, rollout_id, given, _no_approval, now=now, actor=actor)
+    _ask(site, rollout_id, given, _no_approval(now), now=now, actor=actor)
 
 
 def _in_whose_name(
@@ -367,6 +394,13 @@ def _ask(
         return
 
 
-def _no_approval(state: RolloutState) -> str | None:
-    waits = state.approval_requested is not None and not state.approved and state.refused is None
-    return None if waits else "does not wait for an approval"
+def _no_approval(now: datetime) -> Callable[[RolloutState], str | None]:
+    def unfit(state: RolloutState) -> str | None:
+        asked = state.approval_requested
+        if asked is None or state.approved or state.refused is not None:
+            return "does not wait for an approval"
+        if asked.expires is not None and now >= asked.expires:
+            return f"waited for an approval until {asked.expires:%Y-%m-%d %H:%M} UTC"
+        return None
+
+    return unfit

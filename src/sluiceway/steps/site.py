@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -24,6 +24,7 @@ from sluiceway.ports import (
 from sluiceway.releases import Release
 from sluiceway.replay.features import Transformation
 from sluiceway.replay.partitions import Needs, Partition
+from sluiceway.rights import ApproverKeys, NobodyEnrolled
 from sluiceway.rollouts.actions import Action
 from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.events import Happening, draft
@@ -107,6 +108,7 @@ class Site:
     Attributes:
         folder: Where a rollout keeps its own copy of the system file, and its report.
         progress: Who is told how far long operations are.
+        approver_keys: By which approvers prove who they are.
     """
 
     environment: str
@@ -120,6 +122,7 @@ class Site:
     meet: MeetVersion
     folder: Callable[[str], Path]
     progress: Progress
+    approver_keys: ApproverKeys = field(default_factory=NobodyEnrolled)
 
     def state(self, rollout_id: str) -> RolloutState:
         """What a rollout's events come to."""

@@ -114,6 +114,7 @@ def differing(site: Site, wanted: Projection) -> list[str]:
     if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
         at = "none" if observed is None else f"revision {observed.revision}"
         found.append(f"routing is {at}, wanted is revision {wanted.routing.revision}")
+    found.extend(site.router.edited_by_hand())
     for model, aliases in wanted.aliases.items():
         seen = _ours(site.registry.aliases(model))
         if seen != aliases:
@@ -123,8 +124,13 @@ def differing(site: Site, wanted: Projection) -> list[str]:
 
 def _bring_routing(site: Site, wanted: Projection) -> None:
     observed = _observed(site)
-    if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
+    differs = observed is None or replace(observed, revision=0) != replace(
+        wanted.routing, revision=0
+    )
+    if differs:
         site.router.apply(wanted.routing)
+    elif observed is not None and site.router.edited_by_hand():
+        site.router.apply(observed)  # as it is, so that nobody has to follow another revision
 
 
 def _bring_registry(registry: Registry, wanted: Projection) -> None:

@@ -19,6 +19,8 @@ from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_flags import read_flags
 from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import contradictions
+from sluiceway.system.inputs import Feature, FeatureVersion, Labels, Source
+from sluiceway.system.notification_shapes import read_notifications
 from sluiceway.system.parts import FileParts, edges_of, safe_default_of
 from sluiceway.system.rights import ApprovalRule, RightsPolicy
 from sluiceway.system.shapes import (
@@ -39,16 +41,12 @@ from sluiceway.system.values import (
     Consumer,
     DriftWatch,
     Edge,
-    Feature,
-    FeatureVersion,
-    Labels,
     LoggingPolicy,
     MetricTarget,
     Model,
     Owner,
     Policies,
     ShadowPolicy,
-    Source,
     System,
     WatchPolicy,
 )
@@ -56,7 +54,10 @@ from sluiceway.yaml_file import AnyShape, left_to_do, parse_shape, read_yaml
 
 _SECTIONS = ("owners", "sources", "features", "models", "consumers", "slices")
 _TEXTS = ("system", "timezone", "unit")
-_OPTIONAL = ("description", "consumers", "features", "slices", "ignores", "flags", "logging")
+_OPTIONAL = (
+    *("description", "consumers", "features", "slices"),
+    *("ignores", "flags", "logging", "notifications"),
+)
 
 
 def read_system(path: Path, *, today: date | None = None) -> System:
@@ -79,10 +80,13 @@ def read_system(path: Path, *, today: date | None = None) -> System:
     faults.extend(contract_faults(parts, where=path.name))
     ignores = read_ignores(content.get("ignores"), parts, where=path.name, faults=faults)
     flags = read_flags(content.get("flags"), parts, where=path.name, faults=faults)
+    notifications = read_notifications(
+        content.get("notifications"), parts.named["owners"], where=path.name, faults=faults
+    )
     if faults or parts.policies is None:
         raise BadInput(faults)
     system = _build(content, parts, parts.policies, digest=_digest(path, parts.models))
-    return replace(system, ignores=ignores, flags=flags)
+    return replace(system, ignores=ignores, flags=flags, notifications=notifications)
 
 
 @dataclass(slots=True)
@@ -130,7 +134,7 @@ def _parse(
     today: date | None,
 ) -> FileParts:
     name = path.name
-    known = (*_TEXTS, *_SECTIONS, "policies", "description", "ignores", "flags", "logging")
+    known = (*_TEXTS, *_SECTIONS, *_OPTIONAL, "policies")
     missing = [key for key in known if key not in content and key not in _OPTIONAL]
     unknown = [key for key in content if key not in known]
     no_text = [k for k in _TEXTS if k in content and not (content[k] and _is_text(content[k]))]
@@ -392,6 +396,8 @@ def _rights(shape: PoliciesShape) -> RightsPolicy:
             for rule in shape.approvals.rules
         ),
         own=shape.approvals.own == "allow",
+        proof=shape.approvals.proof,
+        expires=shape.approvals.expires,
         notice=shape.deprecation.notice,
         stale_after=shape.review.stale_after,
         expiring_within=shape.review.expiring_within,

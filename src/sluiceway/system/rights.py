@@ -42,6 +42,15 @@ class Among(StrEnum):
     """Those and every model that their answers reach."""
 
 
+class Proof(StrEnum):
+    """How an approver shows who they are."""
+
+    NONE = "none"
+    """By saying so."""
+    TOTP = "totp"
+    """By a one-time code of their authenticator app."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRule:
     """Who must approve where a rollout is of this kind; all conditions that are set must hold.
@@ -68,6 +77,8 @@ class RightsPolicy:
     Attributes:
         rules: Who approves what, besides those who are always asked.
         own: Whether who asked for a rollout may approve it.
+        proof: How who answers shows that it is they.
+        expires: How long an approval is waited for, until the rollout is rejected; None for ever.
         notice: Shortest time from when a deprecation was told to when the field is removed.
         stale_after: Age from which on a promise's reference is called stale.
         expiring_within: How long before its end an ignore or acknowledgement is called expiring.
@@ -75,6 +86,8 @@ class RightsPolicy:
 
     rules: tuple[ApprovalRule, ...] = ()
     own: bool = True
+    proof: Proof = Proof.NONE
+    expires: timedelta | None = None
     notice: timedelta = timedelta(days=30)
     stale_after: timedelta = timedelta(days=180)
     expiring_within: timedelta = timedelta(days=14)

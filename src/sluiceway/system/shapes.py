@@ -19,7 +19,7 @@ from pydantic import (
 from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
-from sluiceway.system.rights import Among, ChangeClass, Risk
+from sluiceway.system.rights import Among, ChangeClass, Proof, Risk
 from sluiceway.system.values import Reliance
 from sluiceway.yaml_file import Shape
 
@@ -247,12 +247,26 @@ class ApprovalsShape(Shape):
     always: list[str] = []
     rules: list[ApprovalRuleShape] = []
     own: Literal["allow", "forbid"] = "forbid"
+    proof: Proof = Proof.TOTP
+    expires: PositiveDuration | None = timedelta(days=14)
+
+    @field_validator("expires", mode="before")
+    @classmethod
+    def _never(cls, content: Any) -> Any:
+        """`never` has to be written out: nothing may be a slip."""
+        if content == "never":
+            return None
+        if content is None:
+            raise ValueError("is neither never nor a time such as 14d")
+        return content
 
 
 class ListedApprovals(ApprovalsShape):
-    """A bare list of those who are always asked, one's own rollout included."""
+    """A bare list of those who are always asked, one's own rollout included, and taken at word."""
 
     own: Literal["allow", "forbid"] = "allow"
+    proof: Proof = Proof.NONE
+    expires: PositiveDuration | None = None
 
 
 def _listed(content: Any) -> Any:

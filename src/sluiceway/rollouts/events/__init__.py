@@ -36,11 +36,13 @@ from sluiceway.rollouts.events.moving import (
     Diagnosed,
     Ended,
     IncidentOpened,
+    PartReplayed,
     PartServed,
     Promoted,
     RollbackDecided,
     WayBackPlanned,
 )
+from sluiceway.rollouts.events.outside import CodeTried, Notified, RegistrationHeard
 from sluiceway.rollouts.events.owners import (
     Acknowledged,
     DeprecationAnnounced,
@@ -59,6 +61,7 @@ from sluiceway.rollouts.events.preparing import (
     ShadowMeasured,
     Waited,
 )
+from sluiceway.rollouts.events.testing import ContractTested, ReaderTested
 
 __all__ = [
     "AbortRequested",
@@ -71,8 +74,10 @@ __all__ = [
     "CanaryPlanned",
     "CandidateHalted",
     "ChampionRestored",
+    "CodeTried",
     "Confirmed",
     "ContractCheck",
+    "ContractTested",
     "ContractsChecked",
     "DeadlineLengthened",
     "DeprecationAnnounced",
@@ -89,9 +94,13 @@ __all__ = [
     "Held",
     "IncidentOpened",
     "Looked",
+    "Notified",
+    "PartReplayed",
     "PartServed",
     "Planned",
     "Promoted",
+    "ReaderTested",
+    "RegistrationHeard",
     "ReplacementTested",
     "Requested",
     "Resumed",
@@ -137,6 +146,7 @@ Happening = (
     | DeprecationAnnounced
     | Acknowledged
     | ReplacementTested
+    | PartReplayed
     | CandidateHalted
     | CanaryNarrowed
     | EdgesIsolated
@@ -144,6 +154,10 @@ Happening = (
     | FlagsDeclared
     | FlagSet
     | FlagUnset
+    | ContractTested
+    | CodeTried
+    | Notified
+    | RegistrationHeard
 )
 
 _KINDS: dict[str, type[Any]] = {
