@@ -86,6 +86,13 @@ class GatewayProcess:
         self.kill()
         raise RuntimeError(f"the gateway did not come up:\n{said}")
 
+    @property
+    def heartbeat(self) -> Path:
+        """Where it says that it lives."""
+        assert self._process is not None
+        instance = f"{socket.gethostname()}-{self._process.pid}"
+        return self._shop.settings.heartbeat_folder / f"{instance}.json"
+
     def tell_to_end(self) -> None:
         """SIGTERM."""
         assert self._process is not None

@@ -185,10 +185,13 @@ def _seen(folder: Path) -> int | None:
 def _record(site: Site, rollout_id: str, state: RolloutState, published: Published) -> None:
     if state.plan is None:
         return
+    # The run tells of what was asked for; what goes on of it, where a part has gone back, is a tag.
+    proposed = state.proposed or state.plan
     tags = {
         "sluiceway.journal_head": site.journal.head(site.environment),
         "sluiceway.environment": site.environment,
         "sluiceway.phase": state.phase.value,
+        "sluiceway.members": _names(state.plan),
     }
     if state.ended is not None:
         tags["sluiceway.ending"] = state.ended.ending.value
@@ -199,10 +202,10 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
         rollout_id,
         metrics=measurements(state),
         params={
-            "members": ", ".join(member.name for member in state.plan.members),
-            "baseline_generation": str(state.plan.baseline),
-            "alpha": str(state.plan.alpha),
-            "system_digest": state.plan.system_digest,
+            "members": _names(proposed),
+            "baseline_generation": str(proposed.baseline),
+            "alpha": str(proposed.alpha),
+            "system_digest": proposed.system_digest,
         },
         tags=tags,
         artifacts={
@@ -210,6 +213,10 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
             PLAN: _PLAN_ADAPTER.dump_json(state.plan, indent=2),
             **({} if profiles is None else {PROFILES: profiles}),
         },
-        models=[(member.model, member.version) for member in state.plan.members],
+        models=[(member.model, member.version) for member in proposed.members],
         sources=replayed_sources(site, rollout_id, state),
     )
+
+
+def _names(plan: Plan) -> str:
+    return ", ".join(member.name for member in plan.members)
