@@ -254,6 +254,25 @@ def test_any_changed_file_is_found_before_it_is_loaded(tmp_path: Path, change: s
         registry.load("line", "1", artifact_sha256=digest)
 
 
+@pytest.mark.parametrize("kind", ["estimator", "own code"])
+def test_what_somebody_loads_with_mlflow_is_the_same_version_afterwards(
+    tmp_path: Path, kind: str
+) -> None:
+    """MLflow's own loading leaves a note among the files of a store that is a folder."""
+    uri = worlds.sqlite_store(tmp_path)
+    if kind == "estimator":
+        worlds.log_estimator(uri, "line")
+    else:
+        worlds.log_python(uri, "line", Sum())
+    registry = MlflowRegistry(uri)
+    digest = registry.artifact_sha256("line", "1")
+    with worlds.logging_to(uri):
+        mlflow.pyfunc.load_model("models:/line/1")
+    assert list((tmp_path / "artifacts").rglob("registered_model_meta"))
+    assert registry.artifact_sha256("line", "1") == digest
+    assert len(registry.load("line", "1", artifact_sha256=digest).predict(ROWS)) == len(ROWS["a"])
+
+
 def test_missing_files_are_told_as_such(tmp_path: Path) -> None:
     import shutil
 

@@ -256,7 +256,8 @@ def test_the_part_is_promoted_on_evidence_of_its_own(story: Story) -> None:
 
 def test_a_candidate_that_raises_loses_its_traffic_before_any_flow_runs(story: Story) -> None:
     rollout_id = rollout(["handling@3"], as_of=story.now, actor="ada")
-    assert story.shop.state(rollout_id).weight == 10, story.shop.state(rollout_id).ended
+    state = story.shop.state(rollout_id)
+    assert state.weight == 10, state.ended and state.ended.reason
     followed(story)
     with Load(story.customers, "halted").running(threads=4) as load:
         _until(lambda: any(one.row.get("arm") == "candidate" for one in load.seen))

@@ -101,6 +101,47 @@ def test_a_candidate_that_gives_no_answers_cannot_hide_in_a_gap(tmp_path: Path) 
     assert "safe defaults took its place" in str(look.fault)
 
 
+@pytest.mark.parametrize("since", [0, 60], ids=["all day", "since noon"])
+def test_an_isolated_edge_is_nobodys_failure_and_no_evidence(tmp_path: Path, since: int) -> None:
+    """Somebody cut it, perhaps far from the candidate; both arms received the safe default."""
+    site = quick_site(tmp_path)
+    same_fraud(site)
+    rollout = to_canary(site, "fraud@2")
+    BatchServer(site).answer(Window(start=NOW, end=NOW + DAY), now=NOW + DAY)
+    log = site.predictions
+    assert isinstance(log, MemoryPredictionLog)
+    rows = log.read(Window(start=NOW, end=NOW + DAY))
+    cut = rows["unit"].str[-4:].astype(int) >= since
+    why = np.where(cut, "isolated", None)
+    log.write("again", rows.assign(**{"fallback": cut, "stand_in:fraud": why}))
+    advance(site, rollout, NOW + 2 * DAY)
+    look = site.state(rollout).look
+    assert look is not None
+    assert look.fault is None
+    assert look.outcome is Outcome.INCONCLUSIVE
+    assert look.notes == (f"{120 - since} units are no evidence: an edge on their way was isolated",)
+    assert {state.n for state in look.states.values()} == {1 if since else 0}
+    assert site.state(rollout).weight > 0
+
+
+def test_a_model_that_fails_beside_an_isolated_edge_has_failed(tmp_path: Path) -> None:
+    site = quick_site(tmp_path)
+    same_fraud(site)
+    rollout = to_canary(site, "fraud@2")
+    BatchServer(site).answer(Window(start=NOW, end=NOW + DAY), now=NOW + DAY)
+    log = site.predictions
+    assert isinstance(log, MemoryPredictionLog)
+    rows = log.read(Window(start=NOW, end=NOW + DAY))
+    own = rows["arm"] == "candidate"
+    whys = {"stand_in:signal": "isolated", "stand_in:fraud": np.where(own, "error", None)}
+    log.write("again", rows.assign(fallback=True, **whys))
+    advance(site, rollout, NOW + 2 * DAY)
+    look = site.state(rollout).look
+    assert look is not None
+    assert look.outcome is Outcome.FAILED
+    assert "safe defaults took its place" in str(look.fault)
+
+
 class Gateway:
     """A site whose live rows are what was asked and posted; answers are another site's."""
 

@@ -30,6 +30,8 @@ from sluiceway.errors import SluicewayError
 
 MODEL_FILE: Final = "MLmodel"
 _PICKLES: Final = frozenset({"pickle", "cloudpickle"})
+_NOTE: Final = "registered_model_meta"
+"""What MLflow's own loading leaves beside the files, in the store itself where that is a folder."""
 _CHUNK: Final = 1 << 20
 """Bytes read at once."""
 
@@ -64,12 +66,25 @@ def digest_of(folder: Path) -> str:
     """Digest over all files of a folder.
 
     SHA-256 over, for each file in the order of the relative POSIX names, the name, a NUL, and the
-    SHA-256 of its bytes.
+    SHA-256 of its bytes. MLflow's note of who loaded the files last is none of them.
 
     Raises:
         ModelFilesError: The folder is missing or empty, or a link in it leads to another folder.
     """
     return _digest_and_bytes(folder, keep=frozenset())[0]
+
+
+def copy_files(folder: Path, copy: Path) -> None:
+    """Copy all that the digest covers, and nothing else.
+
+    Raises:
+        OSError: Something cannot be copied.
+    """
+
+    def left_out(parent: str, names: list[str]) -> list[str]:
+        return [_NOTE] if _NOTE in names and Path(parent) == folder else []
+
+    shutil.copytree(folder, copy, ignore=left_out)
 
 
 def describe(folder: Path) -> ModelDescription:
@@ -125,7 +140,8 @@ def _names_of(folder: Path) -> Iterator[str]:
                 raise ModelFilesError(
                     f"{name} links to another folder; a digest would not cover it"
                 )
-        yield from ((Path(parent) / name).relative_to(folder).as_posix() for name in files)
+        names = ((Path(parent) / name).relative_to(folder).as_posix() for name in files)
+        yield from (name for name in names if name != _NOTE)
 
 
 def _digest_and_bytes(folder: Path, *, keep: frozenset[str]) -> tuple[str, dict[str, bytes]]:
@@ -215,7 +231,7 @@ def _from_mlflow(
     private = tempfile.mkdtemp(prefix="sluiceway-model-")
     try:
         copy = Path(private) / "model"
-        shutil.copytree(folder, copy)
+        copy_files(folder, copy)
         _compare(digest_of(copy), artifact_sha256)
         predictor = FramePredictor(columns, mlflow.pyfunc.load_model(str(copy)).predict)
     except BaseException:

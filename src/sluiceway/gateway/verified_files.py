@@ -10,7 +10,12 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from sluiceway.adapters.model_files import FilesChanged, ModelFilesError, digest_of
+from sluiceway.adapters.model_files import (
+    FilesChanged,
+    ModelFilesError,
+    copy_files,
+    digest_of,
+)
 from sluiceway.adapters.trial import ModelFiles
 from sluiceway.contracts.values import Contract
 from sluiceway.ports import Journal, Registry
@@ -59,7 +64,7 @@ class VerifiedFiles:
         copy = self._models / f".{member.artifact_sha256}.{uuid4().hex}"
         try:
             with self._files.local_files(member.model, member.version) as folder:
-                shutil.copytree(folder, copy)
+                copy_files(folder, copy)
             _compare(copy, member)
             _place(copy, kept)
         finally:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from sluiceway.contracts.values import Trigger
 from sluiceway.serving.keeping import Keeping
 from sluiceway.serving.values import ArmAnswers, Question, Values
 
@@ -21,6 +22,8 @@ INPUT: Final = "input:"
 """How columns of kept inputs begin."""
 HASHED: Final = "hashed:"
 """How columns of hashed inputs begin; another name, for they are text whatever the input is."""
+STAND_IN: Final = "stand_in:"
+"""How columns begin that say why an answer is not a model's own."""
 
 Entry = dict[str, Any]
 """One arm's answers to some rows of one question, in plain values that JSON has."""
@@ -198,7 +201,7 @@ def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
         spent = (entry["seconds"][name] for entry in entries)
         columns[f"seconds:{name}"] = list(chain.from_iterable(map(repeat, spent, sizes)))
     why = {name: list(every("stand_ins", name)) for name in first.get("stand_ins", ())}
-    columns |= {f"stand_in:{name}": [one or None for one in said] for name, said in why.items()}
+    columns |= {f"{STAND_IN}{name}": [one or None for one in said] for name, said in why.items()}
     columns["fallback"] = [any(said) for said in zip(*why.values(), strict=True)] if why else False
     columns |= {f"{INPUT}{name}": list(every("inputs", name)) for name in first.get("inputs", ())}
     columns |= {f"{INPUT}{n}": _moments(every("times", n)) for n in first.get("times", ())}
@@ -237,6 +240,22 @@ def merged(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     if MODELS in rows:
         found[MODELS] = grouped[MODELS].agg(_together)
     return found.reset_index()[list(rows.columns)]
+
+
+def isolated(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows hold what was made of the safe default of an edge that somebody has cut."""
+    why = rows.filter(regex=f"^{STAND_IN}")
+    return why.eq(Trigger.ISOLATED.value).any(axis=1)
+
+
+def failed(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows hold something that stands in for a model that gave no usable answer.
+
+    Where somebody has cut an edge nobody failed.
+    """
+    why = rows.filter(regex=f"^{STAND_IN}")
+    only_cut = why.notna().any(axis=1) & (why.isna() | why.eq(Trigger.ISOLATED.value)).all(axis=1)
+    return rows["fallback"].eq(True) & ~only_cut
 
 
 def _together(models: "pd.Series[str]") -> str | None:

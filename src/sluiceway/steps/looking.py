@@ -16,7 +16,7 @@ from sluiceway.replay.partitions import Needs, needs_of_models
 from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
-from sluiceway.serving.rows import merged
+from sluiceway.serving.rows import failed, isolated, merged
 from sluiceway.slices import Slice
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.paired import paired_block_harms
@@ -242,8 +242,14 @@ def _read(
             fault=fault,
             notes=notes,
         )
-    rows = log.assign(block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])))
-    paired, lost = pairs_of(rows, plan, window.start, missing.blocks)
+    rows = log.assign(
+        block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])), fallback=failed(log)
+    )
+    # What an edge that is cut makes of both arms says nothing of the release without the cut.
+    cut = rows["unit"].isin(rows.loc[isolated(rows), "unit"])
+    if units := rows.loc[cut & (rows["event_time"] >= window.start), "unit"].nunique():
+        notes = (*notes, f"{units:,} units are no evidence: an edge on their way was isolated")
+    paired, lost = pairs_of(rows[~cut], plan, window.start, missing.blocks)
     # A unit that was answered again counts once, by what was in force last.
     log = merged(rows, ["unit", "arm", "block"])
     now_seen = log[log["event_time"] >= window.start]
