@@ -292,9 +292,13 @@ class Load:
         self._over = threading.Event()
 
     @contextmanager
-    def running(self, *, threads: int = 3) -> Iterator[Self]:
-        """Ask for as long as the block lasts."""
-        asking = [threading.Thread(target=self._ask, args=(n,)) for n in range(threads)]
+    def running(self, *, threads: int = 1, pause: float = 0.02) -> Iterator[Self]:
+        """Ask for as long as the block lasts.
+
+        Args:
+            pause: Seconds that each rests after an answer: programs beside it get their turn.
+        """
+        asking = [threading.Thread(target=self._ask, args=(n, pause)) for n in range(threads)]
         for one in asking:
             one.start()
         try:
@@ -311,7 +315,7 @@ class Load:
             assert time.monotonic() < until, f"only {len(self.seen)} requests were answered"
             time.sleep(0.01)
 
-    def _ask(self, thread: int) -> None:
+    def _ask(self, thread: int, pause: float) -> None:
         orders = probes(50, f"{self._name}-{thread}")
         number = 0
         limits = httpx.Limits(max_keepalive_connections=0)
@@ -334,5 +338,4 @@ class Load:
                     if response.status_code == httpx.codes.OK:
                         seen.row = response.json()["sluiceway"]["rows"][0]
                 self.seen.append(seen)
-                if seen.status is None:
-                    time.sleep(0.02)
+                time.sleep(pause if seen.status else 0.02)

@@ -1,9 +1,10 @@
 """Candidates that turn bad behind a real gateway: one member goes back alone, one is halted at once."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -31,7 +32,7 @@ from tests.end_to_end.gateway_process import Customers, GatewayProcess, Load, pr
 from tests.end_to_end.lookups import LookedUp
 from tests.end_to_end.prefect_server import PrefectServer, flows_through
 from tests.end_to_end.shop import JOINT, LIVE, LONGEST, Shop
-from tests.end_to_end.test_gateway import NOW, followed
+from tests.end_to_end.test_gateway import NOW, QUICK, followed
 from tests.orders.data import day, table
 from tests.serving.test_keeping import LIVE as ASKED
 from tests.serving.test_keeping import POSTED
@@ -55,8 +56,7 @@ SYSTEM = (
         "range: [0, 5000], version: 1.0.0, reads: [orders.distance], "
         "other_versions: {2.0.0: {reads: [routes.distance]}}}",
     ),
-    ("alpha: 0.05", "alpha: 0.2"),
-    ("{window: 20d, extension: 10d}", "{window: 12d, extension: 4d}"),
+    *QUICK,
     (
         "[{weight: 10, bake: 2d}, {weight: 50, bake: 2d}]",
         "[{weight: 10, bake: 1d}, {weight: 50, bake: 1d}]",
@@ -93,7 +93,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(
-    shop_registry, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
+    shop_registry: Path, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("harm")
     shop = Shop.opened(shop_registry, folder / "home", variant(folder, *SYSTEM))
@@ -259,7 +259,7 @@ def test_a_candidate_that_raises_loses_its_traffic_before_any_flow_runs(story: S
     state = story.shop.state(rollout_id)
     assert state.weight == 10, state.ended and state.ended.reason
     followed(story)
-    with Load(story.customers, "halted").running(threads=4) as load:
+    with Load(story.customers, "halted").running(threads=2, pause=0) as load:
         _until(lambda: any(one.row.get("arm") == "candidate" for one in load.seen))
         (story.shop.home / "lookup.csv").unlink()
         broke = time.monotonic()
@@ -293,7 +293,7 @@ def test_a_candidate_that_raises_loses_its_traffic_before_any_flow_runs(story: S
     assert story.shop.champion()[0] == 2
 
 
-def _until(happened, *, seconds: float = 60.0) -> None:
+def _until(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until
