@@ -1,4 +1,4 @@
-"""The shop's gateway as its operators run it, and the shop's customers, who know nothing but HTTP."""
+"""The shop's gateway as operators run it, and its customers, who know nothing but HTTP."""
 
 import os
 import signal
@@ -245,9 +245,7 @@ def answers_of(response: httpx.Response, units: Sequence[str]) -> pd.DataFrame:
     rows = about["rows"] * len(units) if len(about["rows"]) == 1 else about["rows"]
     assert len(rows) == len(said["predictions"]) == len(units)
     frame = pd.DataFrame(rows)
-    return frame.assign(
-        unit=list(units), score=said["predictions"], generation=about["generation"]
-    )
+    return frame.assign(unit=list(units), score=said["predictions"], generation=about["generation"])
 
 
 def probes(count: int, name: str = "probe") -> pd.DataFrame:
@@ -327,9 +325,7 @@ class Load:
                 number += 1
                 seen = Seen(unit, time.monotonic(), 0.0)
                 try:
-                    response = client.post(
-                        f"{self._customers.url}/invocations/priority", json=body
-                    )
+                    response = client.post(f"{self._customers.url}/invocations/priority", json=body)
                 except httpx.TransportError:
                     seen.answered = time.monotonic()
                 else:

@@ -1,6 +1,6 @@
 """A whole canary on what the gateway alone knows, and what its operators and customers see of it.
 
-Nothing but the recorded past comes from tables: orders are asked about over HTTP, labels are posted.
+The recorded past comes from tables; what is live is asked over HTTP, and labels are posted.
 """
 
 import time
@@ -336,9 +336,7 @@ def test_a_flag_is_set_and_unset_while_customers_ask(story: Story) -> None:
         orders = PROBES.head(20)
         answers = story.customers.ask(orders)
         champion = story.shop.champion()[1]
-        expected = chained(
-            story.shop.settings.registry_uri, {**champion, "cost": "1"}, orders
-        )
+        expected = chained(story.shop.settings.registry_uri, {**champion, "cost": "1"}, orders)
         np.testing.assert_allclose(answers["score"], expected["priority.score"])
         command(story, "flag", "unset", "cheap-cost")
     answers = story.customers.ask(orders)

@@ -1,4 +1,4 @@
-"""Candidates that turn bad behind a real gateway: one member goes back alone, one is halted at once."""
+"""Candidates that turn bad behind a real gateway: one member goes back, one is halted at once."""
 
 import time
 from collections.abc import Callable, Iterator

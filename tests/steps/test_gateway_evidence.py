@@ -119,7 +119,9 @@ def test_an_isolated_edge_is_nobodys_failure_and_no_evidence(tmp_path: Path, sin
     assert look is not None
     assert look.fault is None
     assert look.outcome is Outcome.INCONCLUSIVE
-    assert look.notes == (f"{120 - since} units are no evidence: an edge on their way was isolated",)
+    assert look.notes == (
+        f"{120 - since} units are no evidence: an edge on their way was isolated",
+    )
     assert {state.n for state in look.states.values()} == {1 if since else 0}
     assert site.state(rollout).weight > 0
 

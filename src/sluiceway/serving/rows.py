@@ -245,7 +245,7 @@ def merged(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 def isolated(rows: pd.DataFrame) -> "pd.Series[bool]":
     """Which rows hold what was made of the safe default of an edge that somebody has cut."""
     why = rows.filter(regex=f"^{STAND_IN}")
-    return why.eq(Trigger.ISOLATED.value).any(axis=1)
+    return (why == Trigger.ISOLATED.value).any(axis=1)
 
 
 def failed(rows: pd.DataFrame) -> "pd.Series[bool]":
@@ -254,7 +254,7 @@ def failed(rows: pd.DataFrame) -> "pd.Series[bool]":
     Where somebody has cut an edge nobody failed.
     """
     why = rows.filter(regex=f"^{STAND_IN}")
-    only_cut = why.notna().any(axis=1) & (why.isna() | why.eq(Trigger.ISOLATED.value)).all(axis=1)
+    only_cut = why.notna().any(axis=1) & (why.isna() | (why == Trigger.ISOLATED.value)).all(axis=1)
     return rows["fallback"].eq(True) & ~only_cut
 
 
