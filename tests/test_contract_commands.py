@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from junitparser import Error, JUnitXml
+from sqlalchemy import create_engine
 
+from sluiceway.adapters.tables import CONTRACTS
 from sluiceway.cli import main
 from sluiceway.cli.rendering import CONSOLE
 from sluiceway.contracts.file import read_contract
@@ -244,3 +246,21 @@ def test_a_version_that_serves_is_compared_as_it_was_verified_after_its_file_was
     assert said.code == 1
     assert "range_narrowed" in said.out
     assert "two contracts bear the version 1.0.0" in said.out
+
+
+def test_a_contract_that_nobody_has_any_more_is_not_taken_for_the_file_of_today(
+    adopted: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a journal that was written before it kept contracts."""
+    journal = create_engine(f"sqlite:///{shop.home / 'journal.db'}")
+    with journal.begin() as connection:
+        connection.execute(CONTRACTS.delete())
+    journal.dispose()
+    folder = tmp_path / "edited"
+    shutil.copytree(SYSTEM.parent / "contracts", folder / "contracts")
+    shutil.copy(SYSTEM, folder / "system.yaml")
+    contract(folder / "contracts", "fraud.yaml", ("version: 1.0.0", "version: 1.1.0"))
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(folder / "system.yaml"))
+    said = adopted("contract", "diff", "fraud@1", "fraud")
+    assert (said.code, said.out) == (2, "")
+    assert "contract 1.0.0 that fraud@1 was verified against is known no longer" in said.err

@@ -43,9 +43,9 @@ def test_what_the_registry_knows_is_drafted(shop_registry: Path, tmp_path: Path)
         "system.yaml: description: is still to do: what the models do together, in a sentence"
     )
     assert "system.yaml: models.fraud.metrics[0].label: is still to do: labels.COLUMN" in faults
-    assert "cost.yaml: output.euros.unit: is still to do: the unit of euros" in faults
+    assert "contracts/cost.yaml: output.euros.unit: is still to do: the unit of euros" in faults
     asked = "is still to do: which column of the answer, 0 to 1"
-    assert f"fraud.yaml: output.probability.position: {asked}" in faults
+    assert f"contracts/fraud.yaml: output.probability.position: {asked}" in faults
     assert all("is still to do" in fault for fault in faults), "a draft is judged when filled in"
 
 

@@ -63,6 +63,20 @@ def promises(draw: st.DrawFn) -> BehaviouralPromise:
     )
 
 
+def _keepable(field: OutputField) -> OutputField:
+    """The field without a promise that no answers within its range could keep."""
+    low = -math.inf if field.low is None else field.low
+    high = math.inf if field.high is None else field.high
+    if field.promise is None:
+        return field
+    quantiles = quantile_bands(field.promise).values()
+    meets = all(least <= high and most >= low for least, most in quantiles)
+    spreads = scale_bands(field.promise).values()
+    return field if meets and all(least <= high - low for least, _ in spreads) else replace(
+        field, promise=None
+    )  # fmt: skip
+
+
 @st.composite
 def fields(draw: st.DrawFn, name: str, position: int = 0) -> OutputField:
     """A field of any type that does not contradict itself."""
@@ -87,7 +101,7 @@ def fields(draw: st.DrawFn, name: str, position: int = 0) -> OutputField:
     free = {"low": None, "high": None}
     match kind:
         case "number":
-            return replace(field, promise=draw(st.none() | promises()))
+            return _keepable(replace(field, promise=draw(st.none() | promises())))
         case "whole":
             return replace(field, dtype="long")
         case "class":
@@ -277,7 +291,7 @@ def later_fields(draw: st.DrawFn, field: OutputField) -> OutputField:
     """The same field, with few of its values drawn anew."""
     for what in draw(st.lists(st.sampled_from(FIELD_PARTS), max_size=2, unique=True)):
         field = _redrawn(draw, field, what)
-    return field
+    return _keepable(field)
 
 
 @st.composite

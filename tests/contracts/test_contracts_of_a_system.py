@@ -65,7 +65,7 @@ def instead(column: str) -> tuple[str, str, str]:
         ([demanded("embedding: {dimension: 2, space: s}")],
          ["cost.contract inputs.fraud.probability: must be another vector than fraud gives"]),
         ([instead("fraud.probability")],
-         ["cost.yaml: fallback.euros.column: fraud.probability is in probability, euros in EUR"]),
+         ["contracts/cost.yaml: fallback.euros.column: fraud.probability is in probability, euros in EUR"]),
         ([instead("amount")], []),
         ([instead("distance")],
          ["cost.contract fallback.euros.column: distance is no input of the model (it has: amount, "
@@ -113,6 +113,23 @@ def test_a_deprecation_in_the_past_is_a_fault_for_whoever_says_which_day_it_is(
 ) -> None:
     notice = ("contracts/cost.yaml", FALLS, NOTICE % "priority.score")
     (fault,) = faults(tmp_path, notice, today=date(2026, 2, 2))
-    assert fault.startswith("cost.yaml: deprecations[0].remove_after: 2026-02-01 is over and euros")
+    assert fault.startswith(
+        "contracts/cost.yaml: deprecations[0].remove_after: 2026-02-01 is over and euros"
+    )
     shutil.rmtree(tmp_path / "orders")
     assert faults(tmp_path, notice) == []
+
+
+def test_a_day_that_is_over_hides_nothing_of_those_who_read_the_contract(tmp_path: Path) -> None:
+    notice = ("contracts/cost.yaml", FALLS, NOTICE % "priority.score")
+    reader = ("system.yaml", "cost.euros", "cost.eurs")
+    told = faults(tmp_path, notice, reader, today=date(2026, 2, 2))
+    assert [one.partition(":")[0] for one in told[:1]] == ["contracts/cost.yaml"]
+    assert any("cost.eurs" in one or "does not promise eurs" in one for one in told[1:])
+
+
+def test_a_file_that_two_models_name_is_told_of_once(tmp_path: Path) -> None:
+    wrong = ("contracts/cost.yaml", "version: 1.0.0", "version: one")
+    both = ("system.yaml", "contracts/priority.yaml", "contracts/cost.yaml")
+    told = faults(tmp_path, wrong, both)
+    assert sum(one.startswith("contracts/cost.yaml: version") for one in told) == 1

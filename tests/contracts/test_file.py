@@ -306,6 +306,13 @@ CONTRADICTIONS = [
       "reserved[1]: sure was the name of a removed field, and is promised under output; whoever "
       "reads the old one would get something else: take another name",
       "reserved[1]: sure is reserved above already"]),
+    ("scale: {reference: 1.9, ratio: [0.2, 10.0]}",
+     "quantiles: {reference: {0.5: -200.5, 0.95: 1520}, tolerance: 30}",
+     ["output.minutes.promise.quantiles.reference.0.5: -200.5 give or take 30 lies outside the "
+      "promised range, so that no answers keep both"]),
+    ("range: [-120, 1500]", "range: [11.9, 12.1]",
+     ["output.minutes.promise.scale: half of the answers are promised to spread over 0.38 or "
+      "more, and the range leaves 0.2; no answers keep both"]),
     ("deterministic: true", "determinstic: true",
      ["determinstic: is not known here; remove it or correct its name"]),
 ]  # fmt: skip

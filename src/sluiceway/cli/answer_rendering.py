@@ -77,7 +77,7 @@ def say_answer(asked: Asked) -> None:
 def answer_lines(asked: Asked) -> list[str]:
     """The answer, what speaks against it, what is ignored, and what speaks for it in numbers."""
     answer = asked.answer
-    names = ", ".join(answer.members) or "what serves"
+    names = ", ".join(answer.members) or "these versions, which serve already"
     lines = [
         f"{_MARKS[answer.answer]} {names}: {_SPOKEN[answer.answer]} in {asked.environment}, where "
         f"generation "

@@ -115,7 +115,13 @@ def _released(ref: str, path: Path, *, where: str) -> Contract:
 
 
 def _verified(site: Site, system: System, model: str, version: str) -> Contract | None:
-    """What the version was last verified against, where it serves or served; files may change."""
+    """What the version was last verified against, where it serves or served; files may change.
+
+    Raises:
+        BadInput: Nobody has it any more; today's file in its place would say that nothing changed.
+    """
+    from sluiceway.releasing.facts import lost_contract
+    from sluiceway.releasing.wording import CONTRACT_AS_IT_WAS
     from sluiceway.steps.members import verified_contract
 
     champion = site.journal.champion(site.environment)
@@ -124,7 +130,11 @@ def _verified(site: Site, system: System, model: str, version: str) -> Contract 
     for release in [champion.release, *releases] if champion else releases:
         member = release.members.get(model)
         if member is not None and member.version == version:
-            return verified_contract(site, system, member)
+            known = verified_contract(site, system, member)
+            if known is None:
+                what = f"{lost_contract(member)}; to clear it: {CONTRACT_AS_IT_WAS}"
+                raise BadInput([Fault(where=member.name, what=what)])
+            return known
     return None
 
 

@@ -45,8 +45,8 @@ def plan(
 ) -> None:
     """Show all that a rollout of these versions would come to; nothing is written.
 
-    Returns 0 where it could begin as asked, 1 where it could not or would end before its replay,
-    2 for bad input.
+    Returns 0 where it could begin as asked, 1 where it may not go live, as can-promote says, or
+    would end before its replay, 2 for bad input.
     """
     from sluiceway.cli.release_rendering import plan_json, say_plan
     from sluiceway.steps.release_plans import plan_release

@@ -279,6 +279,8 @@ def _approval(found: ReleasePlan, need: NeededApproval) -> str:
 
 
 def _order(found: ReleasePlan) -> list[str]:
+    if not found.steps and found.consistent:
+        return ["none: these versions together are ruled out, whatever goes first; see above why"]
     if not found.steps:
         return ["no order of releases keeps every state between compatible"]
     if len(found.steps) == 1:

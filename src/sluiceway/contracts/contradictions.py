@@ -86,6 +86,7 @@ def _field_holds(field: FieldShape, path: str, tell: Tell) -> None:
         if field.dtype in ("string", "boolean"):
             tell(f"{path}.promise", f"is for numbers; the field is a {field.dtype}")
         _promise_holds(field.promise, f"{path}.promise", tell)
+        _promise_fits_range(field.promise, field.range, path, tell)
 
 
 def _positive_holds(field: FieldShape, path: str, tell: Tell) -> None:
@@ -297,6 +298,31 @@ def _promise_holds(promise: PromiseShape, path: str, tell: Tell) -> None:
         values = [reference[probability] for probability in sorted(reference)]
         if values != sorted(values):
             tell(f"{path}.quantiles.reference", "does not rise")
+
+
+def _promise_fits_range(
+    promise: PromiseShape, within: tuple[float | None, float | None], path: str, tell: Tell
+) -> None:
+    """No answer could keep a range and a quantile or spread that lies wholly beyond it."""
+    low, high = within
+    if promise.quantiles is not None:
+        tolerance = promise.quantiles.tolerance
+        for probability, value in promise.quantiles.reference.items():
+            above = high is not None and value - tolerance > high
+            if above or (low is not None and value + tolerance < low):
+                what = (
+                    f"{value:g} give or take {tolerance:g} lies outside the promised range, so "
+                    "that no answers keep both"
+                )
+                tell(f"{path}.promise.quantiles.reference.{probability:g}", what)
+    if promise.scale is not None and low is not None and high is not None and low <= high:
+        least = promise.scale.reference * promise.scale.ratio[0]
+        if least > high - low:
+            what = (
+                f"half of the answers are promised to spread over {least:g} or more, and the "
+                f"range leaves {high - low:g}; no answers keep both"
+            )
+            tell(f"{path}.promise.scale", what)
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

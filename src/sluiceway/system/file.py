@@ -120,7 +120,7 @@ def _undone(content: Mapping[str, Any], path: Path, files: _Files) -> list[Fault
         if not isinstance(name, str) or not (path.parent / name).is_file():
             continue
         try:
-            found += left_to_do(files.content(name), where=f"{Path(name).name}:")
+            found += left_to_do(files.content(name), where=f"{name}:")
         except BadInput:
             continue  # told when the contract is read
     return found
@@ -198,24 +198,46 @@ def _contracts(
     faults: list[Fault],
     today: date | None,
 ) -> dict[str, Contract]:
-    contracts = {}
+    contracts: dict[str, Contract] = {}
     folder = path.parent.resolve()
+    told: set[str] = set()
     for name, model in models.items():
         file = path.parent / model.contract
         if not file.resolve().is_relative_to(folder):
             what = f"{model.contract} lies outside the system file's folder"
             faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
             continue
-        try:
-            contract = contract_from(files.content(model.contract), where=file.name, today=today)
-        except BadInput as error:
-            faults.extend(error.faults)
+        contract, wrong = _contract(files, model.contract, today)
+        if model.contract not in told:  # several models may name one file
+            faults.extend(wrong)
+        told.add(model.contract)
+        if contract is None:
             continue
         if contract.model != name:
             what = f"is the contract of {contract.model}, not of {name}"
             faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
         contracts[name] = contract
     return contracts
+
+
+def _contract(
+    files: _Files, name: str, today: date | None
+) -> tuple[Contract | None, tuple[Fault, ...]]:
+    """A contract as far as it can be read, and what is wrong with it.
+
+    One whose only fault is the day still says what it promises, so that those who read it are
+    checked against it.
+    """
+    try:
+        return contract_from(files.content(name), where=name, today=today), ()
+    except BadInput as error:
+        wrong = tuple(error.faults)
+    if today is None:
+        return None, wrong
+    try:
+        return contract_from(files.content(name), where=name), wrong
+    except BadInput:
+        return None, wrong
 
 
 def _digest(path: Path, models: Mapping[str, ModelShape]) -> str:
