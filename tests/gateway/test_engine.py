@@ -1,13 +1,17 @@
 """Chains are answered whole, by one release a unit, and nobody waits for who cannot answer."""
 
 import asyncio
+import gc
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from sluiceway.contracts.values import FallbackKind, FallbackRule
 from sluiceway.gateway.engine import Engine
+from sluiceway.gateway.standing import Standing
 from sluiceway.gateway.watching import Limits
 from sluiceway.routing import in_canary
 from sluiceway.serving.breaker import BreakerPolicy, BreakerState
@@ -443,3 +447,136 @@ def test_a_champion_that_hangs_for_good_does_not_eat_all_threads(tmp_path):
         for reply in replies
     )
     assert seconds < 5.0  # far from thirty times two seconds
+
+
+def with_deadlines(system, milliseconds):
+    models = {
+        name: replace(
+            model,
+            contract=replace(model.contract, deadline=timedelta(milliseconds=milliseconds)),
+        )
+        for name, model in system.models.items()
+    }
+    return replace(system, models=models)
+
+
+@pytest.mark.parametrize("place", [Here, Elsewhere])
+def test_mirrors_that_wait_for_company_longer_than_a_deadline_blame_nobody(system, place):
+    hasty = with_deadlines(system, 80)
+
+    async def play(engine, notes):
+        candidate = {("demand", "2"): place(diamond.predictors()["demand", "2"])}
+        engine.serve(served(hasty, candidate, pairings=(canary(hasty, NEW, weight=50),)))
+        for n in range(12):
+            await engine.answer(question(rows=2, first=2 * n))
+        assert await engine.settled()
+        return notes
+
+    notes = run(play)
+    mirrored = [answers for _, answers in notes.recorded if answers.path is Path.MIRROR]
+    assert mirrored
+    assert [answers.stand_ins for answers in mirrored] == [{}] * len(mirrored)
+    assert (notes.rules, notes.moves) == ([], [])
+
+
+def test_a_candidate_that_was_not_asked_for_want_of_time_is_not_blamed(tmp_path):
+    system = with_deadlines(diamond.shop(tmp_path), 200)
+    later = diamond.release(refund="2")
+
+    async def play(engine, notes):
+        models = diamond.predictors()
+        hangs = {
+            ("demand", "1"): Elsewhere(Odd(("clicks", "weight"), sleeping(0.6))),
+            ("refund", "2"): Elsewhere(models["refund", "2"]),
+        }
+        engine.serve(served(system, hangs, pairings=(canary(system, later, weight=100, mirror=0),)))
+        await asyncio.gather(*(engine.answer(question(rows=3, first=n)) for n in range(30)))
+        return notes, dict(engine.breakers)
+
+    notes, breakers = run(play)
+    assert notes.rules == []
+    assert breakers["demand", "1"].opened >= 1
+    assert breakers["refund", "2"].broken == 0
+
+
+def test_a_version_elsewhere_that_fails_in_no_foreseen_way_is_stood_in_for(system):
+    class Gone(Elsewhere):
+        async def predict(self, columns, *, deadline):
+            raise RuntimeError("the client has been closed")
+
+    async def play(engine, _notes):
+        engine.serve(served(system, {("demand", "1"): Gone(diamond.predictors()["demand", "1"])}))
+        async with asyncio.timeout(5):
+            replies = [await engine.answer(question("demand", first=n)) for n in range(6)]
+        return [reply.arms[0].stand_ins["demand"].tolist() for reply in replies]
+
+    assert run(play) == [["error"]] * 6
+
+
+def test_a_fault_of_ours_inside_a_pass_is_told_to_everybody_who_waits(system):
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=0),)))
+
+        def full(asked, answers):
+            if answers.path is Path.MIRROR:
+                raise MemoryError
+            notes.recorded.append((asked, answers))
+
+        notes.record = full
+        await engine.answer(question())
+        return await engine.settled(5.0)
+
+    assert run(play)  # a mirror whose answer cannot be kept is over all the same
+
+
+def test_what_was_replaced_is_kept_no_longer_than_somebody_follows_it(system):
+    async def play(engine, _notes):
+        for _ in range(50):
+            engine.serve(served(system))
+            await engine.answer(question("demand"))
+        async with asyncio.timeout(20):  # threads that are about to end hold what they did last
+            while sum(isinstance(one, Standing) for one in gc.get_objects()) > 2:
+                await asyncio.sleep(0.05)
+                gc.collect()
+
+    run(play)
+
+
+def test_a_candidate_is_not_halted_for_what_waits_when_the_gateway_ends(system):
+    async def play(engine, notes):
+        slow = {("demand", "2"): Elsewhere(Odd(("clicks", "weight"), sleeping(0.3)))}
+        engine.serve(served(system, slow, pairings=(canary(system, NEW, weight=0),)))
+        for n in range(20):
+            await engine.answer(question(rows=2, first=2 * n))
+        await engine.end(patience=0.0)
+        engine.served.backends["demand", "2"].model = Odd((), lambda _columns: 1 / 0)
+        await engine.settled()
+        return notes.rules
+
+    assert run(play) == []
+
+
+def test_mirrored_answers_are_nobodys_last_known_answers(tmp_path):
+    system = diamond.shop(tmp_path)
+    contract = system.models["demand"].contract
+    rule = FallbackRule(kind=FallbackKind.LAST_KNOWN_GOOD, max_age=timedelta(minutes=1))
+    remembering = replace(contract, fallback_rules={"units": rule})
+    demand = replace(system.models["demand"], contract=remembering)
+    system = replace(system, models={**system.models, "demand": demand})
+    sick = [False]
+
+    def answer(columns):
+        if sick[0]:
+            raise ValueError("sick")
+        return columns["clicks"]
+
+    async def play(engine, _notes):
+        champion = {("demand", "1"): Here(Odd(("clicks",), answer))}
+        engine.serve(served(system, champion, pairings=(canary(system, NEW, weight=0),)))
+        first = await engine.answer(question("demand", first=3))
+        assert await engine.settled()
+        sick[0] = True
+        second = await engine.answer(question("demand", first=3))
+        return first.values("demand.units").item(), second.values("demand.units").item()
+
+    assert run(play) == (3.0, 3.0)

@@ -85,6 +85,14 @@ def test_what_only_a_candidate_reads_may_be_absent(tmp_path):
     assert given["weight", "2.0.0"].tolist() == [5.0, 6.0]
 
 
+def test_what_only_a_candidate_reads_counts_as_absent_where_it_has_the_wrong_type(tmp_path):
+    """Its rows are asked together with those of others, whose column it would turn into texts."""
+    moved = diamond.release({"demand": {"weight": "2.0.0"}})
+    texts = np.array(["heavy", "light"], dtype=object)
+    given = reader(tmp_path, candidate=moved).read(asked(**{"goods_2.weight": texts}))
+    assert ("weight", "2.0.0") not in given
+
+
 @pytest.mark.parametrize(
     ("columns", "field", "rule", "rows"),
     [

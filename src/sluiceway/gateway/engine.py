@@ -1,6 +1,7 @@
 """Answers questions by what serves now, through whole chains, with one decision a unit."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.stand_ins import LastKnownGood, safe_constant
 from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
 
+_LOG: Final = logging.getLogger("sluiceway.gateway")
 _LOOK_AGAIN: Final = 0.005
 """Seconds between two looks at what is still under way."""
 
@@ -52,6 +54,7 @@ class Engine:
         self._breakers: dict[Version, Breaker] = {}
         self._halted: dict[tuple[str, str], str] = {}
         self._last = LastKnownGood()
+        self._is_over = False
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -80,6 +83,7 @@ class Engine:
             key: self._breakers.get(key) or Breaker(self._limits.breaker) for key in served.backends
         }
         if before is not None:
+            self._retired = {key: one for key, one in self._retired.items() if not one.is_drained}
             self._retired[id(before)] = before
             before.retire()
 
@@ -88,6 +92,17 @@ class Engine:
         for key, standing in list(self._retired.items()):
             await standing.drained()
             self._retired.pop(key, None)
+
+    async def end(self, patience: float = 5.0) -> None:
+        """Before the versions go: mirrored rows are answered, and nobody is blamed any more.
+
+        A candidate whose process ends with ours would else be halted for all that still waits.
+
+        Args:
+            patience: Longest wait in seconds.
+        """
+        await self.settled(patience)
+        self._is_over = True
 
     async def settled(self, patience: float = 30.0) -> bool:
         """Wait until every row that was to be mirrored is; False where it takes longer.
@@ -151,7 +166,11 @@ class Engine:
             if not future.done():
                 future.set_result((evaluation, rows))
 
-        standing.lane(way.layout).put(self._job(way.layout, way.features, way.units, done))
+        def failed(error: Exception) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        standing.lane(way.layout).put(self._job(way.layout, way.features, way.units, done, failed))
         return future
 
     def _job(
@@ -160,6 +179,7 @@ class Engine:
         features: Features,
         units: Sequence[str],
         done: Callable[[Evaluation, slice], None],
+        failed: Callable[[Exception], None],
     ) -> Job:
         limit = min(layout.steps[-1].contract.deadline.total_seconds(), self._limits.longest)
         return Job(
@@ -168,6 +188,7 @@ class Engine:
             ends_at=self._loop.time() + limit,
             limit=limit,
             done=done,
+            failed=failed,
         )
 
     def _told(
@@ -176,7 +197,7 @@ class Engine:
         """One arm's answers, once the other arm has been asked to answer them too."""
         paired = self._mirrored(standing, question, way)
         answers = _arm_answers(standing.served, way, evaluation, rows, Path.PRIMARY, paired)
-        return self._isolated(standing.served, question, answers)
+        return self._isolated(standing.served, way, question, answers)
 
     def _mirrored(self, standing: Standing, question: Question, way: Way) -> NDArray[np.bool_]:
         """Have the other arm answer what it is to; the rows that it will answer."""
@@ -198,11 +219,17 @@ class Engine:
             self._recorder.record(question, answers)
             standing.mirrored()
 
+        def failed(error: Exception) -> None:
+            _LOG.error("rows could not be mirrored: %s", error, exc_info=error)
+            standing.mirrored()
+
         standing.mirrors()
-        lane.put(self._job(layout, mirror.features, mirror.units, done))
+        lane.put(self._job(layout, mirror.features, mirror.units, done, failed))
         return way.mirrored
 
-    def _isolated(self, served: Served, question: Question, answers: ArmAnswers) -> ArmAnswers:
+    def _isolated(
+        self, served: Served, way: Way, question: Question, answers: ArmAnswers
+    ) -> ArmAnswers:
         """What an outside consumer receives, some of whose edges may be cut."""
         if not served.cut or question.consumer is None:
             return answers
@@ -215,7 +242,7 @@ class Engine:
         }
         if not lost:
             return answers
-        contract = served.system.models[model].contract
+        contract = way.layout.steps[-1].contract  # that of the version which answered
         units = [question.units[row] for row in answers.rows.tolist()]
         instead = isolated_for(contract, units, self._last, self._loop.time())
         marks = np.full(len(units), "isolated", dtype=object)
@@ -231,7 +258,12 @@ class Engine:
     # -- passes ----------------------------------------------------------------------------------
 
     def _begin(
-        self, standing: Standing, layout: Layout, features: Features, units: Sequence[str]
+        self,
+        standing: Standing,
+        is_mirror: bool,
+        layout: Layout,
+        features: Features,
+        units: Sequence[str],
     ) -> Evaluation:
         now = self._loop.time()
         breakers = self._breakers
@@ -248,9 +280,12 @@ class Engine:
                 if step.key in breakers and not breakers[step.key].lets_through(now)
             },
             now=now,
+            is_mirror=is_mirror,
         )
 
     def _finished(self, evaluation: Evaluation) -> None:
+        if self._is_over:
+            return
         now = self._loop.time()
         for version, (rows, broken) in evaluation.tallies.items():
             breaker = self._breakers.get(version)

@@ -49,6 +49,11 @@ class Follower:
         self.unreadable = 0
 
     @property
+    def is_broken(self) -> bool:
+        """Whether the file cannot be read, so that its last good table is followed."""
+        return self._routing_alarm is not None
+
+    @property
     def knows_previous(self) -> bool:
         """Whether it is known what a rollback would bring back."""
         return self.wanted is not None and self._looked_back_on is self.wanted.table

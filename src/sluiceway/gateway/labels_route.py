@@ -12,10 +12,53 @@ from starlette.routing import Route
 from sluiceway.adapters.labels.intake import LabelIntake
 from sluiceway.adapters.live_log.database import LogUnavailable
 from sluiceway.adapters.prediction_log import DamagedLog
+from sluiceway.gateway.http.openapi import described
 from sluiceway.serving.labels import LabelsTaken
 from sluiceway.serving.refusals import RefusalCode, Refused
 
 PATH: Final = "/labels"
+_TEXT: Final = {"type": "string", "minLength": 1}
+_TIME: Final = {"type": "string", "format": "date-time"}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_EITHER: Final = {"unit": _TEXT, "known_at": _TIME, "event_time": _TIME}
+_ONE: Final = {
+    "type": "object",
+    "properties": {**_EITHER, "label": _TEXT, "value": {"type": "number"}},
+    "required": ["unit", "label", "value", "known_at"],
+    "additionalProperties": False,
+}
+_SEVERAL: Final = {
+    "type": "object",
+    "properties": {
+        **_EITHER,
+        "source": _TEXT,
+        "values": {
+            "type": "object",
+            "additionalProperties": {"type": "number"},
+            "minProperties": 1,
+        },
+    },
+    "required": ["unit", "source", "values", "known_at"],
+    "additionalProperties": False,
+}
+_BODY: Final = {
+    "type": "object",
+    "properties": {"labels": {"type": "array", "items": {"anyOf": [_ONE, _SEVERAL]}}},
+    "required": ["labels"],
+    "additionalProperties": False,
+}
+_TAKEN: Final = {
+    "type": "object",
+    "description": "What came of them, sent once those that were accepted are on the disk.",
+    "properties": {
+        **dict.fromkeys(("accepted", "duplicate", "conflicting", "late", "unknown_unit"), _COUNT),
+        "conflicts": {"type": "array", "items": {"type": "object"}},
+        "unknown": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["accepted", "duplicate", "conflicting", "late", "unknown_unit"],
+}
+DESCRIBED: Final = {PATH: {"post": described("labels", body=_BODY, answer=_TAKEN)}}
+"""The route's part of the OpenAPI document."""
 
 
 def labels_route(intake: LabelIntake, taken: Callable[[LabelsTaken], None] | None = None) -> Route:

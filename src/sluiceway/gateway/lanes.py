@@ -5,6 +5,7 @@ lane idle is asked at once, so nobody waits for company; under load a hundred ro
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from sluiceway.serving.inputs import Features
 from sluiceway.serving.layout import Layout
 from sluiceway.serving.ports import BackendFailed, BackendTimeout
 
+_LOG: Final = logging.getLogger("sluiceway.gateway")
 MOST_ROWS: Final = 4_096
 """Rows of one pass, unless a contract allows fewer."""
 _RESERVE: Final = 0.1
@@ -44,6 +46,7 @@ class Job:
         ends_at: When it must be answered, on the loop's clock (s).
         limit: Its whole time (s).
         done: Is given the pass in which it was answered, and its rows there.
+        failed: Is given what keeps it from any answer; a fault of ours, never of a version.
         alone: Whether it is asked by itself, because some row of its last pass spoilt it for all.
     """
 
@@ -52,6 +55,7 @@ class Job:
     ends_at: float
     limit: float
     done: Callable[[Evaluation, slice], None]
+    failed: Callable[[Exception], None]
     alone: bool = False
 
 
@@ -74,7 +78,7 @@ class Lane:
         begin: Starts each pass.
         finish: Is told of each pass once it is over, before the jobs are.
         linger: Seconds for which the first row of a pass waits for others; for mirrors, which
-            nobody waits for.
+            nobody waits for: their time begins with their turn.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Lane:
         self._waiting: deque[Job] = deque()
         self._running = 0
         self._lingers = False
+        self._starts = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread: _Thread | None = None
         batches = [step.contract.max_batch for step in layout.steps]
@@ -117,36 +122,54 @@ class Lane:
         self._next()
 
     def _next(self) -> None:
+        if self._starts:
+            return  # a pass that ends as it starts comes back here; the loop below goes on
+        self._starts = True
         most = 1 if self._is_local else _PASSES
-        while self._waiting and self._running < most:
-            self._running += 1
-            self._start(self._taken())
+        try:
+            while self._waiting and self._running < most:
+                jobs = self._taken()
+                self._running += 1
+                try:
+                    self._start(jobs)
+                except Exception as error:  # noqa: BLE001 - the others are still to be asked
+                    self._fail(jobs, error)
+        finally:
+            self._starts = False
 
     def _taken(self) -> list[Job]:
         first = self._waiting.popleft()
+        is_late = self._is_late(first)
         jobs, rows = [first], len(first.units)
         while self._waiting and not first.alone:
             job = self._waiting[0]
             # What one question lacks would be a missing value to a version that takes those.
             alike = job.features.keys() == first.features.keys() and not job.alone
-            if not alike or rows + len(job.units) > self._most:
+            if not alike or rows + len(job.units) > self._most or self._is_late(job) != is_late:
                 break
             jobs.append(self._waiting.popleft())
             rows += len(job.units)
         self.waiting_rows -= rows
         return jobs
 
+    def _is_late(self, job: Job) -> bool:
+        """Whether it waited so long that nobody can be asked any more."""
+        return not self._linger and self._loop.time() >= job.ends_at - _RESERVE * job.limit
+
     def _start(self, jobs: list[Job]) -> None:
         features, units = _together(jobs)
         evaluation = self._begin(self.layout, features, units)
+        limit, now = min(job.limit for job in jobs), self._loop.time()
         begun = _Pass(
             jobs=jobs,
             evaluation=evaluation,
-            ends_at=min(job.ends_at for job in jobs),
-            reserve=_RESERVE * min(job.limit for job in jobs),
-            step_began=self._loop.time(),
+            ends_at=now + limit if self._linger else min(job.ends_at for job in jobs),
+            reserve=_RESERVE * limit,
+            step_began=now,
         )
-        if not self._is_local:
+        if self._is_late(jobs[0]):
+            self._lose_rest(begun, "was not asked: no time was left")
+        elif not self._is_local:
             task = self._loop.create_task(self._drive(begun))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -198,11 +221,17 @@ class Lane:
     def _came_back(self) -> None:
         self.abandoned -= 1
 
-    def _answered(self, begun: _Pass, evaluation: Evaluation) -> None:
+    def _answered(
+        self, begun: _Pass, evaluation: Evaluation, error: Exception | None = None
+    ) -> None:
         if begun.evaluation is not evaluation:
             return  # it was overdue, and somebody else went on
         if begun.timer is not None:
             begun.timer.cancel()
+        if error is not None:
+            self._fail(begun.jobs, error)
+            self._next()
+            return
         if not begun.spoilt:
             self._end(begun)
             return
@@ -216,54 +245,78 @@ class Lane:
     # -- versions elsewhere ----------------------------------------------------------------------
 
     async def _drive(self, begun: _Pass) -> None:
+        try:
+            await self._through(begun)
+        except Exception as error:  # noqa: BLE001 - or nobody would ever be told
+            self._fail(begun.jobs, error)
+            self._next()
+        else:
+            self._end(begun)
+
+    async def _through(self, begun: _Pass) -> None:
         evaluation = begun.evaluation
         evaluation.skip_blocked()
         while not evaluation.is_done:
             step = evaluation.step
             now = self._loop.time()
+            began = time.perf_counter()  # the loop's clock counts in milliseconds
             left = begun.ends_at - begun.reserve - now
             columns = evaluation.columns()
             if columns is None:
                 evaluation.lose(Trigger.ERROR, f"the question lacks what {step.model} reads")
             elif left <= 0:
-                evaluation.lose(Trigger.TIMEOUT, "was not asked: no time was left")
+                evaluation.lose(Trigger.TIMEOUT, "was not asked: no time was left", asked=False)
             else:
                 budget = min(left, step.contract.deadline.total_seconds())
                 try:
                     answer = await step.backend.predict(columns, deadline=budget)
+                    evaluation.give(answer, time.perf_counter() - began)
                 except BackendTimeout as error:
                     evaluation.lose(Trigger.TIMEOUT, str(error))
                 except BackendFailed as error:
                     evaluation.lose(Trigger.ERROR, str(error))
-                else:
-                    evaluation.give(answer, self._loop.time() - now)
+                except Exception as error:  # noqa: BLE001 - whatever it gave, it is no answer
+                    evaluation.lose(Trigger.ERROR, f"{type(error).__name__}: {error}")
                 begun.reserve /= 2
             evaluation.skip_blocked()
-        self._end(begun)
 
     # -- the end of a pass -----------------------------------------------------------------------
 
     def _lose_rest(self, begun: _Pass, what: str) -> None:
         while not begun.evaluation.is_done:
-            begun.evaluation.lose(Trigger.TIMEOUT, what)
+            begun.evaluation.lose(Trigger.TIMEOUT, what, asked=False)
         self._end(begun)
 
     def _end(self, begun: _Pass) -> None:
         self._running -= 1
-        self._finish(begun.evaluation)
+        try:
+            self._finish(begun.evaluation)
+        except Exception:  # noqa: BLE001 - the answers go out all the same
+            _LOG.exception("what came of a pass could not be told")
         start = 0
         for job in begun.jobs:
             stop = start + len(job.units)
-            job.done(begun.evaluation, slice(start, stop))
+            try:
+                job.done(begun.evaluation, slice(start, stop))
+            except Exception as error:  # noqa: BLE001 - the others are told all the same
+                job.failed(error)
             start = stop
         self._next()
+
+    def _fail(self, jobs: list[Job], error: Exception) -> None:
+        """Tell jobs that we failed; the pass is over."""
+        self._running -= 1
+        for job in jobs:
+            job.failed(error)
 
 
 class _Thread:
     """One thread that goes through passes, one after the other."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, answered: Callable[[_Pass, Evaluation], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        answered: Callable[[_Pass, Evaluation, Exception | None], None],
     ) -> None:
         self._loop = loop
         self._answered = answered
@@ -283,9 +336,12 @@ class _Thread:
 
     def _live(self) -> None:
         while (begun := self._asked.get()) is not None:
-            evaluation = begun.evaluation
-            _go_through(begun, evaluation, self._loop.time)
-            self._tell(self._answered, begun, evaluation)
+            evaluation, fault = begun.evaluation, None
+            try:
+                _go_through(begun, evaluation, self._loop.time)
+            except Exception as error:  # noqa: BLE001 - or nobody would ever be told
+                fault = error
+            self._tell(self._answered, begun, evaluation, fault)
         if self._came_back is not None:
             self._tell(self._came_back)
 

@@ -4,7 +4,7 @@ Children of labels are kept, so that counting an answer is a few dictionary read
 from the system, the releases or our own codes, never from a client.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -189,9 +189,9 @@ class Metrics:
         self._generation.set(generation)
         self._revision.set(revision)
 
-    def flags_broken(self, broken: bool) -> None:
-        """Say whether the flag file is broken."""
-        self._flags_broken.set(1.0 if broken else 0.0)
+    def flags_broken(self, broken: Callable[[], bool]) -> None:
+        """Say who knows whether the flag file is broken; asked whenever somebody reads."""
+        self._flags_broken.set_function(lambda: float(broken()))
 
     def text(self) -> bytes:
         """All of it, as :data:`CONTENT_TYPE` says."""

@@ -170,6 +170,29 @@ class Residents:
         return self._published is not None
 
     @property
+    def is_table_broken(self) -> bool:
+        """Whether the routing table's file cannot be read, and the last good one is followed."""
+        return self._follower.is_broken
+
+    @property
+    def unready(self) -> str | None:
+        """Why nothing answers yet, in words that anybody may read; None once something does.
+
+        What a registry or a file said stays in the log and in the heartbeat.
+        """
+        if self.is_ready:
+            return None
+        state = self.state
+        if state.faults:
+            names = ", ".join(sorted(state.faults))
+            return f"{names} cannot be loaded; the log and `sluiceway gateways` say why"
+        if state.loading:
+            return f"{', '.join(state.loading)}: being loaded"
+        if self._follower.wanted is None:
+            return "there is no routing table that can be followed; `sluiceway gateways` says more"
+        return "versions are being looked up"
+
+    @property
     def state(self) -> ResidentsState:
         """How far it is."""
         published, population = self._published, self._population

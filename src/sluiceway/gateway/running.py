@@ -25,8 +25,10 @@ from sluiceway.gateway.http.access import Access, Role
 from sluiceway.gateway.http.app import RouteGroup, http_app
 from sluiceway.gateway.http.limits import Limits
 from sluiceway.gateway.http.logs import json_logs
+from sluiceway.gateway.http.openapi import described
 from sluiceway.gateway.http.server import Listening, bound, http_server
 from sluiceway.gateway.http.tracing import tracing_of
+from sluiceway.gateway.labels_route import DESCRIBED as LABELS_DESCRIBED
 from sluiceway.gateway.labels_route import labels_route
 from sluiceway.gateway.log_upkeep import kept_up
 from sluiceway.gateway.metrics import Metrics
@@ -42,6 +44,13 @@ from sluiceway.wiring import label_intake, opened, recorder
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
 FLUSH: Final = "/log/flush"
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_FLUSHED: Final = {
+    "type": "object",
+    "description": "Sent once all that was answered before is on the disk, mirrored rows too.",
+    "properties": {"committed": _COUNT, "lost": _COUNT},
+    "required": ["committed", "lost"],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +117,16 @@ async def _serve(
             served_at=served_elsewhere(settings.served_at),
             other_paths=FlaggedPaths(site, Flags()),
         )
+        metrics.flags_broken(lambda: residents.is_table_broken)
         await stack.enter_async_context(residents)
         await stack.enter_async_context(kept_up(settings, writing, metrics))
         groups = (
-            RouteGroup(role=Role.LABEL, routes=[labels_route(intake)]),
-            RouteGroup(role=Role.PREDICT, routes=[_flush_route(engine, writing)]),
+            RouteGroup(role=Role.LABEL, routes=[labels_route(intake)], paths=LABELS_DESCRIBED),
+            RouteGroup(
+                role=Role.PREDICT,
+                routes=[_flush_route(engine, writing)],
+                paths={FLUSH: {"post": described("log.flush", answer=_FLUSHED)}},
+            ),
         )
         app = http_app(
             engine,
@@ -122,10 +136,12 @@ async def _serve(
             metrics=metrics,
             tracing=tracing_of(os.environ),
             groups=groups,
+            unready=lambda: residents.unready,
         )
         host, port = own.getsockname()[:2]
         told(Gateway(url=f"http://{host}:{port}", instance=instance))
         await http_server(app, listening, limits).serve(sockets=[own])
+        await engine.end()
 
 
 class _Both:

@@ -105,6 +105,7 @@ async def _score(
             _tell(site.progress, place * _ROWS + len(part), len(rows))
         if not (await engine.settled() and await asyncio.to_thread(writing.flush, 60.0)):
             raise NotScored("the answers are not all written down; the log of the day tells why")
+        await engine.end()
     if not answered:
         return pd.DataFrame(columns=[system.unit])
     return pd.concat(answered, ignore_index=True)

@@ -20,8 +20,9 @@ _MIRROR_LINGER: Final = 0.1
 """Seconds for which mirrored rows wait for company."""
 
 
-Begin = Callable[["Standing", Layout, Features, Sequence[str]], Evaluation]
-"""Starts an evaluation for one who stands, with what is known of its versions by now."""
+Begin = Callable[["Standing", bool, Layout, Features, Sequence[str]], Evaluation]
+"""Starts an evaluation for one who stands, with what is known of its versions by now; the second
+says whether it is one of mirrors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +86,7 @@ class Standing:
         if known is None:
             known = self._lanes[key] = Lane(
                 layout,
-                begin=partial(self._begin, self),
+                begin=partial(self._begin, self, mirrors),
                 finish=self._finish,
                 linger=_MIRROR_LINGER if mirrors else 0.0,
             )
@@ -113,6 +114,11 @@ class Standing:
         """No further question follows it."""
         self._is_retired = True
         self._end_if_idle()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nobody follows it any more."""
+        return self._drained.is_set()
 
     async def drained(self) -> None:
         """Wait until nobody follows it any more."""

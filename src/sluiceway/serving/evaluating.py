@@ -49,6 +49,7 @@ class Evaluation:
         last: LastKnownGood,
         blocked: Collection[Version],
         now: float,
+        is_mirror: bool = False,
     ) -> None:
         self.layout = layout
         self.units = units
@@ -64,6 +65,7 @@ class Evaluation:
         self._last = last
         self._blocked = blocked
         self._now = now
+        self._is_mirror = is_mirror
 
     @property
     def is_done(self) -> bool:
@@ -108,17 +110,23 @@ class Evaluation:
             broken = int(judged.broken.sum())
             self.words[step.key] = judged.what
             self._stand_in(step, Trigger.OUT_OF_CONTRACT, np.flatnonzero(judged.broken))
-        elif step.contract.fallback_rules:
+        elif step.contract.fallback_rules and not self._is_mirror:
+            # What nobody received is nobody's last answer: a candidate's least of all.
             self._last.keep(step.contract, judged.fields, self.units, self._now)
         self.tallies[step.key] = (rows, broken)
         self.at += 1
 
-    def lose(self, trigger: Trigger, what: str) -> None:
-        """The next step's version gave nothing that can be used."""
+    def lose(self, trigger: Trigger, what: str, *, asked: bool = True) -> None:
+        """The next step's version gave nothing that can be used.
+
+        Args:
+            asked: Whether it was asked at all; what others took of its time is not its fault.
+        """
         step = self.step
         rows = len(self.units)
-        self.tallies[step.key] = (rows, rows)
-        self.words[step.key] = what
+        if asked:
+            self.tallies[step.key] = (rows, rows)
+            self.words[step.key] = what
         self._stand_in(step, trigger, np.arange(rows))
         self.at += 1
 
@@ -133,6 +141,7 @@ class Evaluation:
             last=self._last,
             blocked=self._blocked,
             now=self._now,
+            is_mirror=self._is_mirror,
         )
         other.at = self.at
         other.fields = dict(self.fields)

@@ -69,7 +69,10 @@ class Reader:
         self._highs = np.array([[rule.high] for rule in self._numbers])
         self._no_nulls = np.array([[not rule.nullable] for rule in self._numbers], dtype=bool)
         extra = (key for layout in wished for key in layout.features)
-        self._wished = tuple(dict.fromkeys(key for key in extra if key not in needed.features))
+        self._wished = tuple(
+            (key, system.features[key[0]].dtype in NUMERIC)
+            for key in dict.fromkeys(key for key in extra if key not in needed.features)
+        )
 
     def read(self, question: Question) -> Features:
         """Every needed feature of a question, and those wished for that it holds.
@@ -100,10 +103,11 @@ class Reader:
                 _hold_texts(rule, values, faults)
         if faults:
             raise Refused(RefusalCode.OUT_OF_CONTRACT, _summary(faults), faults=faults)
-        for key in self._wished:
+        for key, is_number in self._wished:
             found = self._value(question, key, [])
-            if found is not None:
-                made[key] = found
+            # Of the wrong type it would spoil the column for whoever is asked in the same pass.
+            if found is not None and is_number == (found.dtype.kind in "fiub"):
+                made[key] = found.astype(np.float64, copy=False) if is_number else found
         return made
 
     def _hold_numbers(

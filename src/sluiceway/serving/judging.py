@@ -67,11 +67,12 @@ class Judge:
                 values: Values = table[:, field.position].astype(object)
                 wrong = _wrong_texts(field, values)
             elif field.embedding is not None:
-                values = table[:, field.position : field.position + field.embedding.dimension]
+                columns = slice(field.position, field.position + field.embedding.dimension)
+                values = self._numbers(field, table[:, columns])
                 wrong = _outside(values, low, high, nullable=field.nullable)
                 wrong = None if wrong is None else wrong.any(axis=1)
             else:
-                values = table[:, field.position]
+                values = self._numbers(field, table[:, field.position])
                 wrong = _outside(values, low, high, nullable=field.nullable)
             fields[field.name] = values
             if wrong is not None:
@@ -79,13 +80,24 @@ class Judge:
                 broken = wrong if broken is None else broken | wrong
         return Judged(fields=fields, broken=broken, what=what)
 
+    def _numbers(self, field: OutputField, values: Values) -> Values:
+        """A numeric field's values as doubles; beside texts they come as anything."""
+        if self._numeric:
+            return values
+        if values.dtype.kind == "U" or any(isinstance(one, str) for one in values.flat):
+            raise NotAnAnswer(f"answered {field.name} with texts, numbers are promised")
+        try:
+            return values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise NotAnAnswer(f"answered {field.name} with what is no number") from None
+
     def _table(self, answer: Any, rows: int) -> Values:
         """The answer as (rows, columns), all columns that fields are picked from."""
         array = np.asarray(answer)
         if self._numeric:
             if array.dtype.kind not in "fiub":
                 raise NotAnAnswer(f"answered with {array.dtype}, numbers are promised")
-            array = array.astype(np.float64, copy=False)
+            array = array.astype(np.float64)  # a copy: a model may write into its own again
         if array.shape == (rows,) and self._width == 1:
             array = array[:, None]
         if array.ndim != 2 or len(array) != rows or array.shape[1] < self._width:

@@ -33,8 +33,8 @@ class LastKnownGood:
                 continue
             kept = self._kept.setdefault(f"{contract.model}.{name}", OrderedDict())
             for unit, value in zip(units, fields[name].tolist(), strict=True):
+                kept.pop(unit, None)  # several threads keep; this order never misses a key
                 kept[unit] = (value, now)
-                kept.move_to_end(unit)
             while len(kept) > _KEPT_UNITS:
                 kept.popitem(last=False)
 

@@ -20,14 +20,24 @@ NAME: Final = "sluiceway"
 Described = Callable[[Offer], dict[str, Any]]
 """The OpenAPI document of what is offered."""
 
+Unready = Callable[[], str | None]
+"""Why nothing answers yet, in words that need no token; None once something does."""
+
 
 class About:
     """Answers what is asked of the gateway itself."""
 
-    def __init__(self, offers: Offers, metrics: counted.Metrics, described: Described) -> None:
+    def __init__(
+        self,
+        offers: Offers,
+        metrics: counted.Metrics,
+        described: Described,
+        unready: Unready | None = None,
+    ) -> None:
         self._offers = offers
         self._metrics = metrics
         self._described = described
+        self._unready = unready
         self._document: tuple[Offer, bytes] | None = None
 
     async def ping(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -42,6 +52,8 @@ class About:
         if offer is not None:
             table = offer.served.table
             content |= {"generation": table.generation, "revision": table.revision}
+        else:
+            content |= self._why()
         await _json(send, content, status=200 if offer is not None else 503)
 
     async def version(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -50,6 +62,7 @@ class About:
 
     async def metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """All that is counted."""
+        self._ready()  # which generation answers is known without anybody asking a model
         await respond(send, self._metrics.text(), content_type=counted.CONTENT_TYPE.encode())
 
     async def openapi(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -71,7 +84,8 @@ class About:
     async def ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Whether models answer."""
         ready = self._ready() is not None
-        await _json(send, {"live": True, "ready": ready}, status=200 if ready else 503)
+        content: dict[str, Any] = {"live": True, "ready": ready}
+        await _json(send, content if ready else content | self._why(), status=200 if ready else 503)
 
     async def model(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """What a model takes and gives."""
@@ -92,6 +106,11 @@ class About:
         offer.model(named["model"], named.get("version"))
         call_of(scope).model = named["model"]
         await _json(send, {"name": named["model"], "ready": True})
+
+    def _why(self) -> dict[str, str]:
+        """Why nothing answers yet, where somebody knows."""
+        said = None if self._unready is None else self._unready()
+        return {} if said is None else {"why": said}
 
     def _ready(self) -> Offer | None:
         try:

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sluiceway.gateway.http.about import About
+from sluiceway.gateway.http.about import About, Unready
 from sluiceway.gateway.http.access import Access, Role
 from sluiceway.gateway.http.edge import Edge, Lifespan, call_of
 from sluiceway.gateway.http.limits import Limits
@@ -96,6 +96,7 @@ def http_app(
     metrics: Metrics | None = None,
     tracing: Tracing | None = None,
     groups: Sequence[RouteGroup] = (),
+    unready: Unready | None = None,
     lifespan: Lifespan | None = None,
     access_log_every: int = 100,
 ) -> ASGIApp:
@@ -106,6 +107,7 @@ def http_app(
         serving: Who knows what is served.
         access: Who is let in.
         groups: Routes of other parts, such as labels and administration.
+        unready: Why nothing answers yet, for the probes.
         lifespan: What runs for as long as the server does.
         access_log_every: One request in so many is logged; 0 logs failures only.
     """
@@ -118,7 +120,7 @@ def http_app(
     def described(offer: Offer) -> dict[str, Any]:
         return document_of(offer, secured=bool(access.tokens), more=more)
 
-    routes = [*_scoring_routes(scoring), *_about_routes(About(offers, metrics, described))]
+    routes = [*_scoring_routes(scoring), *_about_routes(About(offers, metrics, described, unready))]
     for group in groups:
         routes += [_Guarded(group.role, route) for route in group.routes]
     router = Router(routes, redirect_slashes=False, default=_unknown)

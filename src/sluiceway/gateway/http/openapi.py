@@ -56,6 +56,31 @@ def document_of(offer: Offer, *, secured: bool, more: Mapping[str, Any]) -> Json
     return document
 
 
+def described(name: str, *, answer: Json, body: Json | None = None) -> Json:
+    """The operation of another part's route that takes and gives JSON.
+
+    Args:
+        name: Its operation's id, unique in the document.
+        answer: Schema of what it answers with.
+        body: Schema of what it is sent; None where that is nothing.
+    """
+    operation: Json = {
+        "operationId": name,
+        "responses": {
+            "200": {
+                "description": answer.get("description", "As asked."),
+                "content": {"application/json": {"schema": answer}},
+            },
+            # Who may not ask is told so where tokens are needed.
+            **_refusals(_ASKING, secured=True),
+        },
+    }
+    if body is not None:
+        content = {"application/json": {"schema": body}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
 def _paths_of(offer: Offer, model: OfferedModel, secured: bool) -> Json:
     base, plain = f"/v2/models/{model.name}", f"/invocations/{model.name}"
     version = {
@@ -535,6 +560,7 @@ _SCHEMAS: Final[Json] = {
             "ready": {"type": "boolean"},
             "generation": {"type": ["integer", "null"]},
             "revision": {"type": ["integer", "null"]},
+            "why": {"type": "string", "description": "Why nothing answers yet."},
         },
         "required": ["ready", "generation", "revision"],
     },
