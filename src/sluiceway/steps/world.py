@@ -11,6 +11,7 @@ from sluiceway.ports import (
     UnloadableVersion,
     UnreadableRouting,
 )
+from sluiceway.rollouts import by_hand
 from sluiceway.rollouts.controls import STREAM, read_controls
 from sluiceway.rollouts.events import Confirmed
 from sluiceway.rollouts.projection import ALIASES, Projection, project
@@ -104,21 +105,41 @@ def wanted_projection(site: Site) -> Projection:
         for generation in journal.generations(environment)
     }
     controls = read_controls(journal.events(environment, STREAM))
-    return project(site.champion(), rollouts, releases, controls)
+    wanted = project(site.champion(), rollouts, releases, controls)
+    moved = journal.events(environment, by_hand.STREAM)
+    return replace(wanted, aliases=by_hand.as_accepted(wanted.aliases, moved))
 
 
 def differing(site: Site, wanted: Projection) -> list[str]:
     """What does not look as wanted, in words."""
     found = []
-    observed = _observed(site)
-    if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
-        at = "none" if observed is None else f"revision {observed.revision}"
-        found.append(f"routing is {at}, wanted is revision {wanted.routing.revision}")
+    if (routing := differing_routing(site, wanted)) is not None:
+        found.append(routing)
     for model, aliases in wanted.aliases.items():
-        seen = _ours(site.registry.aliases(model))
+        seen = our_aliases(site, model)
         if seen != aliases:
             found.append(f"{model} has the aliases {seen}, wanted are {dict(aliases)}")
     return found
+
+
+def differing_routing(site: Site, wanted: Projection) -> str | None:
+    """How what servers read is not what is wanted, in words; None where it is."""
+    observed = _observed(site)
+    if observed is not None and replace(observed, revision=0) == replace(
+        wanted.routing, revision=0
+    ):
+        return None
+    at = "none" if observed is None else f"revision {observed.revision}"
+    return f"routing is {at}, wanted is revision {wanted.routing.revision}"
+
+
+def our_aliases(site: Site, model: str) -> dict[str, str]:
+    """Version by alias of those that belong to us.
+
+    Raises:
+        RegistryUnavailable: The registry did not answer.
+    """
+    return _ours(site.registry.aliases(model))
 
 
 def _bring_routing(site: Site, wanted: Projection) -> None:

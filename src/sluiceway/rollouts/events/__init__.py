@@ -41,7 +41,13 @@ from sluiceway.rollouts.events.moving import (
     RollbackDecided,
     WayBackPlanned,
 )
-from sluiceway.rollouts.events.outside import CodeTried, Notified, RegistrationHeard
+from sluiceway.rollouts.events.outside import (
+    AliasesMoved,
+    CodeTried,
+    Notified,
+    RegistrationHeard,
+    RoutingMoved,
+)
 from sluiceway.rollouts.events.owners import (
     Acknowledged,
     DeprecationAnnounced,
@@ -65,6 +71,7 @@ __all__ = [
     "AbortRequested",
     "Acknowledged",
     "Adopted",
+    "AliasesMoved",
     "ApprovalRefused",
     "ApprovalRequested",
     "Approved",
@@ -100,6 +107,7 @@ __all__ = [
     "Requested",
     "Resumed",
     "RollbackDecided",
+    "RoutingMoved",
     "ShadowMeasured",
     "StepEntered",
     "TrafficStopped",
@@ -151,6 +159,8 @@ Happening = (
     | CodeTried
     | Notified
     | RegistrationHeard
+    | AliasesMoved
+    | RoutingMoved
 )
 
 _KINDS: dict[str, type[Any]] = {
