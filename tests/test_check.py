@@ -252,7 +252,7 @@ def test_all_faults_of_all_files_are_told_together(check: Check, folder: Path) -
         (("--model", "model:predict", "--data", "none.csv"), "none.csv: cannot be read"),
         (("--model", "model:predict", "--data", "some.csv"), "the rows of --data: have no carrier"),
         (("--against", "base.yaml"), "base.yaml: cannot be read"),
-        (("--against", "v1"), "v1:delay.yaml: "),
+        (("--against", "v1"), "v1: is no file, and no "),
     ],
 )
 def test_what_is_typed_wrong_is_bad_input(
@@ -262,12 +262,6 @@ def test_what_is_typed_wrong_is_bad_input(
     told = check("delay.yaml", *arguments)
     assert (told.code, told.out) == (2, "")
     assert told.err.startswith(f"✗ {said}")
-
-
-def test_a_module_that_cannot_be_imported_is_a_broken_contract(check: Check) -> None:
-    said = check("delay.yaml", "--model", "nothing:predict", "--data", "flights.parquet")
-    assert said.code == 1
-    assert "cannot be imported: ModuleNotFoundError" in said.out
 
 
 def test_a_contract_is_drafted_from_local_rows_and_then_kept(
@@ -284,3 +278,63 @@ def test_a_contract_is_drafted_from_local_rows_and_then_kept(
     }  # fmt: skip
     said = check("drafted.yaml", "--model", "model:predict", "--data", "flights.parquet")
     assert (said.code, said.err) == (0, "")
+
+
+def test_a_contract_that_is_none_is_told_in_junit_too(check: Check, folder: Path) -> None:
+    (folder / "wrong.yaml").write_text(
+        CONTRACT.replace("range: [-10, 200]", "range: [200, -10]").replace("unit: miles, ", ""),
+        encoding="utf-8",
+    )
+    (folder / "report.xml").write_text("what an earlier run said", encoding="utf-8")
+    said = check("delay.yaml", "wrong.yaml", "--junit", "report.xml")
+    assert said.code == 2
+    told = cases(folder / "report.xml")
+    assert told["delay.yaml: valid contract"].is_passed
+    (failure,) = told["wrong.yaml: valid contract"].result
+    assert isinstance(failure, Failure)
+    assert failure.message == "wrong.yaml: output.minutes.range: goes from 200 down to -10"
+    assert failure.message in said.err
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("model:nofn", "is not there: model has no nofn (it has: killed, odd, predict)"),
+        ("model:np", "is no function, np is module (it has: killed, odd, predict)"),
+        ("nomodel:predict", "is not there: no module nomodel in"),
+        ("model.sub:predict", "is not there: no module model.sub in"),
+    ],
+)
+def test_a_mistyped_function_is_bad_input_and_told_once(
+    check: Check, folder: Path, model: str, why: str
+) -> None:
+    said = check("delay.yaml", "--model", model, "--junit", "report.xml")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"✗ {model}: {why}")
+    assert said.err.count("\n") == 1
+    (case,) = cases(folder / "report.xml").values()
+    (error,) = case.result
+    assert isinstance(error, Error)
+    assert why in error.message
+
+
+def test_a_module_that_cannot_be_imported_breaks_the_contract_once(
+    check: Check, folder: Path
+) -> None:
+    """It was found and is of no use, as whoever serves it would find."""
+    (folder / "lacking.py").write_text("import nowhere\n\ndef predict(frame): ...\n")
+    said = check("delay.yaml", "--model", "lacking:predict", "--data", "flights.parquet")
+    assert said.code == 1
+    assert said.out.count("No module named 'nowhere'") == 1
+    assert "1 of 1 cases" in said.out
+
+
+def test_what_is_compared_with_is_named_where_it_is_nothing(check: Check, folder: Path) -> None:
+    said = check("delay.yaml", "--against", "nosuch")
+    assert (said.code, said.err) == (
+        2, f"✗ nosuch: is no file, and no commit either: {folder} is in no git repository\n",
+    )  # fmt: skip
+    subprocess.run(["git", "init", "--quiet", "."], cwd=folder, check=True)
+    said = check("delay.yaml", "--against", "nosuch")
+    what = "is no file, and no branch, tag or commit of the git repository"
+    assert (said.code, said.err) == (2, f"✗ nosuch: {what} {folder}\n")

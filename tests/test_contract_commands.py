@@ -1,5 +1,6 @@
 """Contracts are drafted, compared and tested from the command line, with codes and JUnit."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -211,7 +212,7 @@ def test_no_recorded_rows_is_cannot_tell(adopted: Run, tmp_path: Path) -> None:
 def test_what_is_typed_wrong_is_bad_input(adopted: Run) -> None:
     said = adopted("contract", "test", "fraud")
     assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("✗ rollout: 'fraud' names no version; write MODEL@VERSION")
+    assert said.err.startswith("✗ contract test: 'fraud' names no version; write MODEL@VERSION")
     said = adopted("contract", "test", "fraud@1", "--window", "soon")
     assert said.code == 2
     assert said.err.startswith("✗ --window: 'soon' is no duration")
@@ -229,3 +230,17 @@ def test_no_name_and_no_number_is_cut_however_narrow_the_terminal(
     assert "…" not in said.out
     for name in ("scale_moved", "fraud.probability → cost", "finance@shop.example"):
         assert name in words
+
+
+def test_a_version_that_serves_is_compared_as_it_was_verified_after_its_file_was_edited(
+    adopted: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "edited"
+    shutil.copytree(SYSTEM.parent / "contracts", folder / "contracts")
+    shutil.copy(SYSTEM, folder / "system.yaml")
+    contract(folder / "contracts", "fraud.yaml", ("range: [0, 1]", "range: [0, 0.99]"))
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(folder / "system.yaml"))
+    said = adopted("contract", "diff", "fraud@1", "fraud")
+    assert said.code == 1
+    assert "range_narrowed" in said.out
+    assert "two contracts bear the version 1.0.0" in said.out

@@ -1,12 +1,13 @@
 """`sluiceway init` drafts a project from a registry, and says what only people know."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from sluiceway.adapters.project_files import project_files
+from sluiceway.adapters.project_files import PARTS, project_files
 from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput
 from sluiceway.system.file import read_system
@@ -51,13 +52,21 @@ def test_what_the_registry_knows_is_drafted(shop_registry: Path, tmp_path: Path)
 def test_a_project_holds_the_flows_and_tasks_that_run_here(tmp_path: Path) -> None:
     said = init(tmp_path / "new")
     assert said.exit_code == 0, said.output
-    for name in ("flows/rollout.py", "tasks/rollouts.py", "prefect.yaml"):
+    named = [f"deployments/{path.name}" for path in (ROOT / "deployments").iterdir()]
+    assert named, "design section 10 lists the folder"
+    for name in ("flows/rollout.py", "tasks/rollouts.py", "prefect.yaml", *named):
         assert (tmp_path / "new" / name).read_text() == (ROOT / name).read_text()
     assert set(project_files()) <= {
         path.relative_to(tmp_path / "new").as_posix()
         for path in (tmp_path / "new").rglob("*")
         if path.is_file()
     }
+
+
+def test_the_wheel_carries_every_part_of_a_project() -> None:
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    included = built["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {part: f"sluiceway/project/{part}" for part in PARTS}
 
 
 def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None:

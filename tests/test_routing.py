@@ -1,6 +1,9 @@
 """A unit's arm is the same in every process, and flagd computes the same one."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +45,52 @@ def test_a_growing_weight_only_adds_units(units: list[str], salt: str, weight: i
     assert not np.any(before & ~after)
 
 
+ASSIGN = """
+import sys
+from sluiceway.routing import in_canary
+units = [f"UA-{n}-é" for n in range(400)]
+print("".join("x" if one else "." for one in in_canary(sys.argv[1], units, int(sys.argv[2]))))
+"""
+
+
+def test_over_restarts_a_growing_weight_only_adds_units_and_flagd_agrees() -> None:
+    """Each step is assigned by a process of its own, as by a gateway that was restarted."""
+    before = np.zeros(len(UNITS), dtype=bool)
+    for seed, weight in enumerate((5, 25, 50)):
+        done = subprocess.run(
+            [sys.executable, "-c", ASSIGN, "r0001-eta-2", str(weight)],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        now = np.array([one == "x" for one in done.stdout.strip()])
+        assert now.tolist() == in_canary("r0001-eta-2", UNITS, weight).tolist()
+        flagd = FlagdCore()
+        flagd.set_flags(json.dumps(flags_of(table(weight))))
+        by_flagd = [
+            flagd.resolve_string_value(
+                "arm-r0001-eta-2", "champion", EvaluationContext(targeting_key=unit)
+            ).value
+            for unit in UNITS
+        ]
+        assert [one == "candidate" for one in by_flagd] == now.tolist()
+        assert not np.any(before & ~now)
+        assert now.sum() > before.sum()
+        before = now
+
+
+def test_a_halted_candidate_answers_nobody_by_flagd_either() -> None:
+    halted = replace(table(0).canaries[0], halted="breaker open")
+    flagd = FlagdCore()
+    flagd.set_flags(json.dumps(flags_of(replace(table(0), canaries=(halted,)))))
+    for unit in UNITS:
+        arm = flagd.resolve_string_value(
+            "arm-r0001-eta-2", "champion", EvaluationContext(targeting_key=unit)
+        )
+        assert arm.value == "champion"
+
+
 def test_rollouts_are_assigned_independently() -> None:
     units = [f"u{n}" for n in range(20_000)]
     first, second = in_canary("r1", units, 50), in_canary("r2", units, 50)
@@ -64,6 +113,22 @@ def test_an_older_table_never_replaces_a_newer_one(tmp_path: Path) -> None:
     router.apply(newer)
     router.apply(older)
     assert router.observed() == newer
+
+
+def test_a_file_edited_by_hand_is_told_and_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "routing.json"
+    router = FlagFileRouter(path)
+    router.apply(table(5))
+    content = json.loads(path.read_text())
+    content["flags"]["arm-r0001-eta-2"]["targeting"]["fractional"][1][1] = 50
+    path.write_text(json.dumps(content))
+    assert router.observed() == table(5), "servers go by the table"
+    by_hand = ("routing.json was edited by hand: changed arm-r0001-eta-2",)
+    assert router.edited_by_hand() == by_hand
+    router.apply(replace(table(5), revision=6))
+    assert router.edited_by_hand() == by_hand, "an older table replaces not even that"
+    router.apply(table(5))
+    assert (router.observed(), router.edited_by_hand()) == (table(5), ())
 
 
 def test_a_broken_file_is_replaced(tmp_path: Path) -> None:

@@ -93,7 +93,11 @@ def test_every_fault_is_told_with_its_path(tmp_path: Path) -> None:
         ("  amount: {owner", "  fraud: {owner", "is also the name of one of the features"),
         ("contracts/cost.yaml", "contracts/nope.yaml", "cannot be read: No such file"),
         ("contracts/cost.yaml", "contracts/fraud.yaml", "is the contract of fraud, not of cost"),
-        ("system: orders", "system: orders\nsystem: shop", "is not YAML: while constructing"),
+        (
+            "system: orders",
+            "system: orders\nsystem: shop",
+            "is not YAML: line 2, column 1: found",
+        ),
         ("margin: 0.05", "margin: -1", "margin: input should be greater than or equal to 0"),
         ("margin: 0.05", "margin: .nan", "margin: input should be greater than or equal to 0"),
         (

@@ -59,8 +59,8 @@ def test_a_scalar_is_what_yaml_1_2_says(scalar: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3, column 1: a: 3 ^ (line: 3)"),
-        ("a: [1, 2\nb: 3\n", "expected ',' or ']', but got ':' in"),
+        ("a: 1\nb: 2\na: 3\n", "line 3, column 1: found duplicate key"),
+        ("a: [1, 2\nb: 3\n", "line 2, column 2: expected ',' or ']', but got ':'"),
         ("a: b: c\n", "mapping values are not allowed here"),
         ("a: *y\n", "found undefined alias 'y'"),
         ("a: !!python/object:os.system x\n", "could not determine a constructor for the tag"),

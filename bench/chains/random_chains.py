@@ -16,17 +16,15 @@ from sluiceway.contracts.values import Contract, OutputField
 from sluiceway.gates import Gate, Role
 from sluiceway.releases import Member, Release
 from sluiceway.replay import Partition
+from sluiceway.system.inputs import Feature, FeatureVersion, Source
 from sluiceway.system.values import (
     CanaryPolicy,
     Edge,
-    Feature,
-    FeatureVersion,
     Model,
     Owner,
     Policies,
     Risk,
     ShadowPolicy,
-    Source,
     System,
     WatchPolicy,
 )

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from sluiceway.cli.quieting import strays_to_stderr
 from sluiceway.contracts.values import Contract, InputDemand, OutputField
 from sluiceway.gates import Role
 from sluiceway.outcomes import Outcome
+from sluiceway.quieting import strays_to_stderr
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
     EvidenceKind,

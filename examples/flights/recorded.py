@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sluiceway.system.file import read_system
-from sluiceway.system.values import FeatureVersion, Source
+from sluiceway.system.inputs import FeatureVersion, Source
 
 SYSTEM_FILE: Final = Path(__file__).with_name("system.yaml")
 

@@ -8,7 +8,9 @@ from typing import TypeVar
 import numpy as np
 
 from sluiceway.digraph import Digraph, Mask
-from sluiceway.system.values import Edge, Feature, NodeKind, System
+from sluiceway.durations import render_duration
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import Edge, NodeKind, System
 
 Anything = TypeVar("Anything")
 
@@ -130,6 +132,16 @@ def blast_radius(system: System, changed: Iterable[str]) -> BlastRadius:
         KeyError: A name is no node of the system, or the node has no such field.
     """
     return SystemGraph(system).blast_radius(changed)
+
+
+def earlier_answers(system: System, models: Iterable[str]) -> tuple[str, ...]:
+    """The earlier answers that these models or what feeds them read, in words."""
+    return tuple(
+        f"{edge.name} reads an answer given {render_duration(edge.delayed)} earlier"
+        for name in upstream(system, models)
+        for edge in system.models[name].inputs
+        if edge.delayed is not None
+    )
 
 
 def upstream(system: System, names: Iterable[str]) -> tuple[str, ...]:

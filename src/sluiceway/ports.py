@@ -4,7 +4,7 @@ Every port has an in-memory adapter that ships with the library and passes the s
 tests as the real one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -208,6 +208,16 @@ class Journal(Protocol):
     def environments(self) -> tuple[str, ...]:
         """Names of all environments that have a champion, sorted."""
 
+    def keep_contracts(self, contracts: Iterable[Contract]) -> None:
+        """Keep the text of contracts, each by its content hash; what is kept already stays.
+
+        Releases and events name contracts by their hash, so that what was verified is known
+        whatever the files say later.
+        """
+
+    def contract(self, content_hash: str) -> Contract | None:
+        """The contract of this content hash; None where none was kept, or its text was altered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -247,6 +257,9 @@ class Router(Protocol):
         Raises:
             UnreadableRouting: There is something, and it is no table.
         """
+
+    def edited_by_hand(self) -> tuple[str, ...]:
+        """What somebody changed of what servers read, in words; they go by the table instead."""
 
     def lagging(self) -> tuple[str, ...]:
         """Servers that do not follow the observed table yet, each with what it does, in words."""

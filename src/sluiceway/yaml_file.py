@@ -57,17 +57,33 @@ def left_to_do(content: object, *, where: str) -> list[Fault]:
 
 
 def parse_shape(
-    shape: type[AnyShape], content: object, *, where: str, faults: list[Fault]
+    shape: type[AnyShape],
+    content: object,
+    *,
+    where: str,
+    faults: list[Fault],
+    locations: list[tuple[int | str, ...]] | None = None,
 ) -> AnyShape | None:
-    """Check one part of a file; what is wrong is added to `faults` and None returned."""
+    """Check one part of a file; what is wrong is added to `faults` and None returned.
+
+    Args:
+        locations: The path of each wrong part is added to it, where it is given.
+    """
     try:
         return shape.model_validate(content)
     except ValidationError as error:
-        faults.extend(
-            Fault(where=_inside(where, found["loc"]), what=_in_words(found))
-            for found in error.errors(include_url=False)
-        )
+        faults.extend(shape_faults(error, where=where))
+        if locations is not None:
+            locations.extend(found["loc"] for found in error.errors(include_url=False))
         return None
+
+
+def shape_faults(error: ValidationError, *, where: str) -> list[Fault]:
+    """What is wrong with the shape of something, each fault with its path."""
+    return [
+        Fault(where=_inside(where, found["loc"]), what=_in_words(found))
+        for found in error.errors(include_url=False)
+    ]
 
 
 def _in_words(found: Mapping[str, Any]) -> str:

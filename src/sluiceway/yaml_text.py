@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 _ODD: Final = re.compile(
@@ -42,11 +42,26 @@ def yaml_values(text: str) -> object:
     try:
         return _parser(pure=True).load(text)
     except YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(_in_words(error)) from error
     except RecursionError as error:
         raise ValueError("it nests too deeply") from error
     except TypeError as error:
         raise ValueError(f"a key of it cannot be one: {error}") from error
+
+
+def _in_words(error: YAMLError) -> str:
+    """What is wrong and where, without the parser's advice to programmers."""
+    if not isinstance(error, MarkedYAMLError) or error.problem is None:
+        return " ".join(str(error).split())
+    said = f"{_place(error.problem_mark)}{' '.join(error.problem.split())}"
+    if error.context is None:
+        return said
+    return f"{said} ({error.context}{_place(error.context_mark, ', ', '')})"
+
+
+def _place(mark: StringMark | None, before: str = "", after: str = ": ") -> str:
+    at = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+    return f"{before}{at}{after}" if at else ""
 
 
 def _is_deep(text: str) -> bool:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 
 from sluiceway.adapters.memory_journal import MemoryJournal
 from sluiceway.adapters.sql_journal import SqlJournal
+from sluiceway.contracts.values import Contract
 from sluiceway.journal import Champion, Draft, JournalConflict, JournalUnavailable, check_chain
 from sluiceway.ports import Journal
 from sluiceway.releases import Member, Release
@@ -61,6 +62,17 @@ def release(version: str) -> Release:
                 features={"hour": "1.0.0"},
             )
         }
+    )
+
+
+def contract(version: str) -> Contract:
+    return Contract(
+        model="eta",
+        version=version,
+        output=(),
+        inputs=(),
+        deadline=timedelta(seconds=5),
+        fallback={},
     )
 
 
@@ -164,6 +176,53 @@ def test_events_cut_off_the_end_show_against_a_kept_head(journal: Journal) -> No
     assert check_chain(chain, known_heads=kept).faults == ()
     (fault,) = check_chain(chain[:1], known_heads=kept).faults
     assert "the report of r1" in fault
+
+
+def test_a_contract_is_kept_by_its_content_whatever_environment_verified_it(
+    journal: Journal,
+) -> None:
+    first, second = contract("1.0.0"), contract("1.1.0")
+    assert journal.contract(first.content_hash) is None
+    journal.keep_contracts([first, second, first])
+    journal.keep_contracts([second])
+    assert journal.contract(first.content_hash) == first
+    assert journal.contract(second.content_hash) == second
+
+
+def test_of_many_that_keep_one_contract_none_fails(url: str) -> None:
+    rivals = {name: SqlJournal(url) for name in ("a", "b", "c")}
+    for minor in range(10):
+        one = contract(f"1.{minor}.0")
+        came = _at_once({name: partial(j.keep_contracts, [one]) for name, j in rivals.items()})
+        assert set(came.values()) == {None}
+        assert rivals["a"].contract(one.content_hash) == one
+    for journal in rivals.values():
+        journal.close()
+
+
+def test_an_altered_contract_is_known_no_longer_until_it_is_kept_again(url: str) -> None:
+    journal = SqlJournal(url)
+    kept = contract("1.0.0")
+    journal.keep_contracts([kept])
+    for altered in ("replace(content, '1.0.0', '1.0.1')", "'{}'", "'no JSON'"):
+        _change(url, f"UPDATE contracts SET content = {altered}")
+        assert journal.contract(kept.content_hash) is None
+        journal.keep_contracts([kept])
+        assert journal.contract(kept.content_hash) == kept
+    journal.close()
+
+
+def test_a_journal_from_before_contracts_were_kept_is_brought_up_to_date(url: str) -> None:
+    first = SqlJournal(url)
+    written = first.append("prod", "r1", [draft()], after=0)
+    first.close()
+    _change(url, "DROP TABLE contracts")
+    _change(url, "UPDATE alembic_version SET version_num = '0001'")
+    journal = SqlJournal(url)
+    assert journal.events("prod", "r1") == written
+    journal.keep_contracts([contract("1.0.0")])
+    assert journal.contract(contract("1.0.0").content_hash) == contract("1.0.0")
+    journal.close()
 
 
 def test_a_number_that_is_none_is_never_stored(journal: Journal) -> None:

@@ -330,6 +330,56 @@ def test_a_tag_that_cannot_be_read_is_named(sqlite: World, tag: str) -> None:
         sqlite.registry.version("badly_tagged", version)
 
 
+FILE = """\
+model: tagged
+version: 1.2.0
+output:
+  minutes: {position: 0, unit: minutes, range: [0, 90]}
+latency: {deadline: 5s}
+fallback: {minutes: 12}
+"""
+
+
+def test_a_tag_holds_the_text_of_a_contract_file_as_well_as_its_json(sqlite: World) -> None:
+    assert sqlite.uri is not None
+    version = worlds.log_estimator(sqlite.uri, "tagged")
+    sqlite.registry.set_tag("tagged", version, CONTRACT_TAG, FILE)
+    from_file = sqlite.registry.version("tagged", version).contract
+    assert from_file is not None
+    assert (from_file.version, from_file.fallback) == ("1.2.0", {"minutes": 12.0})
+    sqlite.registry.set_tag("tagged", version, CONTRACT_TAG, from_file.to_json())
+    assert sqlite.registry.version("tagged", version).contract == from_file
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (FILE.replace("minutes: 12", "minutes: 99"),
+         "fallback.minutes: 99 lies outside the promised range"),
+        (FILE.replace("version: 1.2.0", "version: 1.2"),
+         "version: is no semantic version; write it like 1.0.0 (found 1.2)"),
+        ("dep_delay.yaml",
+         "is no contract; it takes the text of a contract file, or what "
+         "sluiceway.stamping.contract_tag writes"),
+        (CONTRACT.to_json().replace('"fallback":{', '"fall_back":{'), "fallback: is missing"),
+        (CONTRACT.to_json().replace('"fallback":{', '"fallback":{"z":3.0,'),
+         "fallback.z: is no output field"),
+    ],
+)  # fmt: skip
+def test_a_tag_that_holds_no_contract_says_what_is_wrong_in_our_words(
+    sqlite: World, written: str, why: str
+) -> None:
+    assert sqlite.uri is not None
+    version = worlds.log_estimator(sqlite.uri, "wrongly_tagged")
+    sqlite.registry.set_tag("wrongly_tagged", version, CONTRACT_TAG, written)
+    with pytest.raises(BadInput) as told:
+        sqlite.registry.version("wrongly_tagged", version)
+    assert str(told.value.faults[0]).startswith(
+        f"wrongly_tagged@{version}: tag {CONTRACT_TAG}: {why}"
+    )
+    assert "pydantic" not in str(told.value)
+
+
 def _flags(frame: pd.DataFrame) -> Any:
     return frame["a"] > 0
 

@@ -19,7 +19,7 @@ from sluiceway.features import (
     write_stamps,
 )
 from sluiceway.system.file import read_system
-from sluiceway.system.values import Feature, FeatureVersion
+from sluiceway.system.inputs import Feature, FeatureVersion
 from tests.driver import ORDERS, variant
 
 

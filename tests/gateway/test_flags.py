@@ -139,7 +139,7 @@ def test_a_version_that_is_not_loaded_is_told_and_not_asked(flags: Flags) -> Non
     detours = flags.detours(routed, resident={("cost", "2")})
     assert detours is not None
     assert detours(question("a")) == []
-    assert flags.alarms == ("flag cheap-cost: simple is not taken, as cost@1 is not loaded",)
+    assert flags.alarms == ("flag cheap-cost: simple is not taken, as cost@1 is not to be had",)
     flags.detours(routed, resident=RESIDENT)
     assert flags.alarms == ()
 

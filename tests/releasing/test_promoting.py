@@ -8,6 +8,7 @@ import pytest
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Release
 from sluiceway.releasing import (
+    Agreed,
     Answer,
     EvidenceKind,
     Mixture,
@@ -197,8 +198,37 @@ def test_an_outside_consumer_is_held_against_what_serves() -> None:
     (reason,) = answer.contradicted
     assert reason.consumer == "rebooking"
     assert reason_sentence(reason).endswith(
-        "to clear it: retrained consumer, or an ignore that somebody answers for"
+        "to clear it: its owner's word (sluiceway acknowledge "
+        '"missed_connection.probability -> rebooking" --version missed_connection@2), or an ignore '
+        "that somebody answers for"
     )
+
+
+def test_an_outside_consumers_owner_who_agreed_to_these_very_contents_makes_it_a_yes() -> None:
+    wide = replace(
+        OWN["missed_connection"].field("probability"), low=0.0, high=100.0, unit="percent"
+    )
+    percent = replace(OWN["missed_connection"], version="2.0.0", output=(wide,))
+    candidate = member("missed_connection", "2", percent)
+    release = LIVE.with_members([candidate])
+    known = facts(record(release), contracts={"percent": percent})
+    (edge,) = known.outside_edges
+    agreed = replace(known, agreed=frozenset([Agreed.to(edge, candidate)]))
+    answer = can_promote(agreed, release, consistent=True)
+    assert answer.answer is Answer.YES
+    assert ReasonCode.ACKNOWLEDGED in {one.code for one in answer.reasons}
+    other = replace(candidate, artifact_sha256="0" * 64)
+    agreed = replace(known, agreed=frozenset([Agreed.to(edge, other)]))
+    assert can_promote(agreed, release, consistent=True).answer is Answer.NO
+
+
+def test_that_somebody_agreed_is_no_evidence_that_it_works() -> None:
+    candidate = member("missed_connection", "2")
+    release = LIVE.with_members([candidate])
+    known = facts()
+    (edge,) = known.outside_edges
+    agreed = replace(known, agreed=frozenset([Agreed.to(edge, candidate)]))
+    assert can_promote(agreed, release, consistent=True).answer is Answer.UNKNOWN
 
 
 def test_hops_that_choose_by_themselves_need_every_pair() -> None:
@@ -230,11 +260,30 @@ def test_the_candidate_of_another_rollout_is_met_too_where_hops_choose() -> None
 
 def test_the_way_back_must_be_a_yes_as_well() -> None:
     old = facts(record(BETTER))
-    stale = replace(SERVES, at=NOW - timedelta(days=91))
+    stale = replace(SERVES, at=NOW - timedelta(days=200), until=NOW - timedelta(days=91))
     known = replace(old, records=(stale, *old.records[1:]))
     answer = can_promote(known, BETTER, consistent=True)
     assert answer.answer is Answer.UNKNOWN
     assert {one.mixture for one in answer.against} == {Mixture.WAY_BACK}
+
+
+def test_what_serves_is_as_young_as_the_question_and_told_since_when() -> None:
+    begun = NOW - timedelta(days=200)
+    still = replace(SERVES, at=begun)
+    assert still.age(NOW) == timedelta(0)
+    left = replace(still, until=NOW - timedelta(days=91))
+    assert left.age(NOW) == timedelta(days=91)
+    said = []
+    for served in (still, left):
+        known = replace(facts(record(BETTER)), records=(served, record(BETTER)))
+        back = [
+            one
+            for one in can_promote(known, BETTER, consistent=True).reasons
+            if one.mixture is Mixture.WAY_BACK and one.record is served
+        ]
+        said.append(reason_sentence(back[0]))
+    assert f"serves since {begun:%Y-%m-%d} (r0001)" in said[0]
+    assert f"served from {begun:%Y-%m-%d} to {left.until:%Y-%m-%d} (r0001)" in said[1]
 
 
 def ignore(expires: date) -> Ignore:

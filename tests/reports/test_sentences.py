@@ -21,19 +21,29 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CanaryNarrowed,
+    CandidateHalted,
     ChampionRestored,
     CodeTried,
     Confirmed,
+    ContractTested,
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
+    EdgesIsolated,
+    EdgesRestored,
     Ended,
+    FlagsDeclared,
+    FlagSet,
+    FlagUnset,
     Happening,
     Held,
     IncidentOpened,
     Notified,
+    PartReplayed,
     PartServed,
     Promoted,
+    ReaderTested,
     RegistrationHeard,
     ReplacementTested,
     Requested,
@@ -48,7 +58,7 @@ from sluiceway.rollouts.events import (
 )
 from sluiceway.system.notifications import Tier
 from tests.reports import rollouts
-from tests.rollouts.happenings import DAY, audited, drifted, powered
+from tests.rollouts.happenings import DAY, audited, drifted, member, plan, powered
 
 NOW = datetime(2013, 9, 1, tzinfo=UTC)
 GONE = Deprecation(
@@ -170,6 +180,19 @@ SIMPLE: list[tuple[Happening, str]] = [
         "Tested new in the place of what a.old → b reads: passed: all range ends",
     ),
     (
+        ContractTested(
+            model="up",
+            members=(member("up", "2"), member("down", "1")),
+            outcome=Outcome.PASSED,
+            as_fed=False,
+            broken="",
+            readers=(ReaderTested(model="down", outcome=Outcome.FAILED, broken="x = 1: no"),),
+            rows=1200,
+        ),
+        "Contract test on 1,200 recorded rows: up@2 passed; down@1 on all that it promises "
+        "failed: x = 1: no",
+    ),
+    (
         CodeTried(
             tried=Tried(
                 approver="ada",
@@ -211,6 +234,45 @@ SIMPLE: list[tuple[Happening, str]] = [
         "What gateways read was changed by hand, and goes back: routing is none, wanted is "
         "revision 7",
     ),
+        CandidateHalted(
+            code=ReasonCode.BREAKER_OPEN,
+            reason="breaker open: b@2 gave no usable answer to 18 of its last 20 rows",
+            model="b",
+            version="2",
+            broken=18,
+            rows=20,
+            instance="gw-1",
+            revision=7,
+        ),
+        "gw-1 halted the candidate: breaker open: b@2 gave no usable answer to 18 of its last 20 "
+        "rows",
+    ),
+    (
+        CanaryNarrowed(
+            plan=plan(), back=(member("down", "2"),), weight=10, reason="down goes back; up stays"
+        ),
+        "up@2 goes on without down@2, on fresh evidence, at 10 % of the units: down goes back; up "
+        "stays",
+    ),
+    (
+        PartReplayed(
+            stays=(member("up", "2"),),
+            outcome=Outcome.ERROR,
+            verdicts=(),
+            rows=0,
+            fault="up@2 raised",
+            seconds=0.1,
+        ),
+        "Replay of up@2 alone: error: up@2 raised",
+    ),
+    (EdgesIsolated(edges=("a.x → b",), reason="stuck"), "Isolated a.x → b: stuck"),
+    (EdgesRestored(edges=("a.x → b",), reason=""), "Restored a.x → b"),
+    (FlagsDeclared(flags=(), system_digest="d" * 64), "Flags of the system file: none"),
+    (
+        FlagSet(flag="cheap", variant="simple", reason="slow"),
+        "Everybody takes simple of cheap: slow",
+    ),
+    (FlagUnset(flag="cheap", reason=""), "The rules of cheap hold again"),
 ]
 
 

@@ -187,6 +187,9 @@ def test_a_role_is_answered_by_any_owner_who_holds_it() -> None:
     assert answer(system, needed, "dee", "desk") == ("desk",)
     assert still_open(needed, [GivenApproval(owners=("desk",), actor="dee")]) == ()
     assert answer(system, needed, "kim", None) == ("risk", "desk"), "kim speaks for both"
+    assert refusal(system, needed, "kim", "model-risk") == (
+        "model-risk is a role; say --as, with who holds it: risk, desk"
+    )
 
 
 def test_two_people_are_two_people() -> None:
@@ -201,6 +204,11 @@ def test_two_people_are_two_people() -> None:
     why = "model-risk (fraud is high risk)"
     assert refusal(system, needed, "kim", "risk", once) == (
         f"kim has answered for risk; it waits for {why}"
+    )
+    ben = Owner(name="risk", contact="r", people=("kim", "ben"), roles=("model-risk",))
+    alone = orders(rules=(rule,), owners=(ben,))
+    assert refusal(alone, asked(alone), "kim", None, once) == (
+        f"kim has answered; it waits for another person: {why}"
     )
 
 

@@ -278,8 +278,8 @@ def test_who_was_told_is_asked_even_when_the_edge_is_declared_no_more() -> None:
 
 
 def test_an_acknowledgement_is_of_one_thing() -> None:
-    for what in ({}, {"deprecation": GONE, "version": "2.0.0"}):
-        with pytest.raises(ValueError, match="of a deprecation or of a contract version"):
+    for what in ({}, {"deprecation": GONE, "version": "fraud@2"}):
+        with pytest.raises(ValueError, match="of a deprecation or of a version"):
             Acknowledgement(edge=EDGE, owner="finance", on=MARCH, **what)  # type: ignore[arg-type]
 
 

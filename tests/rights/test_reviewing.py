@@ -8,8 +8,9 @@ from sluiceway.releases import Member
 from sluiceway.rights import Acknowledgement, announcements, deprecation_statuses
 from sluiceway.rights.announcing import Told
 from sluiceway.rights.reviewing import ReviewCode, Serving, review
+from sluiceway.system.inputs import FeatureVersion
 from sluiceway.system.rights import UNSAID
-from sluiceway.system.values import FeatureVersion, Ignore, Owner, System
+from sluiceway.system.values import Ignore, Owner, System
 
 from .shops import GONE, member, orders
 
@@ -113,11 +114,11 @@ def test_what_runs_out_is_told_before_and_after() -> None:
 
 def test_an_acknowledgement_that_was_renewed_does_not_expire() -> None:
     old = Acknowledgement(
-        edge="cost.euros → priority", owner="desk", on=TODAY, version="2.0.0", until=TODAY
+        edge="cost.euros → priority", owner="desk", on=TODAY, version="cost@2", until=TODAY
     )
     (told,) = found(serving(acknowledgements=(old,)))
     assert told[:3] == (
-        "desk", C.EXPIRING, "acknowledgement of contract 2.0.0, cost.euros → priority"
+        "desk", C.EXPIRING, "acknowledgement of cost@2, cost.euros → priority"
     )  # fmt: skip
     assert found(serving(acknowledgements=(old, replace(old, until=None)))) == []
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import Fit
 from sluiceway.rollouts.actions import (
+    EnterStep,
     LengthenDeadline,
     PlanCanary,
     Promote,
@@ -23,6 +24,7 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    CandidateHalted,
     ChampionRestored,
     Confirmed,
     ContractsChecked,
@@ -82,6 +84,17 @@ happenings = st.one_of(
     st.just(ApprovalRefused(reason="no")),
     st.builds(StepEntered, step=st.integers(0, 1), weight=st.integers(1, 100)),
     st.just(TrafficStopped(reason="unreadable")),
+    st.builds(
+        CandidateHalted,
+        code=st.sampled_from([ReasonCode.BREAKER_OPEN, ReasonCode.CONTRACT_BROKEN]),
+        reason=st.just("no usable answer"),
+        model=st.sampled_from(["up", "down"]),
+        version=st.just("2"),
+        broken=st.just(18),
+        rows=st.just(20),
+        instance=st.just("gw-1"),
+        revision=st.just(1),
+    ),
     st.builds(
         looked,
         st.tuples(outcomes, outcomes, outcomes),
@@ -153,6 +166,9 @@ def test_no_sequence_of_events_confuses_the_core(beginning, rest, later) -> None
     if told.of(Ended, AbortRequested, RollbackDecided):
         assert projected(state).routing.canaries == ()
         assert not isinstance(action, Promote)
+    if told.of(CandidateHalted):
+        assert not isinstance(action, Promote | EnterStep)
+        assert all(route.weight == 0 for route in projected(state).routing.canaries)
     if isinstance(action, Promote):
         assert not told.of(Promoted, ApprovalRefused)
         assert not isinstance(told.of(ShadowMeasured, DriftFound)[-1][1], DriftFound)

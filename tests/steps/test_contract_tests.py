@@ -154,7 +154,7 @@ def test_without_recorded_rows_a_version_is_not_shown_to_keep_anything(
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["fraud"], "rollout: 'fraud' names no version"),
+        (["fraud"], "contract test: 'fraud' names no version"),
         (["fruad@1"], "fruad is no model of orders"),
         (["fraud@99"], "fraud@99: there is no such version"),
         (["fraud@1", "cost@99"], "cost@99: there is no such version"),

@@ -11,9 +11,9 @@ from sluiceway.ports import Window
 from sluiceway.replay.faults import HistoryFaultCode, UnusableHistory
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ContractCheck
-from sluiceway.steps.contract_times import shortfalls_by_model
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
+from sluiceway.system.time_changes import shortfalls_by_model
 from sluiceway.system.timing import TimeNeed
 from sluiceway.system.values import System
 from tests.driver import LIVE, add, advance

@@ -13,12 +13,15 @@ from sluiceway.contracts.clearing import Standing
 from sluiceway.contracts.values import Contract, Deprecation
 from sluiceway.errors import BadInput
 from sluiceway.outcomes import Outcome
+from sluiceway.releasing import Answer
 from sluiceway.reports import explain
 from sluiceway.rights import RemovalCode
 from sluiceway.rollouts.actions import Wait
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import ApprovalRequested, ContractsChecked, DeprecationAnnounced
 from sluiceway.steps import deciding, ownership, requests
+from sluiceway.steps.members import member_of
+from sluiceway.steps.release_plans import ask as ask_release
 from sluiceway.steps.release_plans import plan_release
 from sluiceway.steps.reviewing import review_site
 from sluiceway.steps.site import Site
@@ -179,7 +182,7 @@ def test_to_a_wrong_range_nobody_can_agree_beforehand(tmp_path: Path) -> None:
             site,
             f"fraud.probability -> {edge}",
             owner=owner,
-            version="2.0.0",
+            version="fraud@2",
             now=NOW,
             actor=actor,
         )
@@ -208,22 +211,31 @@ def test_a_plan_names_whom_the_rollout_will_ask_and_why(tmp_path: Path) -> None:
     ) in plan_lines(found)
 
 
+def in_percent(site: Site) -> Contract:
+    """The contract of priority, whose score is another unit now."""
+    contract = site.systems.current().models["priority"].contract
+    (field,) = contract.output
+    return replace(contract, version="2.0.0", output=(replace(field, unit="percent"),))
+
+
+def refusing(site: Site) -> list[str | None]:
+    """Edges of priority 2 on which `can-promote` says no."""
+    answer = ask_release(site, ["priority@2"], now=NOW).answer
+    return [one.edge for one in answer.reasons if one.answer is Answer.NO]
+
+
 def test_an_outside_application_agrees_beforehand_or_the_contract_is_refused(
     tmp_path: Path,
 ) -> None:
-    def points(site: Site) -> Contract:
-        contract = site.systems.current().models["priority"].contract
-        (field,) = contract.output
-        return replace(contract, version="2.0.0", output=(replace(field, unit="percent"),))
-
     site = quick_site(tmp_path)
-    add(site, "priority", "2", LIVE["priority"], contract=points(site))
+    add(site, "priority", "2", LIVE["priority"], contract=in_percent(site))
     rollout = ask(site, "priority@2")
     advance(site, rollout, NOW)
     assert ended(site, rollout).code is ReasonCode.CONTRACT_CHANGE_BREAKS_CONSUMERS
+    assert "priority.score → worklist" in refusing(site)
     edge = "priority.score -> worklist"
-    for version in ("1.9.0", "2.0.0"):
-        ownership.acknowledge(site, edge, owner="desk", version=version, now=NOW, actor="dee")
+    ownership.acknowledge(site, edge, owner="desk", version="priority@2", now=NOW, actor="dee")
+    assert refusing(site) == [], "who asks before is told the same as the rollout"
     rollout = ask(site, "priority@2")
     advance(site, rollout, NOW)
     (checked,) = told(site, rollout, ContractsChecked)
@@ -235,17 +247,71 @@ def test_an_outside_application_agrees_beforehand_or_the_contract_is_refused(
 
 def test_agreeing_to_another_version_or_no_longer_agreeing_is_not_agreeing(tmp_path: Path) -> None:
     site = quick_site(tmp_path)
-    contract = site.systems.current().models["priority"].contract
-    (field,) = contract.output
-    other = replace(contract, version="2.0.0", output=(replace(field, unit="percent"),))
+    other = in_percent(site)
     add(site, "priority", "2", LIVE["priority"], contract=other)
+    add(site, "priority", "3", LIVE["priority"], contract=other)
     words = {"owner": "desk", "now": NOW, "actor": "dee"}
     edge = "priority.score -> worklist"
-    ownership.acknowledge(site, edge, version="3.0.0", **words)  # type: ignore[arg-type]
-    ownership.acknowledge(site, edge, version="2.0.0", until=NOW.date(), **words)  # type: ignore[arg-type]
+    ownership.acknowledge(site, edge, version="priority@3", **words)  # type: ignore[arg-type]
+    ownership.acknowledge(site, edge, version="priority@2", until=NOW.date(), **words)  # type: ignore[arg-type]
     rollout = requests.request_rollout(site, ["priority@2"], now=day(42), actor="ada")
     advance(site, rollout, day(42))
     assert ended(site, rollout).code is ReasonCode.CONTRACT_CHANGE_BREAKS_CONSUMERS
+
+
+def test_who_agreed_to_a_version_agreed_to_its_contract_and_its_files(tmp_path: Path) -> None:
+    """Not to its number: both are looked up when they agree, and again when it is checked."""
+    site = quick_site(tmp_path)
+    contract = in_percent(site)
+    add(site, "priority", "2", LIVE["priority"], contract=contract)
+    given = ownership.acknowledge(
+        site,
+        "priority.score -> worklist",
+        owner="desk",
+        version="priority@2",
+        now=NOW,
+        actor="dee",
+    )
+    system = site.systems.current()
+    member = member_of(site, system, "priority", "2")
+    assert (given.contract_hash, given.artifact_sha256) == (
+        member.contract_hash,
+        member.artifact_sha256,
+    )
+    assert ownership.agreed_edges(site, system, member, now=NOW) == {given.edge}
+    edited = replace(contract, output=(replace(contract.output[0], low=0.0, high=1.0),))
+    add(site, "priority", "2", LIVE["priority"], contract=edited)
+    found = member_of(site, system, "priority", "2")
+    assert (found.contract_version, found.name) == (member.contract_version, member.name)
+    assert ownership.agreed_edges(site, system, found, now=NOW) == frozenset()
+    other_files = replace(member, artifact_sha256="0" * 64)
+    assert ownership.agreed_edges(site, system, other_files, now=NOW) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("priority@9", "priority@9: there is no such version"),
+        (
+            "2.0.0",
+            "acknowledge priority.score -> worklist: '2.0.0' names no version; write "
+            "MODEL@VERSION, like priority@2",
+        ),
+        (
+            "fraud@1",
+            "acknowledge priority.score -> worklist: fraud@1 is no version of priority, which the "
+            "edge reads",
+        ),
+    ],
+)
+def test_nobody_agrees_to_what_there_is_not(tmp_path: Path, version: str, told: str) -> None:
+    site = quick_site(tmp_path)
+    with pytest.raises(BadInput) as refused:
+        ownership.acknowledge(
+            site, "priority.score -> worklist", owner="desk", version=version, now=NOW, actor="dee"
+        )
+    assert str(refused.value) == told
+    assert ownership.answers(site).acknowledgements == ()
 
 
 # Taking a field away
@@ -462,7 +528,7 @@ def test_a_model_that_stays_is_cleared_by_its_owners_word_only_where_a_replay_ca
             for edge, owner in (("handling", "logistics"), ("cost", "finance")):
                 name = f"fraud.probability -> {edge}"
                 ownership.acknowledge(
-                    site, name, owner=owner, version="2.0.0", now=NOW, actor="lou"
+                    site, name, owner=owner, version="fraud@2", now=NOW, actor="lou"
                 )
         rollout = ask(site, "fraud@2")
         advance(site, rollout, NOW)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from sluiceway.outcomes import Outcome
 from sluiceway.reports import explain
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.rollouts.events import CandidateHalted
+from sluiceway.rollouts.events import CandidateHalted, PartReplayed
 from sluiceway.steps import requests
 from sluiceway.steps.halting import halt
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import bring_routing
-from tests.driver import Wild, advance, live_days
+from tests.driver import advance, live_days
 from tests.orders.data import day
 
 from .test_way_back import JOINT, joint_site
@@ -143,27 +144,47 @@ def failing(columns):  # type: ignore[no-untyped-def]
     raise RuntimeError("no connection to the embedding store")
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["halted", "reported late"])
+@pytest.mark.parametrize("days", [0, 4], ids=["at once", "later"])
 def test_of_a_joint_release_the_member_that_broke_the_rule_goes_back_alone(
-    tmp_path: Path, late: bool
+    tmp_path: Path, days: int
 ) -> None:
+    """It answers nobody any more, not even a replay; what stays is replayed by itself."""
     site, predictors = joint_site(tmp_path)
     rollout = to_canary(site, *JOINT)
-    live_days(site, rollout, NOW, 4)
+    live_days(site, rollout, NOW, days)
     before = site.router.observed()
     assert before is not None
-    # It fails in live serving only: a replay of recorded rows is answered well.
-    assert isinstance(predictors["priority"], Wild)
+    object.__setattr__(predictors["priority"], "answer", failing)
     broken = Broken(rollout_id=rollout, model="priority", revision=before.revision)
-    assert halted(site, broken, now=day(44))
-    advance(site, rollout, day(44))
-    state = site.state(rollout)
-    assert [member.name for member in state.plan.members] == ["cost@2", "fraud@2"], kinds(  # type: ignore[union-attr]
-        site, rollout
-    )
+    now = day(40 + days)
+    assert halted(site, broken, now=now)
+    advance(site, rollout, now)
+    plan = site.plan(rollout)
+    assert [one.name for one in plan.members] == ["cost@2", "fraud@2"], kinds(site, rollout)
     (route,) = site.router.observed().canaries  # type: ignore[union-attr]
-    assert (route.weight, route.halted) == (10, None)
-    if late:
-        # A gateway that still followed the whole release says what is known already.
-        assert not halted(site, broken, now=day(44), instance="gw-2")
-        assert site.state(rollout).halted is None
+    assert (route.weight, route.halted, route.release) == (10, None, plan.release)
+    (replayed,) = told(site, rollout, PartReplayed)
+    assert isinstance(replayed, PartReplayed)
+    assert replayed.outcome is Outcome.PASSED
+    # A gateway that still followed the whole release says what is known already.
+    assert not halted(site, broken, now=now, instance="gw-2")
+    assert site.state(rollout).halted is None
+    live_days(site, rollout, now, 3)
+    assert site.state(rollout).measured > 0
+
+
+def test_what_does_not_work_without_the_member_that_broke_the_rule_goes_back_whole(
+    tmp_path: Path,
+) -> None:
+    """A cost model that was fitted to a better fraud model is harmful with the old one."""
+    site, predictors = joint_site(tmp_path)
+    rollout = to_canary(site, *JOINT)
+    object.__setattr__(predictors["fraud"], "answer", failing)
+    assert halted(site, Broken(rollout_id=rollout))
+    advance(site, rollout, NOW)
+    end = ended(site, rollout)
+    assert (end.ending, end.code) == (Ending.ROLLED_BACK, ReasonCode.BREAKER_OPEN)
+    assert end.origin is not None
+    assert end.origin.name == "fraud"
+    assert "canary_narrowed" not in kinds(site, rollout)
+    assert site.router.observed().canaries == ()  # type: ignore[union-attr]

@@ -87,6 +87,9 @@ class Deaf:
     def observed(self) -> RoutingTable | None:
         return self.table
 
+    def edited_by_hand(self) -> tuple[str, ...]:
+        return ()
+
     def lagging(self) -> tuple[str, ...]:
         return ()
 
@@ -118,6 +121,9 @@ class Full:
 
     def observed(self) -> RoutingTable | None:
         return self.table
+
+    def edited_by_hand(self) -> tuple[str, ...]:
+        return ()
 
     def lagging(self) -> tuple[str, ...]:
         return ()

@@ -86,10 +86,22 @@ def _imported(request: Mapping[str, Any]) -> tuple[Predict | None, tuple[TrialCo
     sys.path.insert(0, request["search"])
     module, _, name = request["function"].partition(":")
     try:
-        function = getattr(import_module(module), name)
+        imported = import_module(module)
     except Exception as error:  # noqa: BLE001 - any code may run while a module is imported
+        lacking = error.name if isinstance(error, ModuleNotFoundError) else None
+        if lacking is not None and f"{module}.".startswith(f"{lacking}."):
+            what = f"is not there: no module {lacking} in {request['search']} or where Python looks"
+            return None, (TrialCode.NOT_THERE, what)
         said = f"cannot be imported: {type(error).__name__}: {error}"
         return None, (TrialCode.CANNOT_LOAD, said)
+    function = getattr(imported, name, None)
+    if not callable(function):
+        known = hasattr(imported, name)
+        own = (n for n, f in vars(imported).items() if getattr(f, "__module__", None) == module)
+        have = ", ".join(sorted(n for n in own if n.isidentifier() and not n.startswith("_")))
+        is_a = f"is no function, {name} is {type(function).__name__}"
+        what = is_a if known else f"is not there: {module} has no {name}"
+        return None, (TrialCode.NOT_THERE, f"{what} (it has: {have or 'none'})")
     columns = tuple(Column(name=name, type=kind) for name, kind in request["columns"])
     return FramePredictor(columns, function).predict, None
 

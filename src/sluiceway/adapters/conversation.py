@@ -114,19 +114,30 @@ class Conversation:
             self._child.end()
             self._child = None
 
+    def load(self) -> Trial | None:
+        """Start its process, unless it runs, and let it load the model.
+
+        Returns:
+            Why it is not loaded; None where it is.
+        """
+        if self._child is not None:
+            return None
+        self._child = _Child(self._place, self._model, self._load_deadline)
+        line = self._child.next_line(self._load_deadline)
+        if line is None:
+            said = f"is not loaded after {self._load_deadline:g} seconds"
+            return self._dead(TrialCode.LOAD_DEADLINE_EXCEEDED, said)
+        if line == "":
+            return self._dead(TrialCode.CRASHED, f"{self._child.death()} while being loaded")
+        if line != "loaded":
+            return self._dead_of(json.loads(line))
+        self._child.loaded_after = time.monotonic() - self._child.started
+        return None
+
     def _held(self, question: Path, rows: int, deadline: float) -> Trial:
-        load_seconds: float | None = None
-        if self._child is None:
-            self._child = _Child(self._place, self._model, self._load_deadline)
-            line = self._child.next_line(self._load_deadline)
-            if line is None:
-                said = f"is not loaded after {self._load_deadline:g} seconds"
-                return self._dead(TrialCode.LOAD_DEADLINE_EXCEEDED, said)
-            if line == "":
-                return self._dead(TrialCode.CRASHED, f"{self._child.death()} while being loaded")
-            if line != "loaded":
-                return self._dead_of(json.loads(line))
-            self._child.loaded_after = time.monotonic() - self._child.started
+        if (not_loaded := self.load()) is not None:
+            return not_loaded
+        assert self._child is not None
         load_seconds = self._child.loaded_after
         answers = self._place / f"answers-{self._asked}.npy"
         asked = time.monotonic()

@@ -64,15 +64,19 @@ class FlagFileRouter:
         """Read the table as a server does.
 
         Raises:
-            BrokenFlagFile: There is a file and it is not one of ours, or was edited by hand.
+            BrokenFlagFile: There is a file and it is not one of ours.
         """
         read = _read(self._path)
-        if read is None:
-            return None
-        table, content = read
-        if edited := _edited(table, content):
-            raise BrokenFlagFile(f"{self._path.name} was edited by hand: {edited}")
-        return table
+        return None if read is None else read[0]
+
+    def edited_by_hand(self) -> tuple[str, ...]:
+        """Flags that are not what the table makes of them; none where there is no table."""
+        try:
+            read = _read(self._path)
+        except BrokenFlagFile:
+            return ()  # that it is broken tells more
+        edited = "" if read is None else _edited(*read)
+        return (f"{self._path.name} was edited by hand: {edited}",) if edited else ()
 
     def lagging(self) -> tuple[str, ...]:
         """Nobody: who reads the file follows it."""
@@ -176,6 +180,10 @@ class MemoryRouter:
     def observed(self) -> RoutingTable | None:
         """The table taken last."""
         return self._table
+
+    def edited_by_hand(self) -> tuple[str, ...]:
+        """Nothing: nobody's hand reaches here."""
+        return ()
 
     def lagging(self) -> tuple[str, ...]:
         """Nobody: there is one reader."""

@@ -8,7 +8,8 @@ from sluiceway.adapters.live_log.reading import LivePredictionLog
 from sluiceway.adapters.live_log.requests_table import AskedRows
 from sluiceway.adapters.source_tables import SourceTable
 from sluiceway.ports import Window
-from sluiceway.system.values import Source, System
+from sluiceway.system.inputs import Source
+from sluiceway.system.values import System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

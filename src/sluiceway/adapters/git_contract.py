@@ -29,12 +29,17 @@ def contract_at(ref: str, path: Path) -> Contract | None:
     where = f"{ref}:{path}"
     if not folder.is_dir():
         raise BadInput([Fault(where=where, what=f"there is no folder {folder}")])
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    if top.returncode:
+        what = f"is no file, and no commit either: {folder} is in no git repository"
+        raise BadInput([Fault(where=ref, what=what)])
     commit = _git(
         folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
     )
     if commit.returncode:
-        said = commit.stderr.decode(errors="replace").strip() or "git knows no such commit"
-        raise BadInput([Fault(where=where, what=said)])
+        repository = top.stdout.decode(errors="replace").strip()
+        what = f"is no file, and no branch, tag or commit of the git repository {repository}"
+        raise BadInput([Fault(where=ref, what=what)])
     name = f"{commit.stdout.decode().strip()}:./{path.name}"
     if _git(folder, "cat-file", "-e", name).returncode:
         return None

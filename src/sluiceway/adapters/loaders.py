@@ -27,7 +27,8 @@ from sluiceway.adapters.sql_tables import SqlTable
 from sluiceway.adapters.stored_tables import CsvTable, ParquetTable
 from sluiceway.ports import Window
 from sluiceway.system.check_logging import POSTED, REQUESTS
-from sluiceway.system.values import Source, System
+from sluiceway.system.inputs import Source
+from sluiceway.system.values import System
 
 
 class LiveTables(Protocol):

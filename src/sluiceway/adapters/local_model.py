@@ -17,6 +17,7 @@ from sluiceway.adapters.conversation import (
     conversation,
 )
 from sluiceway.adapters.model_files import MODEL_FILE, ModelFilesError, describe, digest_of
+from sluiceway.adapters.trial_values import TrialCode
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 
@@ -89,8 +90,17 @@ def local_model(
 
 @contextmanager
 def met(model: LocalModel) -> Iterator[Conversation]:
-    """A process that loads it and answers as often as it is asked."""
+    """A process that loads it and answers as often as it is asked.
+
+    Raises:
+        BadInput: There is no such module, or no such function in it.
+    """
     with conversation(model.name, model.source, load_deadline=LOAD_DEADLINE) as ask:
+        not_loaded = ask.load()
+        fault = not_loaded.fault if not_loaded else None
+        if fault is not None and fault.code is TrialCode.NOT_THERE:
+            what = fault.sentence.removeprefix(f"{model.name} ")
+            raise BadInput([Fault(where=model.name, what=what)])
         yield ask
 
 

@@ -1,8 +1,9 @@
 """The journal in memory: the same rules as the SQL one, gone with the process."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from sluiceway.contracts.values import Contract
 from sluiceway.journal import GENESIS, Champion, Draft, Event, JournalConflict, link
 from sluiceway.releases import Release
 
@@ -15,6 +16,7 @@ class MemoryJournal:
         self._chains: dict[str, list[Event]] = {}
         self._releases: dict[str, list[Release]] = {}
         self._champions: dict[str, Champion] = {}
+        self._contracts: dict[str, Contract] = {}
 
     def append(
         self,
@@ -93,6 +95,15 @@ class MemoryJournal:
     def chain(self, environment: str) -> Iterator[Event]:
         """See :class:`sluiceway.ports.Journal`."""
         yield from tuple(self._chains.get(environment, ()))
+
+    def keep_contracts(self, contracts: Iterable[Contract]) -> None:
+        """See :class:`sluiceway.ports.Journal`."""
+        with self._lock:
+            self._contracts |= {contract.content_hash: contract for contract in contracts}
+
+    def contract(self, content_hash: str) -> Contract | None:
+        """See :class:`sluiceway.ports.Journal`."""
+        return self._contracts.get(content_hash)
 
     def head(self, environment: str) -> str:
         """See :class:`sluiceway.ports.Journal`."""

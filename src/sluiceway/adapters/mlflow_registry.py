@@ -14,7 +14,7 @@ import mlflow.artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sluiceway.adapters.mlflow_arrivals import arrivals_of, named
@@ -28,6 +28,7 @@ from sluiceway.adapters.model_files import (
 )
 from sluiceway.adoption import DraftedModel
 from sluiceway.arrivals import Arrival
+from sluiceway.contracts.file import contract_in_text
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.features import Stamp, read_stamps
@@ -41,7 +42,8 @@ from sluiceway.ports import (
 )
 
 CONTRACT_TAG: Final = "sluiceway.contract"
-"""Version tag: the contract as :meth:`~sluiceway.contracts.values.Contract.to_json` writes it."""
+"""Version tag: the contract as :meth:`~sluiceway.contracts.values.Contract.to_json` writes it, or
+as it stands in a contract file."""
 FEATURES_TAG: Final = "sluiceway.features"
 """Version tag: JSON object, stamp by feature: its version, and what its definition was."""
 DIGEST_TAG: Final = "sluiceway.artifact_sha256"
@@ -349,10 +351,7 @@ def _contract(tags: Mapping[str, str], *, where: str) -> Contract | None:
     text = tags.get(CONTRACT_TAG)
     if text is None:
         return None
-    try:
-        return Contract.from_json(text)
-    except ValidationError as error:
-        raise BadInput([Fault(where=where, what=f"is no contract: {error}")]) from error
+    return contract_in_text(text, where=where)
 
 
 def _stamps(tags: Mapping[str, str], *, where: str) -> Mapping[str, Stamp]:

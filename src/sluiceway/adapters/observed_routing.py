@@ -77,6 +77,10 @@ class ObservedRouter:
         """The table that gateways read."""
         return self._router.observed()
 
+    def edited_by_hand(self) -> tuple[str, ...]:
+        """What somebody changed of what gateways read."""
+        return self._router.edited_by_hand()
+
     def lagging(self) -> tuple[str, ...]:
         """Gateways that live and have not loaded the table, with what they follow instead."""
         try:

@@ -14,7 +14,8 @@ from sluiceway.ports import Window
 from sluiceway.replay.faults import HistoryFaultCode
 from sluiceway.replay.features import NUMERIC
 from sluiceway.replay.partitions import Needs
-from sluiceway.system.values import Source, System
+from sluiceway.system.inputs import Source
+from sluiceway.system.values import System
 
 World = Literal["recorded", "live"]
 """Whether sources are read as they were backfilled or as they arrived live."""

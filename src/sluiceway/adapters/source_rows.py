@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sluiceway.adapters.source_tables import NEVER, Micros, UnfitColumn, micros_of
 from sluiceway.replay.faults import HistoryFault, HistoryFaultCode
 from sluiceway.replay.partitions import Column, Floats
-from sluiceway.system.values import Source
+from sluiceway.system.inputs import Source
 
 
 @dataclass(slots=True)

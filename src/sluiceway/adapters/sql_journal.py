@@ -1,16 +1,18 @@
 """The journal in one SQL database: SQLite by default, PostgreSQL by URL."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping, func, select
 
 from sluiceway.adapters.journal_database import in_our_words, migrate, opened_engine
-from sluiceway.adapters.tables import CHAINS, CHAMPION, EVENTS, RELEASES
+from sluiceway.adapters.tables import CHAINS, CHAMPION, CONTRACTS, EVENTS, RELEASES
 from sluiceway.canonical import canonical_text
+from sluiceway.contracts.values import Contract
 from sluiceway.journal import (
     GENESIS,
     Champion,
@@ -171,6 +173,30 @@ class SqlJournal:
         with self._reading() as connection:
             head: str | None = connection.execute(query).scalar_one_or_none()
         return head or GENESIS
+
+    def keep_contracts(self, contracts: Iterable[Contract]) -> None:
+        """See :class:`sluiceway.ports.Journal`."""
+        for content_hash, contract in {one.content_hash: one for one in contracts}.items():
+            if self.contract(content_hash) is not None:
+                continue
+            row = {"hash": content_hash, "content": contract.to_json()}
+            # Whoever was faster kept the very same text.
+            with suppress(JournalConflict), self._writing() as connection:
+                connection.execute(CONTRACTS.delete().where(CONTRACTS.c.hash == content_hash))
+                connection.execute(CONTRACTS.insert(), row)
+
+    def contract(self, content_hash: str) -> Contract | None:
+        """See :class:`sluiceway.ports.Journal`."""
+        query = select(CONTRACTS.c.content).where(CONTRACTS.c.hash == content_hash)
+        with self._reading() as connection:
+            content = connection.execute(query).scalar_one_or_none()
+        if content is None:
+            return None
+        try:
+            kept = Contract.from_json(content)
+        except ValidationError:
+            return None
+        return kept if kept.content_hash == content_hash else None
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

@@ -45,3 +45,10 @@ CHAMPION = Table(
     Column("generation", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
 )
+
+CONTRACTS = Table(
+    "contracts",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    Column("content", Text, nullable=False),
+)

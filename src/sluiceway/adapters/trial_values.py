@@ -12,6 +12,8 @@ Answers = np.ndarray[Any, np.dtype[Any]]
 class TrialCode(StrEnum):
     """How a version failed to answer."""
 
+    NOT_THERE = "not_there"
+    """There is no module, or no function in it, of the name that a person typed."""
     FILES_CHANGED = "files_changed"
     CANNOT_LOAD = "cannot_load"
     LOAD_DEADLINE_EXCEEDED = "load_deadline_exceeded"

@@ -34,6 +34,7 @@ from sluiceway.cli.serving_rendering import (
 )
 from sluiceway.cli.serving_status import gateways_of, splits_of
 from sluiceway.errors import BadInput
+from sluiceway.graph import earlier_answers
 from sluiceway.journal import check_chain
 from sluiceway.rights import NeededApproval, waits_for
 from sluiceway.rollouts.controls import UNTOUCHED
@@ -100,11 +101,14 @@ def validate(as_json: AsJson = False) -> None:
             faults = [{"where": fault.where, "what": fault.what} for fault in error.faults]
             say_json({"valid": False, "faults": faults})
         raise
+    later = earlier_answers(system, system.models)
     if as_json:
-        say_json({"valid": True, "digest": system.digest})
+        say_json({"valid": True, "digest": system.digest, "not_replayable": list(later)})
         return
     counted = f"{len(system.models)} models, {len(system.edges)} edges"
     say(f"{Settings().system}: {system.name} is valid: {counted}, digest {system.digest[:12]}")
+    for one in later:
+        say(f"not replayable: {one}; a rollout that reaches it ends errored")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The commands about contracts, and the check that a model's own repository runs."""
 
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from sluiceway.cli.opening import opened
 from sluiceway.cli.rendering import say, say_json
 from sluiceway.durations import parse_duration
 from sluiceway.errors import BadInput, Fault
+from sluiceway.journal import JournalUnavailable
 from sluiceway.outcomes import Outcome
 from sluiceway.settings import Settings
 
@@ -131,18 +133,24 @@ def hold_to_contract(
     as_json: AsJson = False,
 ) -> None:
     """Run a version, and its consumers, on recorded rows and on edge cases."""
+    from sluiceway.cli.commands import who
     from sluiceway.cli.contract_rendering import say_test, tested_json
+    from sluiceway.cli.junit import model_cases, told_in, write_junit
+    from sluiceway.steps.contract_evidence import keep_contract_test
     from sluiceway.steps.contract_tests import run_contract_test
 
     _keep_no_examples()
-    span = _span(window)
-    with opened(Settings()) as site:
+    with told_in(junit, name), opened(Settings()) as site:
+        span = _span(window)
+        now = _now(as_of)
         result = run_contract_test(
-            site, name, together_with=together_with or (), now=_now(as_of), window=span
+            site, name, together_with=together_with or (), now=now, window=span
         )
+        try:
+            keep_contract_test(site, result, now=now, actor=who())
+        except JournalUnavailable as error:  # what it came to is worth telling nevertheless
+            result = replace(result, notes=(*result.notes, f"it is not kept: {error}"))
     if junit is not None:
-        from sluiceway.cli.junit import model_cases, write_junit
-
         write_junit(junit, [(result.tested, model_cases(result.results))])
     if as_json:
         say_json(tested_json(result))
@@ -165,13 +173,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check contracts, and a model against its contract, in its own repository: no server."""
+    from sluiceway.cli.junit import told_in, write_junit
     from sluiceway.cli.local_contracts import check_json, check_locally, check_suites, say_checks
 
     _keep_no_examples()
-    checks = check_locally(contracts, against=against, model=model, data=data)
+    with told_in(junit, "sluiceway check"):
+        checks = check_locally(contracts, against=against, model=model, data=data)
     if junit is not None:
-        from sluiceway.cli.junit import write_junit
-
         write_junit(junit, check_suites(checks))
     if as_json:
         say_json({"checks": [check_json(one) for one in checks]})

@@ -1,5 +1,6 @@
 """Contracts by what people type: a file, a git commit's file, a version, or a model."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,8 +10,22 @@ from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.releases import parse_member_name
 from sluiceway.settings import Settings
+from sluiceway.steps.site import Site
 from sluiceway.system.file import read_system
 from sluiceway.system.values import System
+
+
+class InvalidContracts(BadInput):
+    """Files that were named hold no contract.
+
+    Attributes:
+        by_file: What is wrong with each file, in the order in which they were named; nothing for
+            one that is valid.
+    """
+
+    def __init__(self, by_file: Mapping[str, Sequence[Fault]], more: Sequence[Fault] = ()) -> None:
+        super().__init__([*more, *(fault for faults in by_file.values() for fault in faults)])
+        self.by_file = by_file
 
 
 def declared_system() -> System | None:
@@ -45,8 +60,9 @@ def contract_named(text: str) -> Contract:
     """Find a contract.
 
     Args:
-        text: A file; ``COMMIT:FILE``; ``MODEL@VERSION``, whose own contract or else the system's
-            is meant; or ``MODEL``, as the system file declares it now.
+        text: A file; ``COMMIT:FILE``; ``MODEL@VERSION``, which means what it was verified against
+            where it serves or served, and else its own contract or the system's; or ``MODEL``, as
+            the system file declares it now.
 
     Raises:
         BadInput: It is none of these, or what it is cannot be read.
@@ -98,6 +114,20 @@ def _released(ref: str, path: Path, *, where: str) -> Contract:
     return found
 
 
+def _verified(site: Site, system: System, model: str, version: str) -> Contract | None:
+    """What the version was last verified against, where it serves or served; files may change."""
+    from sluiceway.steps.members import verified_contract
+
+    champion = site.journal.champion(site.environment)
+    older = sorted(site.journal.generations(site.environment), reverse=True)
+    releases = [site.journal.release(site.environment, generation) for generation in older]
+    for release in [champion.release, *releases] if champion else releases:
+        member = release.members.get(model)
+        if member is not None and member.version == version:
+            return verified_contract(site, system, member)
+    return None
+
+
 def _of_version(text: str) -> Contract:
     from sluiceway.ports import UnknownVersion, UnloadableVersion
     from sluiceway.steps.members import contract_of
@@ -112,9 +142,11 @@ def _of_version(text: str) -> Contract:
         except (UnknownVersion, UnloadableVersion) as error:
             what = str(error).removeprefix(f"{text}: ")
             raise BadInput([Fault(where=text, what=what)]) from error
+        system = site.systems.current()
+        if (verified := _verified(site, system, model, version)) is not None:
+            return verified
         if registered.contract is not None:
             return registered.contract
-        system = site.systems.current()
         with suppress(KeyError):
             return contract_of(registered, system)
     have = ", ".join(system.models)

@@ -15,7 +15,7 @@ from sluiceway.features.identity import DIGITS
 from sluiceway.outcomes import Outcome
 from sluiceway.settings import Settings
 from sluiceway.system.file import read_system
-from sluiceway.system.values import Feature, FeatureVersion
+from sluiceway.system.inputs import Feature, FeatureVersion
 
 features_app = typer.Typer(no_args_is_help=True, help="Central definitions, and what is served.")
 

@@ -1,11 +1,14 @@
 """Checks as JUnit XML, which every CI shows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
+from sluiceway.cli.contract_sources import InvalidContracts
 from sluiceway.contracts.cases import TITLES, CaseResult, case_sentence
+from sluiceway.errors import SluicewayError
 from sluiceway.outcomes import Outcome
 
 
@@ -16,6 +19,34 @@ def contract_case(name: str, contract: str, faults: Sequence[str] = ()) -> TestC
         case.result = [Failure(message=faults[0])]
         case.result[0].text = "\n".join(faults)
     return case
+
+
+@contextmanager
+def told_in(path: Path | None, name: str) -> Iterator[None]:
+    """Write a report also of what ends a command early; that of an earlier run would lie.
+
+    Args:
+        path: Where the report is wanted; None where it is not.
+        name: Of the suite, where it is about nothing in particular.
+    """
+    try:
+        yield
+    except SluicewayError as error:
+        if path is not None:
+            write_junit(path, _early_end(error, name))
+        raise
+
+
+def _early_end(error: SluicewayError, name: str) -> list[tuple[str, list[TestCase]]]:
+    if isinstance(error, InvalidContracts):
+        return [
+            (file, [contract_case("valid contract", file, [str(fault) for fault in faults])])
+            for file, faults in error.by_file.items()
+        ]
+    case = TestCase("could be tried", classname=name)
+    case.result = [Error(message=str(error).partition("\n")[0])]
+    case.result[0].text = str(error)
+    return [(name, [case])]
 
 
 def model_cases(results: Iterable[CaseResult]) -> list[TestCase]:

@@ -19,7 +19,7 @@ from sluiceway.cli.contract_rendering import (
     say_results,
     verdict,
 )
-from sluiceway.cli.contract_sources import released_contract
+from sluiceway.cli.contract_sources import InvalidContracts, released_contract
 from sluiceway.cli.junit import contract_case, model_cases
 from sluiceway.cli.rendering import say
 from sluiceway.contracts.change_kinds import sentence
@@ -27,6 +27,7 @@ from sluiceway.contracts.changes import required_bump
 from sluiceway.contracts.file import read_contract, two_for_one
 from sluiceway.contracts.inferring import InputRecord
 from sluiceway.contracts.regions import Seen
+from sluiceway.contracts.values import Contract
 from sluiceway.contracts.versions import version_sentence
 from sluiceway.errors import BadInput, Fault
 from sluiceway.steps.contract_check import ContractCheck, compared, model_results
@@ -40,26 +41,35 @@ def check_locally(
     """Check contract files, and one model against the only one.
 
     Raises:
-        BadInput: With the faults of all files together, or of what was typed.
+        InvalidContracts: With the faults of all files together.
+        BadInput: With the faults of what was typed.
     """
     faults: list[Fault] = []
     if model is not None and len(files) > 1:
         faults.append(Fault(where="--model", what="is held against one contract; name one"))
     if data is not None and model is None:
         faults.append(Fault(where="--data", what="is for a model; name it by --model"))
-    contracts = []
+    contracts: dict[Path, Contract] = {}
+    wrong: dict[str, list[Fault]] = {}
     for file in files:
         try:
-            contracts.append((file, read_contract(file, today=datetime.now(UTC).date())))
+            contracts[file] = read_contract(file, today=datetime.now(UTC).date())
         except BadInput as error:
-            faults.extend(error.faults)
-    faults += two_for_one((str(file), contract) for file, contract in contracts)
+            wrong[str(file)] = list(error.faults)
+    for fault in two_for_one((str(file), contract) for file, contract in contracts.items()):
+        wrong.setdefault(fault.where.rpartition(": ")[0], []).append(fault)
+    bases: dict[Path, Contract | None] = {}
+    try:
+        bases = {
+            file: None if against is None else released_contract(against, file) for file in files
+        }
+    except BadInput as error:
+        faults += error.faults
+    if wrong:
+        raise InvalidContracts({str(file): wrong.get(str(file), []) for file in files}, faults)
     if faults:
         raise BadInput(faults)
-    checks = []
-    for file, contract in contracts:
-        base = None if against is None else released_contract(against, file)
-        checks.append(compared(contract, base))
+    checks = [compared(contract, bases[file]) for file, contract in contracts.items()]
     if model is not None:
         checks[0] = _with_model(checks[0], model, data)
     return checks

@@ -10,7 +10,7 @@ from sluiceway.cli.commands import AsJson, AsOf, app, now_of, who
 from sluiceway.cli.opening import opened, refuse_elsewhere
 from sluiceway.cli.rendering import say, say_json, table
 from sluiceway.outcomes import Outcome, worst
-from sluiceway.rights import DeprecationStatus, ReplacementTest
+from sluiceway.rights import Acknowledgement, DeprecationStatus, ReplacementTest
 from sluiceway.settings import Settings
 from sluiceway.steps import ownership
 from sluiceway.steps.reviewing import Review, review_site
@@ -30,7 +30,7 @@ def acknowledge(
     owner: Annotated[str, typer.Option("--as", help="The owner of what reads the edge.")],
     version: Annotated[
         str | None,
-        typer.Option(help="Contract version whose breaking changes are agreed to."),
+        typer.Option(help="MODEL@VERSION whose breaking changes are agreed to, as it is now."),
     ] = None,
     tested: Annotated[
         str | None,
@@ -62,12 +62,19 @@ def acknowledge(
                 "field": gone.field if gone else None,
                 "remove_after": gone.remove_after if gone else None,
                 "version": given.version,
+                "contract_hash": given.contract_hash,
+                "artifact_sha256": given.artifact_sha256,
                 "until": given.until,
             }
         )
         return
-    what = f"{gone.field} goes from {gone.remove_after} on" if gone else f"contract {given.version}"
+    what = f"{gone.field} goes from {gone.remove_after} on" if gone else _agreed_version(given)
     say(f"{given.owner} acknowledged for {given.edge}: {what}")
+
+
+def _agreed_version(given: Acknowledgement) -> str:
+    contract, files = (given.contract_hash or "")[:12], (given.artifact_sha256 or "")[:12]
+    return f"{given.version} with contract {contract} and files {files}"
 
 
 @app.command()

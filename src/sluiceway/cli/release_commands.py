@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli.opening import opened
-from sluiceway.cli.quieting import strays_to_stderr
 from sluiceway.cli.rendering import say_json
 from sluiceway.releasing import Answer
 from sluiceway.settings import Settings
@@ -29,10 +28,10 @@ def can_promote(
 
     Returns 0 for yes, 1 for no, 3 where it cannot tell, 2 for bad input.
     """
-    from sluiceway.cli.release_rendering import answer_json, say_answer
+    from sluiceway.cli.answer_rendering import answer_json, say_answer
     from sluiceway.steps.release_plans import ask
 
-    with strays_to_stderr(), opened(_settings(environment)) as site:
+    with opened(_settings(environment)) as site:
         asked = ask(site, members, now=_now(as_of))
     if as_json:
         say_json(answer_json(asked))
@@ -46,18 +45,20 @@ def plan(
 ) -> None:
     """Show all that a rollout of these versions would come to; nothing is written.
 
-    Returns 0 where it could begin as asked, 1 where it could not, 2 for bad input.
+    Returns 0 where it could begin as asked, 1 where it could not or would end before its replay,
+    2 for bad input.
     """
     from sluiceway.cli.release_rendering import plan_json, say_plan
     from sluiceway.steps.release_plans import plan_release
 
-    with strays_to_stderr(), opened(_settings(environment)) as site:
+    with opened(_settings(environment)) as site:
         found = plan_release(site, members, now=_now(as_of))
     if as_json:
         say_json(plan_json(found))
     else:
         say_plan(found)
-    raise typer.Exit(0 if found.asked.answer.answer is not Answer.NO else 1)
+    ends = found.asked.answer.answer is Answer.NO or found.foreseen is not None
+    raise typer.Exit(1 if ends else 0)
 
 
 def _settings(environment: str | None) -> Settings:

@@ -1,111 +1,21 @@
-"""How answers about releases look, and what a plan reads like."""
+"""What the plan of a release reads like."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from sluiceway.cli.answer_rendering import answer_json, answer_lines, counted
 from sluiceway.cli.rendering import radius_json, say
 from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.durations import render_duration
 from sluiceway.gates import Gate
 from sluiceway.planning import render_power
-from sluiceway.releasing import Answer, Mixture, PromotionAnswer, Reason, ReasonCode
-from sluiceway.releasing.wording import (
-    clears,
-    pick_name,
-    reason_sentence,
-    seen_sentence,
-    step_sentence,
-)
+from sluiceway.releasing.wording import pick_name, step_sentence
 from sluiceway.rights import NeededApproval, why_sentence
-from sluiceway.steps.release_plans import Asked, ContractChange, ReleasePlan
-
-_MARKS = {Answer.YES: "+", Answer.UNKNOWN: "?", Answer.NO: "x"}
-_SPOKEN = {
-    Answer.YES: "may go live",
-    Answer.UNKNOWN: "whether to go live cannot be told",
-    Answer.NO: "may not go live",
-}
-
-
-def answer_json(asked: Asked) -> dict[str, Any]:
-    """An answer in plain types."""
-    along = asked.proposal.companions if asked.proposal else ()
-    return {
-        "environment": asked.environment,
-        "generation": asked.generation,
-        "members": list(asked.answer.members),
-        "answer": asked.answer.answer.value,
-        "reasons": [_reason_json(one) for one in asked.answer.reasons],
-        "must_go_with": [pick_name(pick) for pick in along],
-        "possible": asked.proposal is None or asked.proposal.choice is not None,
-        "proposed": asked.proposed,
-    }
-
-
-def _reason_json(reason: Reason) -> dict[str, Any]:
-    record, ignore = reason.record, reason.ignored or reason.expired
-    return {
-        "code": reason.code.value,
-        "answer": reason.answer.value,
-        "counts": reason.counts,
-        "mixture": reason.mixture.value,
-        "edge": reason.edge,
-        "producer": reason.producer,
-        "consumer": reason.consumer,
-        "relied_on": [one.value for one in reason.relied_on],
-        "evidence": None
-        if record is None
-        else {"kind": record.kind.value, "rollout": record.rollout_id, "at": record.at.isoformat()},
-        "ignore": None
-        if ignore is None
-        else {
-            "owner": ignore.owner,
-            "reason": ignore.reason,
-            "expires": ignore.expires.isoformat(),
-            "expired": reason.ignored is None,
-        },
-        "sentence": reason_sentence(reason),
-        "clears": clears(reason),
-    }
-
-
-def say_answer(asked: Asked) -> None:
-    """Print an answer with each reason in one sentence."""
-    for line in answer_lines(asked):
-        say(line)
-
-
-def answer_lines(asked: Asked) -> list[str]:
-    """The answer, what speaks against it, what is ignored, and what speaks for it in numbers."""
-    answer = asked.answer
-    names = ", ".join(answer.members) or "what serves"
-    lines = [
-        f"{_MARKS[answer.answer]} {names}: {_SPOKEN[answer.answer]} in {asked.environment}, where "
-        f"generation "
-        f"{asked.generation} serves"
-    ]
-    lines += [f"  {_MARKS[one.answer]} {reason_sentence(one)}" for one in answer.against]
-    lines += [f"  - {reason_sentence(one)}" for one in answer.reasons if not one.counts]
-    lines += [f"  + {line}" for line in _for(answer)]
-    if asked.proposed is not None:
-        lines.append(f"  {asked.proposed}")
-    return lines
-
-
-def _for(answer: PromotionAnswer) -> list[str]:
-    """What was seen to work, a line for each occasion, and how many edges fit."""
-    seen: dict[tuple[Mixture, int], list[Reason]] = {}
-    for one in answer.reasons:
-        if one.code is ReasonCode.SEEN_TOGETHER and one.edge is None and one.record is not None:
-            seen.setdefault((one.mixture, one.record.position), []).append(one)
-    fits = sum(one.code is ReasonCode.FITS for one in answer.reasons)
-    lines = [seen_sentence(some) for some in seen.values()]
-    return [*lines, *([f"contracts fit on {_count(fits, 'edge')}"] if fits else [])]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+from sluiceway.rollouts.endings import Phase, ReasonCode
+from sluiceway.steps.foreseen import ForeseenEnd, NeededSample
+from sluiceway.steps.release_plans import ContractChange, ReleasePlan
+from sluiceway.system.time_changes import TimeBudget
 
 
 def plan_json(found: ReleasePlan) -> dict[str, Any]:
@@ -146,15 +56,9 @@ def plan_json(found: ReleasePlan) -> dict[str, Any]:
         "gates": [_gate_json(gate) for gate in plan.gates],
         "alpha": plan.alpha,
         "min_blocks": plan.min_blocks,
-        "needed": None
-        if found.power is None
-        else {
-            "fit": found.power.fit.value,
-            "blocks": found.power.blocks_needed,
-            "units": found.power.units_needed,
-            "probability": found.power.probability,
-            "sentence": render_power(found.power),
-        },
+        "times": [_time_json(one) for one in found.times],
+        "ends": _end_json(found.foreseen),
+        "needed": _needed_json(found.needed),
         "order": [
             {"role": step.role.value, "moves": [pick_name(pick) for pick in step.moves]}
             for step in found.steps
@@ -171,6 +75,44 @@ def plan_json(found: ReleasePlan) -> dict[str, Any]:
                 for one, said in zip(found.ways_back, found.ways_back_said, strict=True)
             ],
         },
+    }
+
+
+def _end_json(end: ForeseenEnd | None) -> dict[str, Any] | None:
+    if end is None:
+        return None
+    return {
+        "phase": end.phase.value,
+        "ending": end.ending.value,
+        "code": end.code.value,
+        "reason": end.reason,
+    }
+
+
+def _time_json(budget: TimeBudget) -> dict[str, Any]:
+    return {
+        "edge": budget.edge,
+        "need": budget.need.value,
+        "needed_seconds": budget.needed.total_seconds(),
+        "before_seconds": budget.before.total_seconds(),
+        "after_seconds": budget.after.total_seconds(),
+        "unknown": list(budget.unknown),
+        "sentence": budget.sentence,
+    }
+
+
+def _needed_json(needed: NeededSample) -> dict[str, Any]:
+    """Numbers are null where nothing was recorded that they could be simulated from."""
+    power = needed.power
+    return {
+        "at_least": render_duration(needed.at_least),
+        "rests_on": needed.rollout_id,
+        "estimate": power is not None and not needed.own,
+        "fit": power.fit.value if power else None,
+        "blocks": power.blocks_needed if power else None,
+        "units": power.units_needed if power else None,
+        "probability": power.probability if power else None,
+        "sentence": "; ".join(_needed(needed)),
     }
 
 
@@ -209,14 +151,16 @@ def plan_lines(found: ReleasePlan) -> list[str]:
     ]
     parts: Iterable[tuple[str, list[str]]] = (
         ("May they go live now?", answer_lines(found.asked)),
+        ("How far would a rollout come?", _comes_to(found)),
         ("Contracts", _contracts(found)),
+        ("Times", _times(found)),
         ("Affected", _affected(found)),
         ("Stages", _stages(found)),
         (
             f"Gates (α = {found.plan.alpha:g}, at least {found.plan.min_blocks} blocks)",
             _gates(found),
         ),
-        ("Needed", [_needed(found)]),
+        ("Needed", _needed(found.needed)),
         ("Approvals", _approvals(found)),
         ("Order", _order(found)),
         ("Way back", _way_back(found)),
@@ -263,7 +207,7 @@ def _stages(found: ReleasePlan) -> list[str]:
     least = sum((step.bake_time for step in plan.canary.steps), timedelta(0)) + plan.maturity
     return [
         "contracts: each version answers recorded rows in a process of its own",
-        f"shadow: {start:%Y-%m-%d} to {last:%Y-%m-%d} ({_count(blocks, 'block')} of "
+        f"shadow: {start:%Y-%m-%d} to {last:%Y-%m-%d} ({counted(blocks, 'block')} of "
         f"{render_duration(plan.canary.block)}), once longer by "
         f"{render_duration(plan.shadow_extension)} where that is not enough",
         f"canary: {steps}; {plan.canary.mirror} % mirrored; at least {render_duration(least)} with "
@@ -287,10 +231,41 @@ def _gates(found: ReleasePlan) -> list[str]:
     ]
 
 
-def _needed(found: ReleasePlan) -> str:
-    if found.power is None:
-        return "sample and time: after shadow, which they are simulated from"
-    return render_power(found.power)
+def _comes_to(found: ReleasePlan) -> list[str]:
+    lines = []
+    if found.asked.proposal is not None and found.asked.proposal.companions:
+        code = ReasonCode.MUST_GO_WITH
+        lines.append(f"as asked it would end at its plan, rejected ({code}); all of them together:")
+    end = found.foreseen
+    if end is None:
+        lines.append("to its replay, if the versions answer as they promise; none was asked yet")
+    else:
+        at = {Phase.PLAN: "its plan", Phase.CONTRACTS: "its contract check"}[end.phase]
+        lines.append(f"it would end at {at}, {end.ending} ({end.code}): {end.reason}")
+    return lines
+
+
+def _times(found: ReleasePlan) -> list[str]:
+    return [one.sentence for one in found.times] or ["nothing that it reaches needs any"]
+
+
+def _needed(needed: NeededSample) -> list[str]:
+    least = (
+        f"at least {render_duration(needed.at_least)} of live evidence with mature labels; no "
+        "required gate passes on less"
+    )
+    if needed.power is None:
+        after = "more is not known before shadow, which sample and time are simulated from"
+        return [least, after]
+    if needed.own:
+        return [render_power(needed.power)]
+    whose = f"{needed.rollout_id} ({', '.join(needed.members)})"
+    return [
+        least,
+        f"an estimate, by the scatter that other versions had in the shadow of {whose} on the same "
+        f"gates: {render_power(needed.power)}",
+        "simulated anew after the shadow of these versions",
+    ]
 
 
 def _approvals(found: ReleasePlan) -> list[str]:

@@ -14,6 +14,7 @@ from sluiceway.outcomes import Outcome, worst
 class CaseCode(StrEnum):
     """A property that a version was held to."""
 
+    LOADED = "loaded"
     RECORDED = "recorded"
     ENDS = "ends"
     INSIDE = "inside"
@@ -35,6 +36,7 @@ class CaseCode(StrEnum):
 
 
 TITLES: Final[Mapping[CaseCode, str]] = {
+    CaseCode.LOADED: "can be loaded",
     CaseCode.RECORDED: "recorded rows keep every promise",
     CaseCode.ENDS: "ends of each range",
     CaseCode.INSIDE: "just inside each range",

@@ -3,9 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sluiceway.contracts.change_kinds import RULES, Change, Evidence, alternatives_in_words
 from sluiceway.contracts.change_kinds import sentence as change_sentence
+from sluiceway.contracts.change_names import ChangeKind
 from sluiceway.contracts.changes import BrokenEdge
 from sluiceway.system.values import Reliance
 
@@ -74,3 +76,17 @@ def touched_sentence(touched_edge: TouchedEdge) -> str:
             return f"{told}; waits for {alternatives_in_words(ways)}"
         case Standing.BROKEN:
             return f"{told}; it would take {alternatives_in_words(ways)}"
+
+
+_SHOWN: Final = frozenset({Evidence.CONSUMER_ACKNOWLEDGEMENT, Evidence.SHADOW_REPLAY})
+"""What an edge's owner who agrees has shown, and what follows before anything live is touched."""
+
+
+def can_be_agreed_to(kind: ChangeKind, *, outside: bool) -> bool:
+    """Whether an owner's word clears a change: no word makes a wrong unit right.
+
+    Args:
+        outside: Whether the reader is an outside application. Nobody but its owner can say what
+            that bears; what a model bears, a replay has to show.
+    """
+    return outside or RULES[kind].is_cleared(_SHOWN)

@@ -11,7 +11,6 @@ from sluiceway.contracts.shapes import (
     FieldShape,
     PromiseShape,
 )
-from sluiceway.contracts.values import Contract
 from sluiceway.errors import Fault
 
 Tell = Callable[[str, str], None]
@@ -41,7 +40,7 @@ def contradictions(shape: ContractShape, *, where: str) -> list[Fault]:
     return faults
 
 
-def overdue(contract: Contract, *, today: date, where: str) -> list[Fault]:
+def overdue(shape: ContractShape, *, today: date, where: str) -> list[Fault]:
     """Fields that are still promised after the window of their deprecation.
 
     Args:
@@ -56,8 +55,8 @@ def overdue(contract: Contract, *, today: date, where: str) -> list[Fault]:
                 f"readers a later day"
             ),
         )
-        for place, one in enumerate(contract.deprecations)
-        if one.remove_after < today
+        for place, one in enumerate(shape.deprecations)
+        if one.field in shape.output and one.since <= one.remove_after < today
     ]
 
 

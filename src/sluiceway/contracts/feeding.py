@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sluiceway.contracts.cases import CaseCode, CaseResult, CounterExample, Why
 from sluiceway.contracts.fitting import unmet
-from sluiceway.contracts.questioning import GivenUp, Questioner
+from sluiceway.contracts.questioning import GivenUp, NotLoaded, Questioner
 from sluiceway.contracts.regions import (
     NEVER_SEEN,
     Column,
@@ -20,7 +20,7 @@ from sluiceway.contracts.regions import (
     just_inside,
     rows_of,
 )
-from sluiceway.contracts.trying import given_up, spread
+from sluiceway.contracts.trying import given_up, not_loaded, spread
 from sluiceway.contracts.values import InputDemand, OutputField
 from sluiceway.outcomes import Outcome
 
@@ -78,6 +78,8 @@ def fed_cases(
         yield consumer.result(CaseCode.DRAWN, asked, found, edge=edge)
     except GivenUp:
         yield given_up(consumer, edge)
+    except NotLoaded as error:
+        yield not_loaded(consumer, error, edge)
 
 
 def _values(region: Region) -> dict[CaseCode, Sequence[Scalar]]:

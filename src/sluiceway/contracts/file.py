@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from sluiceway.contracts.contradictions import contradictions, overdue
+from sluiceway.contracts.half_read import certain_contradictions
 from sluiceway.contracts.shapes import (
     ContractShape,
     DemandShape,
@@ -25,8 +29,10 @@ from sluiceway.contracts.values import (
     QuantilePromise,
     ScalePromise,
 )
+from sluiceway.contracts.writing import write_contract
 from sluiceway.errors import BadInput, Fault
-from sluiceway.yaml_file import left_to_do, parse_shape, read_yaml
+from sluiceway.yaml_file import left_to_do, parse_shape, read_yaml, shape_faults
+from sluiceway.yaml_text import yaml_values
 
 
 def read_contract(path: Path, *, today: date | None = None) -> Contract:
@@ -57,15 +63,48 @@ def contract_from(
     if undone := left_to_do(content, where=f"{where}:"):
         raise BadInput(undone)  # a draft is judged once it is filled in
     faults: list[Fault] = []
-    shape = parse_shape(ContractShape, content, where=f"{where}:", faults=faults)
+    wrong: list[tuple[int | str, ...]] = []
+    shape = parse_shape(ContractShape, content, where=f"{where}:", faults=faults, locations=wrong)
     if shape is None:
+        faults += certain_contradictions(content, wrong, where=where)
         raise BadInput(faults)
-    faults.extend(contradictions(shape, where=where))
+    faults += contradictions(shape, where=where)
+    if today is not None:
+        faults += overdue(shape, today=today, where=where)
     if faults:
         raise BadInput(faults)
-    contract = _contract(shape)
-    if today is not None and (late := overdue(contract, today=today, where=where)):
-        raise BadInput(late)
+    return _contract(shape)
+
+
+def contract_in_text(text: str, *, where: str) -> Contract:
+    """Read a contract that was written somewhere else than in a file, such as in a registry's tag.
+
+    Args:
+        text: What a contract file holds, or what :meth:`Contract.to_json` writes.
+        where: Where it stands, for the faults.
+
+    Raises:
+        BadInput: With every fault of it.
+    """
+    try:
+        content = yaml_values(text)  # JSON is YAML too
+    except ValueError as error:
+        raise BadInput([Fault(where=where, what=f"is no contract: {error}")]) from error
+    if not isinstance(content, dict):
+        what = (
+            "is no contract; it takes the text of a contract file, or what "
+            "sluiceway.stamping.contract_tag writes"
+        )
+        raise BadInput([Fault(where=where, what=what)])
+    if not isinstance(content.get("output"), list):
+        return contract_from(content, where=where)
+    try:
+        contract = Contract.from_json(text)
+    except ValidationError as error:
+        raise BadInput(shape_faults(error, where=f"{where}:")) from error
+    # What a program wrote is held to what a file is held to.
+    written: Any = yaml_values(write_contract(contract))
+    contract_from(written, where=where)
     return contract
 
 

@@ -1,4 +1,8 @@
-"""Whether what is promised fits what is demanded, as both are written."""
+"""Whether what is promised fits what is demanded, as both are written.
+
+Two answers, from two texts. What an edge of a release comes to, with evidence and with what nobody
+says, is :mod:`sluiceway.releasing.fitting`'s to answer; it asks here for the texts.
+"""
 
 from collections.abc import Iterator
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sluiceway.contracts.change_kinds import Change
 from sluiceway.contracts.change_names import ChangeKind
 from sluiceway.contracts.changes import diff
-from sluiceway.contracts.promises import Finding, sentence
+from sluiceway.contracts.promises import Finding, PromiseCode, sentence
 from sluiceway.contracts.values import Contract, OutputField
 from sluiceway.outcomes import Outcome
 from sluiceway.system.values import Edge, Reliance
@@ -128,6 +128,7 @@ def _shift(promised: OutputField, findings: Iterable[Finding]) -> str:
         if finding.field == promised.name
         and finding.reliance is Reliance.BEHAVIOURAL
         and finding.outcome is Outcome.FAILED
+        and finding.code is not PromiseCode.NOT_REPEATED  # the rows are not distributed otherwise
     )
 
 

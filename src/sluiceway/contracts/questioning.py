@@ -30,10 +30,10 @@ _SEED: Final = 20_130_901
 RELATIVE_TOLERANCE: Final = 1e-6
 """Answers nearer than this are equal: a batch is computed in another order than its rows."""
 
-_FATAL: Final = frozenset(
-    {"crashed", "deadline_exceeded", "load_deadline_exceeded", "cannot_load", "files_changed"}
-)
+_FATAL: Final = frozenset({"crashed", "deadline_exceeded"})
 """Faults after which the version's process had to be ended."""
+_NOT_LOADED: Final = frozenset({"load_deadline_exceeded", "cannot_load", "files_changed"})
+"""Faults that have nothing to do with what was asked."""
 
 
 class AnswerFault(Protocol):
@@ -72,6 +72,10 @@ class GivenUp(Exception):
     """The version has ended its process so often that it is asked nothing any more."""
 
 
+class NotLoaded(Exception):
+    """The version cannot be loaded, whatever it is asked; the message says why."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Questioner:
     """One version that is asked, with what it promises.
@@ -98,10 +102,13 @@ class Questioner:
 
         Raises:
             GivenUp: It has not too often.
+            NotLoaded: It cannot be loaded.
         """
         if self.deaths >= MOST_DEATHS:
             raise GivenUp
         answered = self.ask(columns)
+        if answered.fault is not None and str(answered.fault.code) in _NOT_LOADED:
+            raise NotLoaded(answered.fault.sentence)
         if answered.fault is not None and str(answered.fault.code) in _FATAL:
             self.deaths += 1
         return answered

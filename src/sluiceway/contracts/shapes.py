@@ -14,9 +14,9 @@ Dtype = Literal["double", "long", "boolean", "string"]
 Range = tuple[FiniteFloat | None, FiniteFloat | None]
 
 
-def checked_semver(text: str) -> str:
+def checked_semver(text: object) -> str:
     """Return the text where it is a semantic version, or raise ValueError."""
-    if not semver.Version.is_valid(text):
+    if not isinstance(text, str) or not semver.Version.is_valid(text):
         raise ValueError("is no semantic version; write it like 1.0.0")
     return text
 
@@ -139,4 +139,4 @@ class ContractShape(Shape):
     deprecations: list[DeprecationShape] = []
     reserved: list[str] = []
 
-    _version = field_validator("version")(checked_semver)
+    _version = field_validator("version", mode="before")(checked_semver)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sluiceway.contracts.cases import CaseCode, CaseResult, CounterExample, Why
 from sluiceway.contracts.promises import Answers, check_answers
-from sluiceway.contracts.questioning import GivenUp, Questioner, first_difference
+from sluiceway.contracts.questioning import GivenUp, NotLoaded, Questioner, first_difference
 from sluiceway.contracts.regions import (
     NEVER_SEEN,
     Column,
@@ -54,6 +54,14 @@ def own_cases(version: Questioner, recorded: Mapping[str, Column] | None) -> Ite
             yield _latency(version, sample)
     except GivenUp:
         yield given_up(version)
+    except NotLoaded as error:
+        yield not_loaded(version, error)
+
+
+def not_loaded(version: Questioner, error: NotLoaded, edge: str | None = None) -> CaseResult:
+    """Nobody could serve it, so it is told once and nothing more is tried."""
+    example = CounterExample(why=Why.NO_ANSWER, said=str(error))
+    return version.result(CaseCode.LOADED, 0, [example], edge=edge)
 
 
 def given_up(version: Questioner, edge: str | None = None) -> CaseResult:

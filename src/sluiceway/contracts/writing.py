@@ -164,7 +164,8 @@ def _constant(contract: Contract, name: str) -> float | str:
     field = next((field for field in contract.output if field.name == name), None)
     if field is None or field.categories is None or field.dtype == "double":
         return value
-    return field.categories[int(value)]
+    named = 0 <= value < len(field.categories) and value == int(value)
+    return field.categories[int(value)] if named else value
 
 
 def _deprecation(one: Deprecation) -> CommentedMap:

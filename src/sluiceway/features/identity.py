@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sluiceway.canonical import sha256_of
-from sluiceway.system.values import Feature
+from sluiceway.system.inputs import Feature
 
 DIGITS: Final = 12
 """Hexadecimal digits of the hash in a stamp; enough against accidents, short enough for people."""

@@ -121,7 +121,7 @@ class Flags:
         }
         self.alarms = tuple(
             f"flag {flag}: {variant} is not taken, as "
-            f"{', '.join('@'.join(one) for one in missing)} is not loaded"
+            f"{', '.join('@'.join(one) for one in missing)} is not to be had"
             for (flag, variant), missing in away.items()
             if missing
         )

@@ -72,8 +72,9 @@ class HaltReporter:
         while True:
             self._news.wait(_AGAIN if self._waiting else None)
             self._news.clear()
+            is_last = self._over.is_set()
             self._write()
-            if self._over.is_set():
+            if is_last:
                 return
 
     def _write(self) -> None:

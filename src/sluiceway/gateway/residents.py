@@ -343,9 +343,8 @@ def residents_of(
     Raises:
         RegistryUnavailable: The registry's address is none.
     """
-    kept = VerifiedFiles(
-        settings.serving_folder, files or MlflowRegistry(settings.registry_uri), site.registry
-    )
+    held = files or MlflowRegistry(settings.registry_uri)
+    kept = VerifiedFiles(settings.serving_folder, held, site.registry, site.journal)
     return Residents(
         Resolver(site, settings.system, other_paths=other_paths, served_at=frozenset(served_at)),
         Loader(kept, served_at=served_at, limits=limits or WorkerLimits()),

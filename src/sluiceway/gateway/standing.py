@@ -16,7 +16,7 @@ from sluiceway.serving.refusals import Refused
 from sluiceway.serving.served import Detour, Pairing, Served
 from sluiceway.serving.values import ArmName
 
-_MIRROR_LINGER: Final = 0.02
+_MIRROR_LINGER: Final = 0.1
 """Seconds for which mirrored rows wait for company."""
 
 

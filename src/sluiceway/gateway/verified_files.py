@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sluiceway.adapters.model_files import FilesChanged, ModelFilesError, digest_of
 from sluiceway.adapters.trial import ModelFiles
 from sluiceway.contracts.values import Contract
-from sluiceway.ports import Registry
+from sluiceway.ports import Journal, Registry
 from sluiceway.releases import Member
 from sluiceway.steps.members import contract_of
 from sluiceway.system.values import System
@@ -25,14 +25,18 @@ class VerifiedFiles:
     Args:
         folder: Where it is kept; several gateways may share it.
         files: What has the versions' files.
-        registry: What knows the versions' contracts.
+        registry: What knows contracts that versions carry.
+        journal: What keeps the contracts that versions were verified against.
     """
 
-    def __init__(self, folder: Path, files: ModelFiles, registry: Registry) -> None:
+    def __init__(
+        self, folder: Path, files: ModelFiles, registry: Registry, journal: Journal
+    ) -> None:
         self._models = folder / "models"
         self._contracts = folder / "contracts"
         self._files = files
         self._registry = registry
+        self._journal = journal
 
     def folder_of(self, member: Member) -> Path:
         """A folder with the version's files as they were verified; it stays there.
@@ -76,7 +80,9 @@ class VerifiedFiles:
         kept = _read_contract(file)
         if kept is not None and kept.content_hash == member.contract_hash:
             return kept
-        known = contract_of(self._registry.version(member.model, member.version), system)
+        known = self._journal.contract(member.contract_hash) or contract_of(
+            self._registry.version(member.model, member.version), system
+        )
         if known.content_hash == member.contract_hash:
             self._contracts.mkdir(parents=True, exist_ok=True)
             written = file.with_name(f".{file.name}.{uuid4().hex}")

@@ -11,7 +11,7 @@ from sluiceway.releasing.evidence import (
     content_of,
     contents_of,
 )
-from sluiceway.releasing.facts import Facts
+from sluiceway.releasing.facts import Agreed, Facts
 from sluiceway.releasing.fitting import Fit, FitCode, fit
 from sluiceway.releasing.ordering import Step, StepRole, mixing_steps, smallest_steps
 from sluiceway.releasing.problems import Choice, Pick, Problem, fits_together
@@ -26,6 +26,7 @@ from sluiceway.releasing.proposing import Proposal, Shelf, propose, release_prob
 from sluiceway.releasing.returning import KeptOut, WayBack, both_of, way_back
 
 __all__ = [
+    "Agreed",
     "Answer",
     "Choice",
     "EvidenceKind",

@@ -22,6 +22,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from sluiceway.errors import SluicewayError
+from sluiceway.quieting import strays_to_stderr
 from sluiceway.releasing.narrowing import narrowed, parts_to_solve
 from sluiceway.releasing.problems import Choice, Pick, Problem, fits_together
 
@@ -73,21 +74,22 @@ def is_possible(problem: Problem) -> bool:
 def _solved(problem: Problem) -> Choice | None:
     """One part, by the solver.
 
-    HiGHS 1.12 now and then prints a line to the console, whatever it is told (its issue 2783);
-    commands keep that out of their answers. Without presolve it does not, at three times the time.
+    HiGHS 1.12 now and then prints a line to the console, whatever it is told (its issue 2783), with
+    presolve and without; it goes to standard error, so that no answer of ours has it inside.
     """
     models = tuple(problem.versions)
     columns = {
         pick: place
         for place, pick in enumerate((m, v) for m in models for v in problem.versions[m])
     }
-    result = milp(
-        _costs(problem, columns),
-        integrality=np.ones(len(columns)),
-        bounds=Bounds(0, 1),
-        constraints=_constraints(problem, models, columns),
-        options={"mip_rel_gap": 0},
-    )
+    with strays_to_stderr():
+        result = milp(
+            _costs(problem, columns),
+            integrality=np.ones(len(columns)),
+            bounds=Bounds(0, 1),
+            constraints=_constraints(problem, models, columns),
+            options={"mip_rel_gap": 0},
+        )
     if result.status == _INFEASIBLE:
         return None
     if result.x is None or result.status != 0:

@@ -20,6 +20,8 @@ class EvidenceKind(StrEnum):
 
     CONTRACT_TEST = "contract_test"
     """Recorded rows were answered and held against the contracts."""
+    EDGE_CASES = "edge_cases"
+    """Recorded rows and edge cases of everything that is promised were tried by a contract test."""
     SHADOW_REPLAY = "shadow_replay"
     """Recorded traffic was replayed and every gate judged."""
     COUNTERFACTUAL = "counterfactual"
@@ -32,6 +34,9 @@ class EvidenceKind(StrEnum):
 
 JUDGED: Final = frozenset({EvidenceKind.SHADOW_REPLAY, EvidenceKind.CANARY, EvidenceKind.SERVED})
 """Kinds in which the gates were judged: these may bring a release live."""
+
+TESTED: Final = frozenset({EvidenceKind.CONTRACT_TEST, EvidenceKind.EDGE_CASES})
+"""Kinds in which answers were held against contracts, and no gate was judged."""
 
 TRACED: Final = JUDGED | {EvidenceKind.COUNTERFACTUAL}
 """Kinds that may bring a release *back*: a counterfactual says by best estimate, not by a bound,
@@ -64,7 +69,11 @@ class EvidenceRecord:
         failed: With FAILED, each set of models whose versions failed together.
         rollout_id: Whose journal tells it.
         position: Place in the environment's journal; of two that contradict, the later counts.
-        at: When it was seen (UTC).
+        at: When it was seen (UTC); of what serves or served, since when.
+        until: Of what served, when it left (UTC); None where it serves still, and for all else.
+        fed_by: With EDGE_CASES, the producer with all of whose promises the asked model was fed;
+            None where it was asked for its own sake.
+        said: What went wrong, in words; empty where nothing did or nobody said.
     """
 
     kind: EvidenceKind
@@ -76,6 +85,15 @@ class EvidenceRecord:
     rollout_id: str
     position: int
     at: datetime
+    until: datetime | None = None
+    fed_by: str | None = None
+    said: str = ""
+
+    def age(self, now: datetime) -> timedelta:
+        """How long ago it was so for the last time; what serves is so now."""
+        if self.until is not None:
+            return now - self.until
+        return timedelta(0) if self.kind is EvidenceKind.SERVED else now - self.at
 
     def speaks_of(self, contents: Mapping[str, str], models: Iterable[str]) -> bool:
         """Whether these very contents of these models took part."""
@@ -122,16 +140,18 @@ def support(
 
     Args:
         records: Newest first.
-        contents: Content by model.
-        models: The set that is asked about; a failed part of it fails the whole.
+        contents: Content by model; a part of it that failed fails the whole.
+        models: The set that has to have passed together.
         asked: The model whose answers matter.
         kinds: The kinds of passed evidence that count.
         now: The time (UTC).
         max_age: How long passed evidence counts.
     """
     for record in records:
+        if record.kind is EvidenceKind.EDGE_CASES and record.kind not in kinds:
+            continue  # what edge cases break, recorded and live traffic may never show
         if record.outcome is Outcome.FAILED:
-            if any(some <= models and record.speaks_of(contents, some) for some in record.failed):
+            if any(record.speaks_of(contents, some) for some in record.failed):
                 return Support(code=SupportCode.FAILED, record=record)
             continue
         if record.outcome is not Outcome.PASSED or not record.speaks_of(contents, models):
@@ -140,7 +160,7 @@ def support(
             continue
         if record.kind not in kinds:
             continue
-        fresh = now - record.at <= max_age
+        fresh = record.age(now) <= max_age
         return Support(code=SupportCode.FRESH if fresh else SupportCode.EXPIRED, record=record)
     return Support(code=SupportCode.NONE)
 
@@ -168,7 +188,7 @@ def failed_sets(records: Iterable[EvidenceRecord]) -> tuple[FailedSet, ...]:
     for record in records:
         if record.outcome is Outcome.PASSED and record.kind in JUDGED:
             passed.append(record)
-        if record.outcome is not Outcome.FAILED:
+        if record.outcome is not Outcome.FAILED or record.kind is EvidenceKind.EDGE_CASES:
             continue
         for models in record.failed:
             contents = {model: record.contents[model] for model in sorted(models)}

@@ -7,11 +7,12 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sluiceway.contracts.values import Contract
-from sluiceway.graph import SystemGraph
+from sluiceway.graph import SystemGraph, earlier_answers
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member, Release
 from sluiceway.releasing.evidence import (
     JUDGED,
+    TESTED,
     EvidenceKind,
     EvidenceRecord,
     FailedSet,
@@ -21,8 +22,60 @@ from sluiceway.releasing.evidence import (
     failed_sets,
     support,
 )
-from sluiceway.releasing.fitting import Fit, FitCode, fit, fit_of_feature
+from sluiceway.releasing.fitting import Fit, FitCode, agreed_to, fit, fit_of_feature
 from sluiceway.system.values import Edge, Ignore, Reliance, System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """The owner of an edge's reader agrees to what one version of its producer breaks for it.
+
+    Attributes:
+        edge: The edge by its name.
+        contract_hash: Content hash of the version's contract.
+        artifact_sha256: Digest of its files.
+    """
+
+    edge: str
+    contract_hash: str
+    artifact_sha256: str
+
+    @classmethod
+    def to(cls, edge: Edge, producer: Member) -> "Agreed":
+        """What agreeing to this version on this edge is."""
+        return cls(
+            edge=edge.name,
+            contract_hash=producer.contract_hash,
+            artifact_sha256=producer.artifact_sha256,
+        )
+
+
+def ignores_on(
+    ignores: Iterable[Ignore], edge: Edge, producer: str, consumer: str | None, *, today: date
+) -> tuple[Ignore | None, Ignore | None]:
+    """The ignore that counts on an edge today, and one that has expired.
+
+    Args:
+        producer: The producer's version.
+        consumer: The consumer's version; None for an outside consumer.
+    """
+    fitting = [
+        one
+        for one in ignores
+        if (one.producer, one.consumer) == (edge.producer, edge.consumer)
+        and one.producer_version in (None, producer)
+        and one.consumer_version in (None, consumer)
+    ]
+    return (
+        max((i for i in fitting if today <= i.expires), key=lambda i: i.expires, default=None),
+        max((i for i in fitting if today > i.expires), key=lambda i: i.expires, default=None),
+    )
+
+
+def lost_contract(member: Member) -> str:
+    """That nobody has the contract any more which a version was verified against, in words."""
+    was = member.contract_version or f"{member.contract_hash[:12]}…"
+    return f"the contract {was} that {member.name} was verified against is known no longer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +89,7 @@ class Facts:
         records: All evidence, in any order.
         now: The time (UTC).
         kinds: The kinds of passed evidence that show how versions behave together.
+        agreed: What readers' owners agree to now, though it breaks something for them.
     """
 
     system: System
@@ -44,6 +98,7 @@ class Facts:
     records: Sequence[EvidenceRecord]
     now: datetime
     kinds: frozenset[EvidenceKind] = JUDGED
+    agreed: frozenset[Agreed] = frozenset()
 
     @cached_property
     def newest_first(self) -> tuple[EvidenceRecord, ...]:
@@ -78,6 +133,14 @@ class Facts:
             if edge.field is not None and edge.consumer in self.system.consumers
         )
 
+    @cached_property
+    def outside_readers(self) -> Mapping[str, tuple[Edge, ...]]:
+        """Edges to outside consumers by the model that they read."""
+        found: dict[str, list[Edge]] = {}
+        for edge in self.outside_edges:
+            found.setdefault(edge.producer, []).append(edge)
+        return {model: tuple(edges) for model, edges in found.items()}
+
     def feeders(self, model: str) -> frozenset[str]:
         """The model and every model upstream of it: what its answers rest on."""
         if model not in self._feeders:
@@ -88,8 +151,25 @@ class Facts:
         """These models and every model downstream of one of them."""
         return frozenset(self._graph.blast_radius(models).models)
 
+    def contracts_of(self, release: Release) -> dict[str, Contract]:
+        """Contract by model, of those of a release's members that are known."""
+        return {
+            model: self.contracts[member.contract_hash]
+            for model, member in release.members.items()
+            if member.contract_hash in self.contracts and model in self.system.models
+        }
+
+    def earlier_answers(self, model: str) -> tuple[str, ...]:
+        """The earlier answers that a model rests on, in words; no replay can give them."""
+        return earlier_answers(self.system, [model]) if self._reads_later else ()
+
+    @cached_property
+    def _reads_later(self) -> bool:
+        """Whether anything at all reads earlier answers, which hardly any system does."""
+        return any(edge.delayed is not None for edge in self.model_edges)
+
     def fit(self, edge: Edge, producer: Member, consumer: Member | None) -> Fit:
-        """What the contracts say of two versions on an edge.
+        """What the contracts, and the reader's owner, say of two versions on an edge.
 
         Args:
             consumer: None for an outside consumer; it is held against what serves now.
@@ -99,14 +179,16 @@ class Facts:
         if promised is None or (consumer is not None and reader is None):
             lacking = producer if promised is None else consumer
             assert lacking is not None
-            said = f"the contract of {lacking.name} is not known here"
-            return Fit(code=FitCode.CONTRACT_UNKNOWN, said=(said,))
+            return Fit(code=FitCode.CONTRACT_UNKNOWN, said=(lost_contract(lacking),))
         tested = self._tested(edge, consumer)
         key = (edge.name, producer.contract_hash, reader and consumer.contract_hash, tested)  # type: ignore[union-attr]
         if key not in self._fits:
             known = [self.contracts[one] for one in sorted(tested) if one in self.contracts]
             self._fits[key] = fit(edge, promised, reader, known)
-        return self._fits[key]
+        found = self._fits[key]
+        if Agreed.to(edge, producer) in self.agreed:
+            return agreed_to(found, outside=consumer is None)
+        return found
 
     def fit_of_features(self, member: Member) -> tuple[tuple[Edge, Fit], ...]:
         """What the contracts say of a version and the declared features it reads."""
@@ -138,8 +220,34 @@ class Facts:
         A contract test is enough where nothing is relied on that it does not look at.
         """
         tested = Reliance.BEHAVIOURAL not in edge.relies_on
-        kinds = self.kinds | {EvidenceKind.CONTRACT_TEST} if tested else self.kinds
+        kinds = self.kinds | TESTED if tested else self.kinds
         return self._of_pair(producer, consumer, kinds)
+
+    def tested(self, release: Release, model: str, *, fed_by: str | None = None) -> Support:
+        """What contract tests outside of any rollout say of a version.
+
+        Args:
+            model: Whose version was asked.
+            fed_by: The producer with all of whose promises it was fed; None for the test of the
+                version for its own sake.
+        """
+        models = frozenset({model} if fed_by is None else {model, fed_by})
+        near = self.feeders(model) if fed_by is None else models
+        return support(
+            [
+                one
+                for one in self.newest_first
+                if one.kind is EvidenceKind.EDGE_CASES
+                and one.fed_by == fed_by
+                and one.asked == frozenset({model})
+            ],
+            {m: self.content(release.members[m]) for m in near if m in release.members},
+            models,
+            asked=model,
+            kinds=TESTED,
+            now=self.now,
+            max_age=self.system.policies.evidence_max_age,
+        )
 
     def was_cleared(self, producer: Member, consumer: Member) -> bool:
         """Whether two versions that do not fit by contract went through a replay together lately.
@@ -167,18 +275,12 @@ class Facts:
         self, edge: Edge, producer: Member, consumer: Member | None
     ) -> tuple[Ignore | None, Ignore | None]:
         """The ignore that counts on an edge today, and one that has expired."""
-        fitting = [
-            one
-            for one in self.system.ignores
-            if (one.producer, one.consumer) == (edge.producer, edge.consumer)
-            and one.producer_version in (None, producer.version)
-            and one.consumer_version in (None, consumer.version if consumer else None)
-        ]
-        counts = [one for one in fitting if self.today <= one.expires]
-        expired = [one for one in fitting if self.today > one.expires]
-        return (
-            max(counts, key=lambda one: one.expires, default=None),
-            max(expired, key=lambda one: one.expires, default=None),
+        return ignores_on(
+            self.system.ignores,
+            edge,
+            producer.version,
+            consumer.version if consumer else None,
+            today=self.today,
         )
 
     def content(self, member: Member) -> str:

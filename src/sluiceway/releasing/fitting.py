@@ -13,17 +13,22 @@ from typing import Final
 
 from sluiceway.contracts.change_kinds import alternatives_in_words
 from sluiceway.contracts.change_kinds import sentence as change_sentence
+from sluiceway.contracts.change_names import ChangeKind
 from sluiceway.contracts.changes import BrokenEdge, broken_edges, diff
+from sluiceway.contracts.clearing import can_be_agreed_to
 from sluiceway.contracts.fitting import unmet
 from sluiceway.contracts.values import Contract, InputDemand, OutputField
 from sluiceway.releasing.answers import Answer
-from sluiceway.system.values import Edge, Feature, Reliance
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import Edge, Reliance
 
 
 class FitCode(StrEnum):
     """How a promise and its reader go together."""
 
     FITS = "fits"
+    ACKNOWLEDGED = "acknowledged"
+    """An outside application's promise moved, and its owner has agreed to this very version."""
     PRODUCER_MISSING = "producer_missing"
     FIELD_NOT_PROMISED = "field_not_promised"
     DEMAND_NOT_MET = "demand_not_met"
@@ -44,6 +49,7 @@ class FitCode(StrEnum):
 
 _ANSWERS: Final = {
     FitCode.FITS: Answer.YES,
+    FitCode.ACKNOWLEDGED: Answer.YES,
     FitCode.PRODUCER_MISSING: Answer.NO,
     FitCode.FIELD_NOT_PROMISED: Answer.NO,
     FitCode.DEMAND_NOT_MET: Answer.NO,
@@ -61,12 +67,14 @@ class Fit:
         said: The details in words, the first the weightiest; empty where there are none.
         relied_on: What of the edge's reliance is broken; empty unless that is the `code`.
         cleared_by: What it would take, in words; None unless that is the `code`.
+        kinds: The kinds of change that break it; empty unless that is the `code`.
     """
 
     code: FitCode
     said: tuple[str, ...] = ()
     relied_on: tuple[Reliance, ...] = ()
     cleared_by: str | None = None
+    kinds: tuple[ChangeKind, ...] = ()
 
     @property
     def answer(self) -> Answer:
@@ -117,10 +125,26 @@ def fit(edge: Edge, promised: Contract, reader: Contract | None, tested: Sequenc
             said=said_of,
             relied_on=left,
             cleared_by=alternatives_in_words(telling[0].change.cleared_by),
+            kinds=tuple(dict.fromkeys(one.change.kind for one in telling)),
         )
     if unsaid and any(reliance is not Reliance.COLUMNAR for reliance in edge.relies_on):
         return Fit(code=FitCode.UNDETERMINED, said=unsaid)
     return FITS
+
+
+def agreed_to(found: Fit, *, outside: bool) -> Fit:
+    """What a broken reliance comes to where the reader's owner has agreed to this very version.
+
+    An outside application's owner has the last word. What a model bears, a replay has to show; and
+    what no replay clears, nobody can agree to.
+    """
+    broken = found.code is FitCode.RELIANCE_BROKEN
+    if not broken or not all(can_be_agreed_to(kind, outside=outside) for kind in found.kinds):
+        return found
+    if outside:
+        return Fit(code=FitCode.ACKNOWLEDGED, said=found.said, relied_on=found.relied_on)
+    said = (*found.said, "the reader's owner has agreed, so a replay decides")
+    return Fit(code=FitCode.UNDETERMINED, said=said)
 
 
 def fit_of_feature(edge: Edge, feature: Feature, reader: Contract) -> Fit:

@@ -15,6 +15,7 @@ from sluiceway.releasing.answers import Answer, together
 from sluiceway.releasing.evidence import EvidenceRecord, Support, SupportCode
 from sluiceway.releasing.facts import Facts
 from sluiceway.releasing.fitting import Fit, FitCode
+from sluiceway.system.time_changes import shortfalls_by_model
 from sluiceway.system.values import Edge, Ignore, Reliance
 
 
@@ -22,8 +23,11 @@ class ReasonCode(StrEnum):
     """Why versions may, or may not, be live together."""
 
     FITS = "fits"
+    ACKNOWLEDGED = "acknowledged"
     SEEN_TOGETHER = "seen_together"
     SERVES_ALREADY = "serves_already"
+    TEST_PASSED = "test_passed"
+    TEST_FAILED = "test_failed"
     NO_EVIDENCE = "no_evidence"
     EVIDENCE_EXPIRED = "evidence_expired"
     FAILED_TOGETHER = "failed_together"
@@ -33,6 +37,9 @@ class ReasonCode(StrEnum):
     RELIANCE_BROKEN = "reliance_broken"
     UNDETERMINED = "undetermined"
     CONTRACT_UNKNOWN = "contract_unknown"
+    TIMES_NOT_KEPT = "times_not_kept"
+    TIMES_UNKNOWN = "times_unknown"
+    NOT_REPLAYABLE = "not_replayable"
 
 
 class Mixture(StrEnum):
@@ -136,6 +143,8 @@ def can_promote(
     else:
         if not consistent:
             reasons += _hops(facts, [candidate, facts.champion, *beside], changed)
+        reasons += _on_times(facts, candidate)
+        reasons += _contract_tests(facts, candidate, changed)
         reasons += _whole(facts, facts.champion, changed, Mixture.WAY_BACK)
     ordered = sorted(reasons, key=lambda one: (-one.answer.severity, not one.counts))
     counted = [one.answer for one in ordered if one.counts and _is_telling(one)]
@@ -147,8 +156,8 @@ def can_promote(
 
 
 def _is_telling(reason: Reason) -> bool:
-    """That contracts fit is no yes by itself: nobody has seen the versions together."""
-    return reason.code is not ReasonCode.FITS
+    """That contracts fit, or were kept, is no yes by itself: nobody saw the versions together."""
+    return reason.code not in (ReasonCode.FITS, ReasonCode.ACKNOWLEDGED, ReasonCode.TEST_PASSED)
 
 
 def _whole(
@@ -167,7 +176,27 @@ def _whole(
         yield from _on_features(facts, release.members[model], mixture)
         if facts.feeders(model) <= release.members.keys():
             seen = facts.support(release, facts.feeders(model), asked=model)
-            yield _of_support(seen, release.members[model].name, mixture)
+            found = _of_support(seen, release.members[model].name, mixture)
+            later = facts.earlier_answers(model) if found.answer is Answer.UNKNOWN else ()
+            yield replace(found, code=ReasonCode.NOT_REPLAYABLE, said=later) if later else found
+
+
+def _on_times(facts: Facts, candidate: Release) -> Iterator[Reason]:
+    """Needs of time, however far down, that the candidate's contracts keep from being kept."""
+    before, after = facts.contracts_of(facts.champion), facts.contracts_of(candidate)
+    if before.keys() != after.keys():
+        return  # what is missing is told by the edges that read it
+    for model, shortfalls in shortfalls_by_model(facts.system, before, after).items():
+        for short in shortfalls:
+            certain = short.certain
+            yield Reason(
+                code=ReasonCode.TIMES_NOT_KEPT if certain else ReasonCode.TIMES_UNKNOWN,
+                mixture=Mixture.RELEASE,
+                answer=Answer.NO if certain else Answer.UNKNOWN,
+                edge=short.edge,
+                producer=candidate.members[model].name,
+                said=(short.sentence,),
+            )
 
 
 def _on_edge(facts: Facts, release: Release, edge: Edge, mixture: Mixture) -> Reason:
@@ -238,6 +267,35 @@ def _on_features(facts: Facts, member: Member, mixture: Mixture) -> Iterator[Rea
                 said=found.said,
             )
 
+
+def _contract_tests(facts: Facts, release: Release, changed: Sequence[str]) -> Iterator[Reason]:
+    """What contract tests say of what changes, and of the edges it is on; nothing asks for any."""
+    moving = set(changed) & release.members.keys()
+    pairs = dict.fromkeys(
+        (edge.producer, edge.consumer)
+        for edge in facts.model_edges
+        if {edge.producer, edge.consumer} & moving
+        and {edge.producer, edge.consumer} <= release.members.keys()
+    )
+    asked = [(None, model) for model in sorted(moving)] + [*pairs]
+    for producer, model in asked:
+        found = facts.tested(release, model, fed_by=producer)
+        if found.code in _OF_TEST:
+            code, answer = _OF_TEST[found.code]
+            yield Reason(
+                code=code,
+                mixture=Mixture.RELEASE,
+                answer=answer,
+                producer=producer and release.members[producer].name,
+                consumer=release.members[model].name,
+                record=found.record,
+            )
+
+
+_OF_TEST: Mapping[SupportCode, tuple[ReasonCode, Answer]] = {
+    SupportCode.FRESH: (ReasonCode.TEST_PASSED, Answer.YES),
+    SupportCode.FAILED: (ReasonCode.TEST_FAILED, Answer.NO),
+}
 
 _OF_SUPPORT: Mapping[SupportCode, tuple[ReasonCode, Answer]] = {
     SupportCode.FRESH: (ReasonCode.SEEN_TOGETHER, Answer.YES),

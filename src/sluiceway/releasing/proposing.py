@@ -50,15 +50,12 @@ def release_problem(
         serving: What moves are counted from; None for the champion.
     """
     serving = serving or facts.champion
-    forbidden: set[Pick] = set()
-    for edge in facts.outside_edges:
-        for member in shelf.get(edge.producer, ()):
-            if _refuses(facts, edge, member, None, only_proven):
-                forbidden.add((member.model, member.version))
-    for members in shelf.values():
-        for member in members:
-            if any(found.answer is Answer.NO for _, found in facts.fit_of_features(member)):
-                forbidden.add((member.model, member.version))
+    forbidden = {
+        (member.model, member.version)
+        for members in shelf.values()
+        for member in members
+        if why_forbidden(facts, member, only_proven=only_proven) is not None
+    }
     unfit: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for edge in facts.model_edges:
         bad = {
@@ -76,6 +73,21 @@ def release_problem(
         failed=tuple(_failed_picks(facts, shelf)),
         forbidden=frozenset(forbidden),
     )
+
+
+def why_forbidden(facts: Facts, member: Member, *, only_proven: bool = False) -> str | None:
+    """Why a version must not serve whatever else does, in words; None where it may.
+
+    An outside consumer has no other version to offer, and a feature has none here.
+    """
+    for edge in facts.outside_readers.get(member.model, ()):
+        if _refuses(facts, edge, member, None, only_proven):
+            said = facts.fit(edge, member, None).said
+            return f"{edge.consumer} cannot read it: {said[0]}" if said else edge.name
+    for edge, found in facts.fit_of_features(member):
+        if found.answer is Answer.NO:
+            return found.said[0] if found.said else edge.name
+    return None
 
 
 def _refuses(

@@ -12,26 +12,36 @@ from sluiceway.releasing.returning import WayBack
 from sluiceway.system.values import Ignore
 
 Why = Mapping[tuple[Pick, Pick], str]
-"""Why a producer's version and a consumer's version do not fit, in words."""
+"""Why a producer's version and a consumer's version do not fit, in words; of one that must not
+serve at all, why, under itself twice."""
 
 MOST_RULES = 12
 """Rules of a conflict that are told; a longer chain nobody reads."""
 
 _SEEN = {
     EvidenceKind.CONTRACT_TEST: "passed a contract test",
+    EvidenceKind.EDGE_CASES: "passed a contract test on edge cases",
     EvidenceKind.SHADOW_REPLAY: "passed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "was within every margin in a counterfactual replay",
     EvidenceKind.CANARY: "passed in canary",
-    EvidenceKind.SERVED: "serves, or served",
+    EvidenceKind.SERVED: "served",
 }
 
 _FAILED = {
     EvidenceKind.CONTRACT_TEST: "broke its contract",
+    EvidenceKind.EDGE_CASES: "broke its contract on edge cases",
     EvidenceKind.SHADOW_REPLAY: "failed a shadow replay",
     EvidenceKind.COUNTERFACTUAL: "failed a counterfactual replay",
     EvidenceKind.CANARY: "failed on live traffic",
     EvidenceKind.SERVED: "was taken back",
 }
+
+
+CONTRACT_AS_IT_WAS = (
+    "the text of that contract as it was: put the file back, or tag the version sluiceway.contract "
+    "with it; the next rollout keeps it in the journal"
+)
+"""What gives back a contract that nobody has any more."""
 
 
 _WHERE = {
@@ -55,6 +65,11 @@ def reason_sentence(reason: Reason) -> str:
     return f"{said}; to clear it: {cleared}" if cleared else said
 
 
+def where_said(mixture: Mixture) -> str:
+    """How a sentence about a mixture begins; nothing of the release itself."""
+    return _WHERE[mixture]
+
+
 def seen_sentence(reasons: Sequence[Reason]) -> str:
     """What one record says of several models on one mixture, each with what feeds it."""
     names = listed([one.consumer or "" for one in reasons])
@@ -76,10 +91,20 @@ def _fact(reason: Reason) -> str:
     match reason.code:
         case ReasonCode.FITS:
             return f"{both} fit on {reason.edge}"
+        case ReasonCode.ACKNOWLEDGED:
+            said = "; ".join(reason.said)
+            return (
+                f"what {reason.producer} breaks on {reason.edge} is agreed to by its owner: {said}"
+            )
         case ReasonCode.SERVES_ALREADY:
             return "every version serves already"
         case ReasonCode.SEEN_TOGETHER:
             return f"{of} {_seen(reason.record, _SEEN)}"
+        case ReasonCode.TEST_PASSED:
+            return f"{_tested(reason, 'kept its contract', 'bore')}"
+        case ReasonCode.TEST_FAILED:
+            why = f": {reason.record.said}" if reason.record and reason.record.said else ""
+            return f"{_tested(reason, 'broke its contract', 'did not bear')}{why}"
         case ReasonCode.NO_EVIDENCE:
             return f"{of} was never replayed, and never served"
         case ReasonCode.EVIDENCE_EXPIRED:
@@ -95,12 +120,31 @@ def _fact(reason: Reason) -> str:
             return f"{both} do not fit: {'; '.join(reason.said)}"
         case ReasonCode.PRODUCER_MISSING | ReasonCode.CONTRACT_UNKNOWN:
             return "; ".join(reason.said)
+        case ReasonCode.TIMES_NOT_KEPT | ReasonCode.TIMES_UNKNOWN:
+            return f"with {reason.producer}, {reason.edge} needs: {'; '.join(reason.said)}"
+        case ReasonCode.NOT_REPLAYABLE:
+            return f"{of} cannot be replayed: {'; '.join(reason.said)}"
+
+
+def _tested(reason: Reason, alone: str, fed: str) -> str:
+    told = f"{fed} all that {reason.producer} promises" if reason.producer else alone
+    on = f" on {reason.record.at:%Y-%m-%d}" if reason.record else ""
+    return f"{reason.consumer} {told} in a contract test{on}"
 
 
 def _seen(record: EvidenceRecord | None, words: Mapping[EvidenceKind, str]) -> str:
     if record is None:
         return ""
+    if record.kind is EvidenceKind.SERVED and words is _SEEN:
+        return _served(record)
     return f"{words[record.kind]} ({record.rollout_id}, {record.at:%Y-%m-%d})"
+
+
+def _served(record: EvidenceRecord) -> str:
+    since = f"{record.at:%Y-%m-%d}"
+    if record.until is None:
+        return f"serves since {since} ({record.rollout_id})"
+    return f"served from {since} to {record.until:%Y-%m-%d} ({record.rollout_id})"
 
 
 def clears(reason: Reason) -> str | None:
@@ -110,6 +154,13 @@ def clears(reason: Reason) -> str | None:
             return "a shadow replay of this release that passes"
         case ReasonCode.FAILED_TOGETHER:
             return "another version, or a replay of the very same ones that passes"
+        case ReasonCode.RELIANCE_BROKEN if reason.consumer and "@" not in reason.consumer:
+            # An outside application: nothing of ours can be retrained, and its owner knows.
+            return (
+                "its owner's word (sluiceway acknowledge "
+                f'"{(reason.edge or "").replace(" → ", " -> ")}" --version {reason.producer}), or '
+                "an ignore that somebody answers for"
+            )
         case ReasonCode.RELIANCE_BROKEN:
             return f"{reason.cleared_by}, or an ignore that somebody answers for"
         case ReasonCode.UNDETERMINED:
@@ -123,9 +174,25 @@ def clears(reason: Reason) -> str | None:
             return f"a version of {_model(reason.producer)} that promises it, or no such edge"
         case ReasonCode.PRODUCER_MISSING:
             return "a release that has it"
+        case ReasonCode.TIMES_NOT_KEPT | ReasonCode.TIMES_UNKNOWN:
+            return (
+                f"a contract of {_model(reason.producer)} that promises no more time, or a reader "
+                "that needs no less"
+            )
+        case ReasonCode.NOT_REPLAYABLE:
+            return "a system file in which nothing upstream reads an earlier answer"
         case ReasonCode.CONTRACT_UNKNOWN:
-            return "a registry that still has the version"
-        case ReasonCode.FITS | ReasonCode.SEEN_TOGETHER | ReasonCode.SERVES_ALREADY:
+            return CONTRACT_AS_IT_WAS
+        case ReasonCode.TEST_FAILED:
+            return "another version, or a contract test of the very same that passes"
+        case (
+            ReasonCode.FITS
+            | ReasonCode.ACKNOWLEDGED
+            | ReasonCode.SEEN_TOGETHER
+            | ReasonCode.SERVES_ALREADY
+        ):
+            return None
+        case ReasonCode.TEST_PASSED:
             return None
 
 
@@ -150,7 +217,8 @@ def rule_sentence(rule: Rule, why: Why) -> str:
         case RuleKind.WANTED:
             return f"{names[0]} is wanted"
         case RuleKind.FORBIDDEN:
-            return f"{names[0]} must not serve"
+            said = why.get((rule.picks[0], rule.picks[0]))
+            return f"{names[0]} must not serve" + (f": {said}" if said else "")
         case RuleKind.UNFIT:
             said = why.get((rule.picks[0], rule.picks[1]))
             return f"{names[0]} and {names[1]} do not fit" + (f": {said}" if said else "")

@@ -109,7 +109,7 @@ class Evaluator:
         transformations: Mapping[str, Transformation],
         only: Collection[str] | None = None,
         recorded_fields: Collection[str] = (),
-        contracts: Mapping[Version, Contract] | None = None,
+        contracts: Mapping[str, Contract] | None = None,
     ) -> None:
         """Lay the work out.
 
@@ -124,7 +124,8 @@ class Evaluator:
             recorded_fields: ``model.field`` names that each call of `evaluate` is given from the
                 prediction log. A model that is not wanted and whose needed fields are all
                 recorded is not scored.
-            contracts: What a version's answers are held against, where not the system's own.
+            contracts: What a member's answers are held against, by its contract's hash; where
+                there is none, the system's own.
 
         Raises:
             ValueError: Arms, baseline, models or frozen edges do not fit the system or each other.
@@ -263,23 +264,25 @@ class Evaluator:
             raise ValueError(f"the baseline {self.baseline} cannot be frozen to itself")
 
     def _lay_out(
-        self, predictors: Mapping[Version, Predictor], contracts: Mapping[Version, Contract]
+        self, predictors: Mapping[Version, Predictor], contracts: Mapping[str, Contract]
     ) -> None:
         # The baseline goes first, so that what others are frozen to stands already.
         order = sorted(self.arms.values(), key=lambda arm: arm.name != self.baseline)
         for model in (self._system.models[name] for name in self.scored):
             # A step fails for those who ask it, not for all who have its version in their release.
-            askers: dict[tuple[Version, tuple[tuple[str, _Slot], ...]], list[str]] = {}
+            askers: dict[tuple[Version, str, tuple[tuple[str, _Slot], ...]], list[str]] = {}
             for arm in order:
                 if model.name not in arm.release.members:
                     raise ValueError(f"the release of arm {arm.name} holds no {model.name}")
-                version = (model.name, arm.release.members[model.name].version)
+                member = arm.release.members[model.name]
+                version = (model.name, member.version)
                 if version not in predictors:
                     raise ValueError(f"no predictor was given for {version[0]}@{version[1]}")
                 inputs = self._inputs(model, arm, predictors[version])
-                askers.setdefault((version, inputs), []).append(arm.name)
-            for (version, inputs), names in askers.items():
-                contract = contracts.get(version, model.contract)
+                held = member.contract_hash if member.contract_hash in contracts else ""
+                askers.setdefault((version, held, inputs), []).append(arm.name)
+            for (version, held, inputs), names in askers.items():
+                contract = contracts.get(held, model.contract)
                 for name in names:
                     self._fields[name] |= {
                         f"{model.name}.{field.name}": _Made(len(self._steps), field.name)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sluiceway.replay.faults import HistoryFault, HistoryFaultCode, UnusableHistory
 from sluiceway.replay.partitions import Column, Partition
-from sluiceway.system.values import Feature
+from sluiceway.system.inputs import Feature
 
 Transformation = Callable[[pd.DataFrame], Any]
 """A frame whose columns are named ``source.column`` in (times are UTC), one column out."""

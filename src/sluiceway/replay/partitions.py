@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sluiceway.releases import Member
-from sluiceway.system.values import FeatureVersion, System
+from sluiceway.system.inputs import FeatureVersion
+from sluiceway.system.values import System
 
 Column = NDArray[Any]
 """``float64`` (numbers and booleans, NaN is missing), ``datetime64[us]`` in UTC or text objects."""

@@ -136,7 +136,9 @@ class Scorer:
         """The answer as ``float64[rows, columns]``, all columns that fields are picked from."""
         array = np.asarray(answer)
         if array.dtype.kind not in "fiub":
-            what = f"answered with {array.dtype}, numbers are promised"
+            text = [field.name for field in self._contract.output if field.dtype == "string"]
+            promised = f"{', '.join(text)} is text: a replay takes numbers only"
+            what = f"answered with {array.dtype}, {promised if text else 'numbers are promised'}"
             raise FaultyAnswers([self._fault(AnswerFaultCode.WRONG_DTYPE, what, count=rows)])
         width = 1 + max(field.position for field in self._contract.output)
         if array.shape == (rows,) and width == 1:

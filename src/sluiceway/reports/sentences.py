@@ -27,6 +27,7 @@ from sluiceway.rollouts.events import (
     CodeTried,
     Confirmed,
     ContractsChecked,
+    ContractTested,
     DeadlineLengthened,
     DeprecationAnnounced,
     Diagnosed,
@@ -43,6 +44,7 @@ from sluiceway.rollouts.events import (
     IncidentOpened,
     Looked,
     Notified,
+    PartReplayed,
     PartServed,
     Planned,
     Promoted,
@@ -133,8 +135,8 @@ def _said(happening: Happening) -> str:
 _Decided = (
     Promoted | RollbackDecided | ChampionRestored | Diagnosed | IncidentOpened | Confirmed
 ) | (
-    (WayBackPlanned | PartServed | Ended | Adopted)
-    | (DeprecationAnnounced | Acknowledged | ReplacementTested)
+    (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
+    | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
     | (CodeTried | Notified | RegistrationHeard | AliasesMoved | RoutingMoved)
 )
@@ -153,6 +155,10 @@ def _decided(happening: _Decided) -> str:
             return _diagnosed(happening)
         case WayBackPlanned():
             return f"The way back: {happening.reason}"
+        case PartReplayed():
+            stays = joined(member.name for member in happening.stays)
+            said = happening.fault or outcomes_said(happening.verdicts)
+            return f"Replay of {stays} alone: {spoken(happening.outcome)}: {said}"
         case PartServed():
             return f"Release {happening.release[:12]} serves: what may stay, without what is bad"
         case IncidentOpened():
@@ -176,8 +182,20 @@ def _decided(happening: _Decided) -> str:
             test = happening.test
             what = f"{test.replacement} in the place of what {test.edge} reads"
             return f"Tested {what}: {spoken(test.outcome)}{_because(test.ran)}"
+        case ContractTested():
+            return _contract_tested(happening)
         case _:
             return _beside(happening)
+
+
+def _contract_tested(tested: ContractTested) -> str:
+    names = {member.model: member.name for member in tested.members}
+    own = f"{names[tested.model]} {spoken(tested.outcome)}{_because(tested.broken)}"
+    readers = [
+        f"{names[one.model]} on all that it promises {spoken(one.outcome)}{_because(one.broken)}"
+        for one in tested.readers
+    ]
+    return "; ".join([f"Contract test on {tested.rows:,} recorded rows: {own}", *readers])
 
 
 _Beside = (
@@ -202,7 +220,7 @@ def _beside(happening: _Beside) -> str:
         case EdgesRestored():
             return f"Restored {joined(happening.edges)}{_because(happening.reason)}"
         case FlagsDeclared():
-            names = joined(flag.name for flag in happening.flags) or "none"
+            names = ", ".join(flag.name for flag in happening.flags) or "none"
             return f"Flags of the system file: {names}"
         case FlagSet():
             taken = f"{happening.variant} of {happening.flag}"
@@ -254,7 +272,7 @@ def _acknowledged(said: Acknowledgement) -> str:
     if said.deprecation is not None:
         what = f"that {said.deprecation.field} goes from {said.deprecation.remove_after} on"
     else:
-        what = f"the breaking changes of contract {said.version}"
+        what = f"the breaking changes of {said.version}"
     until = f", until {said.until}" if said.until else ""
     return f"{said.owner} acknowledged {what}, for {said.edge}{until}"
 

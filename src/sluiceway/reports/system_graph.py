@@ -16,7 +16,8 @@ from sluiceway.reports.graph_nodes import (
     relied_on,
 )
 from sluiceway.reports.graph_picture import draw_sheet
-from sluiceway.system.values import Feature, Model, NodeKind, System
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import Model, NodeKind, System
 
 COLUMN_GAP = 74.0
 """Least distance between columns, in points: room for a label."""

@@ -4,7 +4,11 @@ The rules, the words that people are asked and refused with, and nothing else: w
 read from the journal by :mod:`sluiceway.steps.ownership`.
 """
 
-from sluiceway.rights.acknowledging import Acknowledgement, acknowledgement_fault, edge_named
+from sluiceway.rights.acknowledging import (
+    Acknowledgement,
+    acknowledgement_fault,
+    edge_named,
+)
 from sluiceway.rights.announcing import (
     Announcement,
     DeprecationStatus,

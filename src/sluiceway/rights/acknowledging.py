@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from sluiceway.contracts.values import Deprecation
+from sluiceway.releases import Member
 from sluiceway.system.values import Edge, Owner, System
 
 _ARROW = re.compile(r"\s*(?:→|->)\s*")
@@ -15,7 +16,8 @@ _ARROW = re.compile(r"\s*(?:→|->)\s*")
 class Acknowledgement:
     """One edge's owner knows what is coming and has agreed to it.
 
-    Exactly one of `deprecation` and `version` is set.
+    Exactly one of `deprecation` and `version` is set. What was agreed to is a content, never a
+    number: a version of the same number with another contract or other files needs another word.
 
     Attributes:
         edge: The edge by its name.
@@ -23,7 +25,10 @@ class Acknowledgement:
         on: The day on which it was.
         deprecation: The removal it agrees to; one that comes sooner, or leaves another
             replacement, needs another.
-        version: The producer's contract version whose breaking changes it agrees to.
+        version: ``model@version`` of the producer whose breaking changes it agrees to.
+        contract_hash: Content hash of that version's contract; None in older journals, which
+            agree to nothing that could be told apart.
+        artifact_sha256: Digest of that version's files; None as above.
         until: Its last day; None for no end.
     """
 
@@ -32,16 +37,25 @@ class Acknowledgement:
     on: date
     deprecation: Deprecation | None = None
     version: str | None = None
+    contract_hash: str | None = None
+    artifact_sha256: str | None = None
     until: date | None = None
 
     def __post_init__(self) -> None:
         """Refuse one that agrees to nothing or to two things."""
         if (self.deprecation is None) == (self.version is None):
-            raise ValueError("an acknowledgement is of a deprecation or of a contract version")
+            raise ValueError("an acknowledgement is of a deprecation or of a version")
 
     def holds_on(self, today: date) -> bool:
         """Whether it has begun and not ended."""
         return self.on <= today and (self.until is None or today <= self.until)
+
+    def is_of(self, member: Member) -> bool:
+        """Whether it was given for this version's very contract and files."""
+        return (member.contract_hash, member.artifact_sha256) == (
+            self.contract_hash,
+            self.artifact_sha256,
+        )
 
 
 def covers(said: Deprecation, now: Deprecation) -> bool:

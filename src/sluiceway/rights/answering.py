@@ -41,6 +41,8 @@ def answers_for(
     if owner is None:
         return _theirs(waiting, said, owners, actor=actor, today=today)
     if owner not in owners:
+        if holders := [one.name for one in owners.values() if owner in one.roles]:
+            raise NotTheirs(f"{owner} is a role; say --as, with who holds it: {', '.join(holders)}")
         raise NotTheirs(f"{owner} is not among the owners (there are: {', '.join(owners)})")
     if all(owner not in need.by for need in wanted):
         raise NotTheirs(f"{owner} is not asked; it waits for {waits_for(waiting)}")
@@ -82,6 +84,8 @@ def _theirs(
     if may:
         names = ", ".join(owner.name for owner in may)
         raise NotTheirs(f"in whose name? say --as, with one of {names}")
+    if any(_has_said(given, actor, name) for need in waiting for name in need.by):
+        raise NotTheirs(f"{actor} has answered; it waits for another person: {waits_for(waiting)}")
     raise NotTheirs(f"{actor} speaks for nobody it waits for: {waits_for(waiting)}")
 
 

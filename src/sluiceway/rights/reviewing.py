@@ -178,7 +178,7 @@ def _of_acknowledgements(serving: Serving) -> Iterator[Expiring]:
         newest[one.edge, gone, one.version] = one
     for (edge, gone, version), one in newest.items():
         if one.until is not None:
-            of = f"that {gone} goes" if gone else f"of contract {version}"
+            of = f"that {gone} goes" if gone else f"of {version}"
             subject = f"acknowledgement {of}, {edge}"
             yield Expiring(owner=one.owner, subject=subject, expires=one.until)
 

@@ -18,7 +18,6 @@ from sluiceway.rollouts.actions import (
     End,
     EnterStep,
     LengthenDeadline,
-    Look,
     MakePlan,
     NarrowCanary,
     OpenIncident,
@@ -35,7 +34,8 @@ from sluiceway.rollouts.actions import (
     StopTraffic,
     Wait,
 )
-from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
+from sluiceway.rollouts.due import due_look, next_look_at, watch_over_at
+from sluiceway.rollouts.endings import ENDS_AS, Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     ContractsChecked,
     Ended,
@@ -59,9 +59,6 @@ ATTEMPTS = 2
 
 ERROR_LIMIT = timedelta(days=3)
 """How long a canary may stay unmeasurable, without traffic, before it is aborted."""
-
-LOOK_AGAIN = timedelta(hours=1)
-"""How long evidence that could not be read is left alone before it is read again."""
 
 
 def next_action(
@@ -115,12 +112,7 @@ def _contracts(checked: ContractsChecked | None, attempts: int) -> Action:
     code, reason, origin = contract_reason(checked)
     if checked.outcome is Outcome.ERROR and attempts < ATTEMPTS:
         return CheckContracts()
-    ending = {
-        Outcome.FAILED: Ending.REJECTED,
-        Outcome.ERROR: Ending.ERRORED,
-        Outcome.INCONCLUSIVE: Ending.INCONCLUSIVE,
-    }[checked.outcome]
-    return _end(ending, Phase.CONTRACTS, code, reason, origin)
+    return _end(ENDS_AS[checked.outcome], Phase.CONTRACTS, code, reason, origin)
 
 
 def _shadow(shadows: tuple[ShadowMeasured, ...], plan: Plan) -> Action:
@@ -367,52 +359,6 @@ def _may_go_back_in_part(state: RolloutState) -> bool:
     found = state.diagnosed.attribution
     traced = found is not None and found.origin is not None and bool(found.revert)
     return traced or state.halted_member is not None
-
-
-def due_look(state: RolloutState, plan: Plan, now: datetime) -> Look | None:
-    """The blocks that have closed and matured and were not looked at, if any.
-
-    The first block is the first that began after the candidate got traffic; after a promotion,
-    the watch ends with the last block that closes inside its window. Blocks that could not be
-    read are tried again after a while.
-    """
-    unreadable = state.look is not None and state.look.fault is not None
-    if unreadable and state.looked_at is not None and now < state.looked_at + LOOK_AGAIN:
-        return None
-    first = _next_block(state, plan)
-    limit = now - plan.maturity
-    if state.promoted_at is not None:
-        limit = min(limit, state.promoted_at + plan.watch.window)
-    calendar = plan.calendar
-    if calendar.end(first) > limit:
-        return None
-    last = first
-    while calendar.end(following := calendar.name(calendar.end(last))) <= limit:
-        last = following
-    return Look(first=first, last=last)
-
-
-def next_look_at(state: RolloutState, plan: Plan) -> datetime:
-    """When the next block will have closed and matured, or may be read again (UTC)."""
-    matured = plan.calendar.end(_next_block(state, plan)) + plan.maturity
-    if state.look is None or state.look.fault is None or state.looked_at is None:
-        return matured
-    return max(matured, state.looked_at + LOOK_AGAIN)
-
-
-def watch_over_at(state: RolloutState, plan: Plan) -> datetime:
-    """When the watch after a promotion has seen all it is to see (UTC)."""
-    assert state.promoted_at is not None
-    return state.promoted_at + plan.watch.window + plan.maturity
-
-
-def _next_block(state: RolloutState, plan: Plan) -> str:
-    calendar = plan.calendar
-    if state.look is not None and state.look.watermark is not None:
-        return calendar.name(calendar.end(state.look.watermark))
-    began = state.first_step_at or state.promoted_at
-    assert began is not None
-    return calendar.name(calendar.next_start(began))
 
 
 def _end(

@@ -1,6 +1,10 @@
 """How far a rollout came, and the words for how it ended."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
+
+from sluiceway.outcomes import Outcome
 
 
 class Phase(StrEnum):
@@ -27,6 +31,14 @@ class Ending(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
+ENDS_AS: Final[Mapping[Outcome, Ending]] = {
+    Outcome.FAILED: Ending.REJECTED,
+    Outcome.ERROR: Ending.ERRORED,
+    Outcome.INCONCLUSIVE: Ending.INCONCLUSIVE,
+}
+"""What a contract check that did not pass ends a rollout as."""
+
+
 class ReasonCode(StrEnum):
     """Why a rollout ended: what programs read; people read the sentence beside it."""
 
@@ -40,6 +52,7 @@ class ReasonCode(StrEnum):
     TIMES_NOT_KEPT = "times_not_kept"
     PROMISE_BROKEN = "promise_broken"
     EARLIER_ANSWERS_NOT_REPLAYED = "earlier_answers_not_replayed"
+    ANSWERS_NOT_REPLAYED = "answers_not_replayed"
     CONTRACT_UNDECIDED = "contract_undecided"
     CONTRACT_UNCHECKABLE = "contract_uncheckable"
     HARM_IN_SHADOW = "harm_in_shadow"

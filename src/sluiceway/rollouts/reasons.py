@@ -22,6 +22,7 @@ from sluiceway.rollouts.events import (
     Looked,
     ShadowMeasured,
 )
+from sluiceway.system.values import Ignore
 
 Told = tuple[ReasonCode, str, Origin | None]
 
@@ -64,7 +65,15 @@ def contract_sentence(check: ContractCheck) -> str:
     broken += [removal_sentence(found) for found in check.removals]
     broken += late
     relied = f"; relied on by {', '.join(check.broken_edges)}" if check.broken_edges else ""
-    return "; ".join(broken) + relied if broken else "keeps its contract"
+    relied += "".join(f"; {_ignored(one)}" for one in check.ignored)
+    return ("; ".join(broken) or "keeps its contract") + relied
+
+
+def _ignored(one: Ignore) -> str:
+    return (
+        f"ignored on {one.producer} → {one.consumer} by {one.owner} until {one.expires} "
+        f"({one.reason})"
+    )
 
 
 def audit_reason(audited: FeaturesAudited) -> str:

@@ -298,7 +298,7 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             return replace(
                 state,
                 step=happened.step,
-                weight=happened.weight,
+                weight=0 if state.halted else happened.weight,  # a hard rule is never softened
                 step_at=event.at,
                 measured_at_step=state.measured,
                 first_step_at=state.first_step_at or event.at,

@@ -20,7 +20,8 @@ from sluiceway.replay.partitions import Partition
 from sluiceway.serving.layout import FeatureKey, Layout
 from sluiceway.serving.refusals import InputFault, RefusalCode, Refused
 from sluiceway.serving.values import Question, Values
-from sluiceway.system.values import Feature, System
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import System
 
 _FIRST: Final = 5
 """Rows that a fault names."""

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sluiceway.serving.refusals import InputFault, RefusalCode, Refused
-from sluiceway.system.values import Source, System
+from sluiceway.system.inputs import Source
+from sluiceway.system.values import System
 
 MOST: Final = 10_000
 """Labels of one request."""

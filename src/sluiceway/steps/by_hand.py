@@ -49,9 +49,9 @@ def _is_moving(site: Site) -> bool:
 
 def _moved(site: Site, wanted: Projection) -> list[AliasesMoved | RoutingMoved]:
     accepts = site.systems.current().policies.arrivals.by_hand is ByHand.ACCEPT
-    found: list[AliasesMoved | RoutingMoved] = []
-    if (what := world.differing_routing(site, wanted)) is not None:
-        found.append(RoutingMoved(what=what))
+    found: list[AliasesMoved | RoutingMoved] = [
+        RoutingMoved(what=what) for what in world.differing_routing(site, wanted)
+    ]
     for model, aliases in wanted.aliases.items():
         seen = world.our_aliases(site, model)
         if seen != aliases:

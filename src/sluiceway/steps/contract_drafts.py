@@ -73,7 +73,7 @@ def draft_contract(
         RegistryUnavailable: The registry did not answer.
     """
     system = site.systems.current()
-    wanted = parse_members(system, [name])
+    wanted = parse_members(system, [name], asked="contract infer")
     cast = cast_of(site, system, wanted)
     model, version = next(iter(wanted.items()))
     span = Window(start=now - (window or system.policies.shadow.window), end=now)

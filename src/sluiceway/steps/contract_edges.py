@@ -19,17 +19,25 @@ from sluiceway.releases import Release
 from sluiceway.rollouts.events import ContractCheck
 from sluiceway.rollouts.plan import Plan
 from sluiceway.steps.site import Site
-from sluiceway.system.values import Edge, Feature, System
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import Edge, System
 
-Contracts = Mapping[tuple[str, str], Contract]
+Contracts = Mapping[str, Contract]
 
 TO_COME: Final = frozenset({Evidence.SHADOW_REPLAY})
 """What every rollout gathers after its contracts were checked, before it touches live traffic."""
 
 
-def is_cleared(broken: BrokenEdge, system: System, plan: Plan, contracts: Contracts) -> bool:
-    """Whether there is all the evidence that an edge which a change breaks holds nevertheless."""
-    return RULES[broken.change.kind].is_cleared(_shown(broken, system, plan, contracts))
+def is_cleared(
+    broken: BrokenEdge, system: System, plan: Plan, candidate: Release, contracts: Contracts
+) -> bool:
+    """Whether there is all the evidence that an edge which a change breaks holds nevertheless.
+
+    Args:
+        candidate: The whole release that the plan wants.
+        contracts: By content hash, of every member of it.
+    """
+    return RULES[broken.change.kind].is_cleared(_shown(broken, system, plan, candidate, contracts))
 
 
 def with_edges(
@@ -70,7 +78,7 @@ def with_edges(
                 touched=tuple(
                     touched(
                         edge,
-                        shown=_shown(edge, system, plan, contracts) | _said(check, edge),
+                        shown=_shown(edge, system, plan, candidate, contracts) | _said(check, edge),
                         coming=TO_COME,
                     )
                     for edge in edges
@@ -116,7 +124,7 @@ class _Facts:
         registered = self._site.registry.version(model, member.version)
         feeders = {edge.producer for edge in self._system.models[model].inputs}
         return MemberFacts(
-            contract=self._contracts[model, member.version],
+            contract=self._contracts[member.contract_hash],
             artifact_sha256=member.artifact_sha256,
             features=member.features,
             definitions=member.definitions,
@@ -131,14 +139,14 @@ class _Facts:
 
 
 def _shown(
-    broken: BrokenEdge, system: System, plan: Plan, contracts: Contracts
+    broken: BrokenEdge, system: System, plan: Plan, candidate: Release, contracts: Contracts
 ) -> frozenset[Evidence]:
     """The evidence that an edge holds, as far as the contracts show it."""
     asked = frozenset().union(*broken.change.cleared_by)
     shown = set()
     if broken.change.side is Side.OUTPUT and _moves_along(broken.edge, plan, contracts):
         shown.add(Evidence.RETRAINED_CONSUMER)
-    if Evidence.FEEDER_PROMISE in asked and _is_fed(broken.edge, system, plan, contracts):
+    if Evidence.FEEDER_PROMISE in asked and _is_fed(broken.edge, system, candidate, contracts):
         shown.add(Evidence.FEEDER_PROMISE)
     return asked & shown
 
@@ -160,31 +168,26 @@ def _moves_along(edge: Edge, plan: Plan, contracts: Contracts) -> bool:
     Its demand must name the unit: a consumer that does not say what it was built for cannot be
     known to fit.
     """
-    versions = {member.model: member.version for member in plan.members}
-    if edge.field is None or not {edge.producer, edge.consumer} <= versions.keys():
+    moving = {member.model: contracts[member.contract_hash] for member in plan.members}
+    if edge.field is None or not {edge.producer, edge.consumer} <= moving.keys():
         return False
-    consumer = contracts[edge.consumer, versions[edge.consumer]]
-    promised = _promised(contracts[edge.producer, versions[edge.producer]], edge)
+    consumer = moving[edge.consumer]
+    promised = _promised(moving[edge.producer], edge)
     demand = next((d for d in consumer.inputs if d.name == edge.column), None)
     if demand is None or promised is None or (demand.unit or "") != promised.unit:
         return False
     return not unmet(promised, demand)
 
 
-def _is_fed(edge: Edge, system: System, plan: Plan, contracts: Contracts) -> bool:
+def _is_fed(edge: Edge, system: System, candidate: Release, contracts: Contracts) -> bool:
     """Whether what feeds a candidate's demand promises, as written, no more than it takes."""
     promised: OutputField | None
-    consumer = next(m for m in plan.members if m.model == edge.consumer)
-    demanded = contracts[consumer.model, consumer.version].inputs
+    demanded = contracts[candidate.members[edge.consumer].contract_hash].inputs
     demand = next((d for d in demanded if d.name == edge.column), None)
     if edge.field is None:
         promised = _declared(system.features[edge.producer])
     else:
-        versions = {member.model: member.version for member in plan.members}
-        known = {model: contract for (model, _), contract in contracts.items()}
-        version = versions.get(edge.producer)
-        producer = contracts[edge.producer, version] if version else known[edge.producer]
-        promised = _promised(producer, edge)
+        promised = _promised(contracts[candidate.members[edge.producer].contract_hash], edge)
     return demand is not None and promised is not None and not unmet(promised, demand)
 
 

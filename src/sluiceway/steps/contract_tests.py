@@ -25,7 +25,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import RegisteredVersion, Window
 from sluiceway.releases import Member, Release
-from sluiceway.steps.members import contract_of, member_of
+from sluiceway.steps.members import contracts_of, member_of
 from sluiceway.steps.recorded_inputs import NoRecord, RecordedInputs, feeders, recorded_inputs
 from sluiceway.steps.requests import parse_members
 from sluiceway.steps.site import Ask, Site
@@ -50,6 +50,7 @@ class ContractTest:
         tested: Such as ``dep_delay@2``.
         window: The recorded rows; None where there were none to be had.
         rows: How many of them were asked.
+        members: By model, the versions that took part or could have.
         results: Its own cases first, then those of each edge.
         notes: What could not be tried here, in words, without being anybody's fault.
     """
@@ -58,6 +59,7 @@ class ContractTest:
     contract: Contract
     window: Window | None
     rows: int
+    members: Mapping[str, Member]
     results: tuple[CaseResult, ...]
     notes: tuple[str, ...]
 
@@ -73,10 +75,10 @@ class _Cast:
 
     system: System
     release: Release
-    contracts: Mapping[tuple[str, str], Contract]
+    contracts: Mapping[str, Contract]
 
     def contract(self, model: str) -> Contract:
-        return self.contracts[model, self.release.members[model].version]
+        return self.contracts[self.release.members[model].contract_hash]
 
     def name(self, model: str) -> str:
         return self.release.members[model].name
@@ -103,7 +105,7 @@ def run_contract_test(
         RegistryUnavailable: The registry did not answer.
     """
     system = site.systems.current()
-    wanted = parse_members(system, [name, *together_with])
+    wanted = parse_members(system, [name, *together_with], asked="contract test")
     model = next(iter(wanted))
     cast = cast_of(site, system, wanted)
     edges = [e for e in system.edges if e.producer == model and e.field is not None]
@@ -139,6 +141,7 @@ def run_contract_test(
         contract=cast.contract(model),
         window=record.window if record else None,
         rows=record.rows if record else 0,
+        members=cast.release.members,
         results=tuple(results),
         notes=tuple(
             f"{e.name}: {e.consumer} is an outside application; its own tests have to try it"
@@ -165,13 +168,8 @@ def cast_of(site: Site, system: System, wanted: Mapping[str, str]) -> _Cast:
     champion = site.journal.champion(site.environment)
     served = champion.release if champion else Release(members={})
     release = served.with_members(members)
-    known = {m.model: site.registry.version(m.model, m.version) for m in release.members.values()}
-    contracts = {
-        (r.model, r.version): contract_of(r, system)
-        for r in known.values()
-        if r.model in system.models
-    }
-    return _Cast(system=system, release=release, contracts=contracts)
+    ours = Release(members={n: m for n, m in release.members.items() if n in system.models})
+    return _Cast(system=system, release=release, contracts=contracts_of(site, system, ours))
 
 
 def _recorded(
@@ -245,7 +243,7 @@ def supply_of(cast: _Cast, edge: Edge) -> Supply | None:
         )
     member = cast.release.members.get(edge.producer)
     own = cast.system.models[edge.producer].contract
-    contract = cast.contracts[edge.producer, member.version] if member else own
+    contract = cast.contract(edge.producer) if member else own
     field = next((f for f in contract.output if f.name == edge.field), None)
     if field is None:
         return None

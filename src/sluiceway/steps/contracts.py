@@ -10,10 +10,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sluiceway.contracts.changes import broken_edges, diff
 from sluiceway.contracts.promises import Finding, check_answers
 from sluiceway.contracts.values import Contract
-from sluiceway.contracts.versions import check_version
 from sluiceway.graph import upstream
 from sluiceway.outcomes import Outcome, worst
 from sluiceway.ports import (
@@ -34,12 +32,15 @@ from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import ContractCheck, ContractsChecked
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import contract_sentence, outcome_of
-from sluiceway.steps.contract_edges import is_cleared, with_edges
+from sluiceway.steps.contract_edges import with_edges
+from sluiceway.steps.contract_service import service_findings
 from sluiceway.steps.contract_times import with_times
 from sluiceway.steps.members import contracts_of
-from sluiceway.steps.owners_word import OwnersWord, owners_word
+from sluiceway.steps.owners_word import owners_word
+from sluiceway.steps.ownership import today_of
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.site import Site
+from sluiceway.steps.written_checks import no_longer_known, unchecked, written_check
 from sluiceway.system.values import System
 
 MOST_ROWS = 100_000
@@ -59,9 +60,12 @@ class _Tried:
     inputs: tuple[str, ...]
     trial: Trial | None = None
     rows: int = field(default=0)
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    service: tuple[Finding, ...] = ()
 
     def predict(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         self.rows = len(next(iter(columns.values())))
+        self.columns = columns
         self.trial = self.site.try_version(
             self.member.model,
             self.member.version,
@@ -72,6 +76,15 @@ class _Tried:
         if self.trial.answers is None:
             raise RuntimeError(self.trial.fault.sentence if self.trial.fault else "no answer")
         return self.trial.answers
+
+    def ask_again(self) -> None:
+        """Hold it to what is promised of requests; no answer then is none at all."""
+        if self.trial is None or self.trial.answers is None:
+            return
+        self.service, fault = service_findings(
+            self.site, self.member, self.contract, self.columns, self.trial.answers
+        )
+        self.trial = fault or self.trial
 
 
 def check_contracts(site: Site, rollout_id: str, *, now: datetime) -> None:
@@ -108,9 +121,9 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
         contracts = contracts_of(site, system, champion, candidate)
     except (UnknownVersion, UnloadableVersion) as error:
         fault = f"a contract cannot be had: {error}"
-        return tuple(_unchecked(member, fault) for member in plan.members)
-    if lost := _no_longer_known(champion, plan, contracts):
-        return tuple(_unchecked(member, lost) for member in plan.members)
+        return tuple(unchecked(member, fault) for member in plan.members)
+    if lost := no_longer_known(champion, plan, contracts):
+        return tuple(unchecked(member, lost) for member in plan.members)
     try:
         tried, refused = _try_candidates(site, system, plan, candidate, contracts, now)
         unanswered = str(refused) if refused else None
@@ -123,14 +136,19 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
     checks = tuple(
         _check(
             system,
-            plan,
-            champion,
-            member,
-            contracts,
+            written_check(
+                system,
+                plan,
+                champion,
+                member,
+                contracts,
+                owners_word(site, system, champion, candidate, member, contracts, now=now),
+                today=today_of(system, now),
+            ),
+            contracts[member.contract_hash],
             tried.get(member.model),
             unanswered,
             tuple(fault for fault in faults if _is_of(fault, member)),
-            owners_word(site, system, champion, candidate, member, contracts, now=now),
         )
         for member in plan.members
     )
@@ -140,50 +158,12 @@ def _checks(site: Site, system: System, plan: Plan, now: datetime) -> tuple[Cont
     )
 
 
-def _no_longer_known(
-    champion: Release, plan: Plan, contracts: Mapping[tuple[str, str], Contract]
-) -> str | None:
-    """What serves was verified against contracts that are not there any more; None: all are.
-
-    A file that was edited in place would be compared with itself, and every change look like none.
-    """
-    lost = []
-    for candidate in plan.members:
-        serving = champion.members[candidate.model]
-        found = contracts[serving.model, serving.version]
-        if found.content_hash != serving.contract_hash:
-            was = serving.contract_version or serving.contract_hash[:12]
-            lost.append(
-                f"the contract {was} that {serving.name} was verified against is known no longer, "
-                f"the file says another {found.version}; tag {serving.name} with what it was "
-                "(sluiceway.stamping.contract_tag)"
-            )
-    return "; ".join(lost) or None
-
-
-def _unchecked(member: Member, fault: str) -> ContractCheck:
-    """Nothing is known of this version."""
-    return ContractCheck(
-        model=member.model,
-        version=member.version,
-        outcome=Outcome.ERROR,
-        changes=(),
-        version_findings=(),
-        broken_edges=(),
-        findings=(),
-        fault=fault,
-        rows=0,
-        seconds=0.0,
-        sentence=fault,
-    )
-
-
 def _try_candidates(
     site: Site,
     system: System,
     plan: Plan,
     candidate: Release,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     now: datetime,
 ) -> tuple[dict[str, _Tried], FaultyAnswers | None]:
     """Ask every candidate version, fed by the candidate chain itself.
@@ -197,7 +177,7 @@ def _try_candidates(
         member.model: _Tried(
             site=site,
             member=member,
-            contract=contracts[member.model, member.version],
+            contract=contracts[member.contract_hash],
             inputs=site.registry.version(member.model, member.version).inputs or (),
         )
         for member in plan.members
@@ -210,7 +190,7 @@ def _try_candidates(
         if m.model in needed
     }
     patient = {
-        key: replace(c, deadline=c.deadline + START_ALLOWANCE) if key[0] in tried else c
+        key: replace(c, deadline=c.deadline + START_ALLOWANCE) if c.model in tried else c
         for key, c in contracts.items()
     }
     try:
@@ -233,6 +213,8 @@ def _try_candidates(
         )
         for part in parts:
             evaluator.evaluate(thinned(part, MOST_ROWS))
+        for one in tried.values():
+            one.ask_again()
     except FaultyAnswers as error:
         if isinstance(error.__cause__, RegistryUnavailable):
             raise error.__cause__ from None  # nothing is known of the candidate; ask again later
@@ -257,57 +239,33 @@ def thinned(part: Partition, most: int) -> Partition:
 
 def _check(
     system: System,
-    plan: Plan,
-    champion: Release,
-    member: Member,
-    contracts: Mapping[tuple[str, str], Contract],
+    written: ContractCheck,
+    contract: Contract,
     tried: _Tried | None,
     fault: str | None,
     refused: tuple[AnswerFault, ...],
-    said: OwnersWord,
 ) -> ContractCheck:
-    old = contracts[member.model, champion.members[member.model].version]
-    new = contracts[member.model, member.version]
-    changes = diff(old, new)
-    versions = check_version(old, new)
-    touched = broken_edges(changes, system.edges)
-    # Who still reads a field that goes is for the rules of its deprecation to say.
-    broken = [
-        one
-        for one in touched
-        if not said.takes_away(one.change)
-        and not said.clears(one, system)
-        and not is_cleared(one, system, plan, contracts)
-    ]
+    """Add what a version answered to what its contract says."""
     trial = tried.trial if tried else None
     findings: tuple[Finding, ...] = ()
     if trial is not None and trial.answers is not None:
-        findings = check_answers(new, trial.answers, seconds=trial.seconds or 0.0)
+        findings = check_answers(contract, trial.answers, seconds=trial.seconds or 0.0)
+        findings += tried.service if tried else ()
     unanswered = _why_unanswered(trial, fault)
     if unanswered is None and refused and all(f.outcome is not Outcome.FAILED for f in findings):
         # It answered, but nothing that a replay or a consumer can use.
         unanswered = "; ".join(map(str, refused))
-    relied = tuple(dict.fromkeys(b.edge.name for b in broken)) or (
-        _relying(system, member.model, findings) if findings else ()
-    )
-    outcomes = [f.outcome for f in findings]
-    outcomes += [Outcome.FAILED] if broken or versions else []
-    outcomes += [found.outcome for found in said.removals]
+    relied = written.broken_edges or (_relying(system, written.model, findings) if findings else ())
+    outcomes = [written.outcome, *(f.outcome for f in findings)]
     outcomes += [_unanswered_outcome(trial)] if unanswered else []
-    check = ContractCheck(
-        model=member.model,
-        version=member.version,
-        outcome=worst(outcomes) if outcomes else Outcome.PASSED,
-        changes=changes,
-        version_findings=versions,
+    check = replace(
+        written,
+        outcome=worst(outcomes),
         broken_edges=relied,
         findings=findings,
         fault=unanswered,
         rows=tried.rows if tried else 0,
         seconds=(trial.seconds if trial else None) or 0.0,
-        sentence="",
-        removals=said.removals,
-        agreed_edges=said.agreed_among(touched, system),
     )
     return replace(check, sentence=contract_sentence(check))
 

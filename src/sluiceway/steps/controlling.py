@@ -17,7 +17,7 @@ from sluiceway.rollouts.events import (
     Happening,
 )
 from sluiceway.steps.known import contradictions, facts_of
-from sluiceway.steps.members import contract_of
+from sluiceway.steps.members import contracts_of
 from sluiceway.steps.site import Site
 from sluiceway.system.cutting import cuttable
 from sluiceway.system.flags import Flag, FlagVariant
@@ -174,18 +174,6 @@ def known_member(site: Site, model: str, version: str) -> Member:
     raise LookupError(f"{model}@{version} never served here, and was in no canary")
 
 
-def pinned_members(site: Site) -> tuple[Member, ...]:
-    """Every version that the declared flags pin and that may be loaded, by model and version."""
-    pinned = {p for flag in controls_of(site).flags.values() for p in flag.versions}
-    found = []
-    for model, version in sorted(pinned):
-        try:
-            found.append(known_member(site, model, version))
-        except LookupError:
-            continue  # the gateway says that it is not there, and takes the declared path
-    return tuple(found)
-
-
 def _tell(
     site: Site, wanted: Callable[[Controls], Happening | None], *, now: datetime, actor: str
 ) -> Happening | None:
@@ -239,12 +227,12 @@ def _must_have_safe_defaults(site: Site, system: System, names: tuple[str, ...])
 
 def _live_contracts(site: Site, system: System) -> tuple[Contract, ...]:
     """The contracts of every version that answers or may answer now."""
-    members = {(m.model, m.version) for m in site.champion().release.members.values()}
+    live = [site.champion().release]
     for rollout_id in site.journal.rollouts(site.environment):
         state = site.state(rollout_id)
         if state.plan is not None and state.ended is None and state.step is not None:
-            members |= {(m.model, m.version) for m in state.plan.members}
-    return tuple(contract_of(site.registry.version(*one), system) for one in sorted(members))
+            live.append(site.candidate_release(state.plan))
+    return tuple(contracts_of(site, system, *live).values())
 
 
 def _must_fit(site: Site, system: System, where: str, variant: FlagVariant, now: datetime) -> None:

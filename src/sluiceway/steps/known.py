@@ -14,9 +14,9 @@ from sluiceway.errors import BadInput
 from sluiceway.graph import upstream
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.ports import UnknownVersion, UnloadableVersion
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
+    Agreed,
     EvidenceKind,
     EvidenceRecord,
     Facts,
@@ -31,8 +31,10 @@ from sluiceway.rollouts.events import (
     CanaryNarrowed,
     ChampionRestored,
     ContractsChecked,
+    ContractTested,
     Diagnosed,
     Looked,
+    PartReplayed,
     PartServed,
     Planned,
     Promoted,
@@ -40,7 +42,8 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.plan import Plan
-from sluiceway.steps.members import contract_of, member_of
+from sluiceway.steps.members import member_of, verified_contract
+from sluiceway.steps.ownership import agreed_versions
 from sluiceway.steps.site import Site
 from sluiceway.system.values import NodeKind, System
 
@@ -56,7 +59,7 @@ def facts_of(site: Site, system: System, members: Iterable[Member], *, now: date
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     champion = site.champion().release
-    seen = _Seen.of(site, system, now)
+    seen = _Seen.of(site, system)
     known = [*champion.members.values(), *members, *seen.members.values()]
     return Facts(
         system=system,
@@ -64,7 +67,18 @@ def facts_of(site: Site, system: System, members: Iterable[Member], *, now: date
         contracts=_contracts(site, system, known),
         records=seen.records,
         now=now,
+        agreed=frozenset(_agreed(site, system, now)),
     )
+
+
+def _agreed(site: Site, system: System, now: datetime) -> Iterator[Agreed]:
+    for one in agreed_versions(site, system, now=now):
+        if one.contract_hash is not None and one.artifact_sha256 is not None:
+            yield Agreed(
+                edge=one.edge,
+                contract_hash=one.contract_hash,
+                artifact_sha256=one.artifact_sha256,
+            )
 
 
 def shelf_of(site: Site, system: System, facts: Facts, wanted: Iterable[Member]) -> Shelf:
@@ -107,17 +121,14 @@ def _age(version: str) -> tuple[int, str]:
 
 
 def _contracts(site: Site, system: System, members: Iterable[Member]) -> dict[str, Contract]:
-    """Contract by content hash, as far as the registry still knows one that has it."""
+    """Contract by content hash, as far as anybody still has it."""
     found = {model.contract.content_hash: model.contract for model in system.models.values()}
     for member in members:
         if member.contract_hash in found or member.model not in system.models:
             continue
-        try:
-            registered = site.registry.version(member.model, member.version)
-        except (UnknownVersion, UnloadableVersion):
-            continue
-        contract = contract_of(registered, system)
-        found[contract.content_hash] = contract
+        contract = verified_contract(site, system, member)
+        if contract is not None:
+            found[member.contract_hash] = contract
     return found
 
 
@@ -127,7 +138,6 @@ class _Seen:
 
     site: Site
     system: System
-    now: datetime
     records: list[EvidenceRecord] = field(default_factory=list)
     members: dict[str, Member] = field(default_factory=dict)
     plans: dict[str, tuple[Plan, Release]] = field(default_factory=dict)
@@ -135,14 +145,14 @@ class _Seen:
     releases: dict[str, Release] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, site: Site, system: System, now: datetime) -> "_Seen":
-        seen = cls(site, system, now)
+    def of(cls, site: Site, system: System) -> "_Seen":
+        seen = cls(site, system)
         for generation, content_hash in site.journal.generations(site.environment).items():
             seen.releases[content_hash] = site.journal.release(site.environment, generation)
         for event in site.journal.chain(site.environment):
             if event.kind in _READ and not _is_no_evidence(event):
                 seen.read(event)
-        seen.end_of_stint(now, taken_back=False)
+        seen.end_of_stint(None, taken_back=False)
         return seen
 
     def read(self, event: Event) -> None:
@@ -156,19 +166,27 @@ class _Seen:
                 self.serving = (event, self.releases[happened.release])
             case ContractsChecked():
                 self.contracts_checked(event, happened)
+            case ContractTested():
+                self.contract_tested(event, happened)
             case ShadowMeasured():
                 self.shadow_measured(event, happened)
             case Looked():
                 self.failed_live(event, happened)
             case Diagnosed():
                 self.traced(event, happened.attribution)
+            case PartReplayed():
+                self.part_replayed(event, happened)
 
-    def end_of_stint(self, at: datetime, *, taken_back: bool) -> None:
-        """What served until now was seen to serve, unless it is being taken back."""
+    def end_of_stint(self, until: datetime | None, *, taken_back: bool) -> None:
+        """What served was seen to serve, unless it is being taken back.
+
+        Args:
+            until: When something else came; None where it serves still.
+        """
         if self.serving is None or taken_back:
             return
         event, release = self.serving
-        self.add(event, release, EvidenceKind.SERVED, Outcome.PASSED, at=at)
+        self.add(event, release, EvidenceKind.SERVED, Outcome.PASSED, until=until)
 
     def contracts_checked(self, event: Event, checked: ContractsChecked) -> None:
         plan, candidate = self.plans[event.rollout_id]
@@ -183,6 +201,32 @@ class _Seen:
         if broke or outcome is not Outcome.FAILED:  # contracts that break edges are no evidence
             self.add(
                 event, candidate, EvidenceKind.CONTRACT_TEST, outcome, asked=asked, failed=broke
+            )
+
+    def contract_tested(self, event: Event, tested: ContractTested) -> None:
+        members = {member.model: member for member in tested.members}
+        near = self.feeders(tested.model) & members.keys()
+        alone = frozenset({tested.model})
+        self.add(
+            event,
+            Release(members={name: members[name] for name in near}),
+            EvidenceKind.EDGE_CASES,
+            tested.outcome,
+            asked=alone,
+            failed=(frozenset(near) if tested.as_fed else alone,),
+            said=tested.broken,
+        )
+        for reader in tested.readers:
+            pair = frozenset({tested.model, reader.model})
+            self.add(
+                event,
+                Release(members={name: members[name] for name in pair}),
+                EvidenceKind.EDGE_CASES,
+                reader.outcome,
+                asked=frozenset({reader.model}),
+                failed=(pair,),
+                fed_by=tested.model,
+                said=reader.broken,
             )
 
     def shadow_measured(self, event: Event, measured: ShadowMeasured) -> None:
@@ -201,6 +245,14 @@ class _Seen:
             measured.outcome,
             failed=self.failures(plan, candidate, models),
         )
+
+    def part_replayed(self, event: Event, replayed: PartReplayed) -> None:
+        plan, _ = self.plans[event.rollout_id]
+        baseline = self.site.journal.release(self.site.environment, plan.baseline)
+        part = baseline.with_members(replayed.stays)
+        models = {v.gate.model for v in replayed.verdicts if v.outcome is Outcome.FAILED}
+        failed = self.failures(plan, part, models)
+        self.add(event, part, EvidenceKind.SHADOW_REPLAY, replayed.outcome, failed=failed)
 
     def failed_live(self, event: Event, look: Looked) -> None:
         plan, candidate = self.plans[event.rollout_id]
@@ -247,9 +299,11 @@ class _Seen:
         kind: EvidenceKind,
         outcome: Outcome,
         *,
-        at: datetime | None = None,
+        until: datetime | None = None,
         asked: frozenset[str] | None = None,
         failed: tuple[frozenset[str], ...] = (),
+        fed_by: str | None = None,
+        said: str = "",
     ) -> None:
         self.members |= {m.contract_hash: m for m in release.members.values()}
         self.records.append(
@@ -262,7 +316,10 @@ class _Seen:
                 failed=failed if outcome is Outcome.FAILED else (),
                 rollout_id=event.rollout_id,
                 position=event.position,
-                at=at or event.at,
+                at=event.at,
+                until=until,
+                fed_by=fed_by,
+                said=said,
             )
         )
 
@@ -276,9 +333,11 @@ _READ = frozenset(
         "champion_restored",
         "part_served",
         "contracts_checked",
+        "contract_tested",
         "shadow_measured",
         "looked",
         "diagnosed",
+        "part_replayed",
     }
 )
 

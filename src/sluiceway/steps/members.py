@@ -17,13 +17,58 @@ def contract_of(registered: RegisteredVersion, system: System) -> Contract:
     return registered.contract or system.models[registered.model].contract
 
 
-def contracts_of(site: Site, system: System, *releases: Release) -> dict[tuple[str, str], Contract]:
-    """Contract by (model, version) of every member of these releases."""
-    members = {(m.model, m.version) for release in releases for m in release.members.values()}
-    return {
-        (model, version): contract_of(site.registry.version(model, version), system)
-        for model, version in sorted(members)
-    }
+def verified_contract(site: Site, system: System, member: Member) -> Contract | None:
+    """The very contract that a member was verified against; None where nobody has it any more.
+
+    The journal keeps it from then on. Of what was verified before it did, the system file or the
+    version's own tag may still have it.
+
+    Raises:
+        RegistryUnavailable: The registry was asked, and did not answer.
+    """
+    kept = site.journal.contract(member.contract_hash)
+    if kept is not None:
+        return kept
+    declared = system.models.get(member.model)
+    if declared is not None and declared.contract.content_hash == member.contract_hash:
+        return declared.contract
+    try:
+        own = site.registry.version(member.model, member.version).contract
+    except (UnknownVersion, UnloadableVersion):
+        return None
+    return own if own is not None and own.content_hash == member.contract_hash else None
+
+
+def contracts_of(site: Site, system: System, *releases: Release) -> dict[str, Contract]:
+    """Contract by content hash of every member of these releases.
+
+    Where the one that a member was verified against is known no longer, the one that it would be
+    held against now stands in its place; it has another hash.
+
+    Raises:
+        UnknownVersion: The registry lacks a version whose contract is not known otherwise.
+        UnloadableVersion: The files of such a version are missing.
+        RegistryUnavailable: The registry was asked, and did not answer.
+    """
+    found: dict[str, Contract] = {}
+    members = {m.contract_hash: m for one in releases for m in one.members.values()}
+    for content_hash, member in sorted(members.items()):
+        known = verified_contract(site, system, member)
+        found[content_hash] = known or contract_of(
+            site.registry.version(member.model, member.version), system
+        )
+    return found
+
+
+def keep_contracts(site: Site, system: System, *releases: Release) -> None:
+    """Let the journal keep what the members of these releases are verified against.
+
+    Raises:
+        RegistryUnavailable: The registry was asked, and did not answer.
+    """
+    members = {m.contract_hash: m for one in releases for m in one.members.values()}
+    found = [verified_contract(site, system, member) for member in members.values()]
+    site.journal.keep_contracts(contract for contract in found if contract is not None)
 
 
 def member_of(site: Site, system: System, model: str, version: str) -> Member:

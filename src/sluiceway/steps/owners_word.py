@@ -4,17 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sluiceway.contracts.change_kinds import RULES, Change, Evidence, Side
+from sluiceway.contracts.change_kinds import Change, Side
 from sluiceway.contracts.changes import BrokenEdge
+from sluiceway.contracts.clearing import can_be_agreed_to
 from sluiceway.contracts.values import Contract
 from sluiceway.releases import Member, Release
 from sluiceway.rights import RemovalFinding
 from sluiceway.steps import ownership
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
-
-_SHOWN = frozenset({Evidence.CONSUMER_ACKNOWLEDGEMENT, Evidence.SHADOW_REPLAY})
-"""What an edge's owner who agrees has shown, and what follows before anything live is touched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +22,7 @@ class OwnersWord:
     Attributes:
         gone: Names of all fields that are promised no longer.
         removals: Why some of them may not go yet.
-        agreed: Names of edges whose owners agreed beforehand to what this contract breaks.
+        agreed: Names of edges whose owners agreed beforehand to what this very version breaks.
     """
 
     gone: tuple[str, ...]
@@ -36,13 +34,11 @@ class OwnersWord:
         return change.side is Side.OUTPUT and change.field in self.gone
 
     def clears(self, broken: BrokenEdge, system: System) -> bool:
-        """Whether the reader's owner has agreed, and can: no word makes a wrong unit right.
-
-        Nobody but its owner can say what an outside application bears.
-        """
+        """Whether the reader's owner has agreed, and can."""
         outside = broken.edge.consumer in system.consumers
-        agreeable = outside or RULES[broken.change.kind].is_cleared(_SHOWN)
-        return broken.edge.name in self.agreed and agreeable
+        return broken.edge.name in self.agreed and can_be_agreed_to(
+            broken.change.kind, outside=outside
+        )
 
     def agreed_among(self, broken: Iterable[BrokenEdge], system: System) -> tuple[str, ...]:
         """Names of the edges whose owners have agreed to all that is done to them, and can."""
@@ -63,7 +59,7 @@ def owners_word(
     champion: Release,
     candidate: Release,
     member: Member,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     *,
     now: datetime,
 ) -> OwnersWord:
@@ -72,12 +68,12 @@ def owners_word(
     Args:
         champion: What serves.
         candidate: What is to serve.
-        contracts: Contract by (model, version) of the members of both.
+        contracts: By content hash, of the members of both.
     """
-    old = contracts[member.model, champion.members[member.model].version]
-    new = contracts[member.model, member.version]
+    old = contracts[champion.members[member.model].contract_hash]
+    new = contracts[member.contract_hash]
     return OwnersWord(
         gone=ownership.taken_away(old, new),
         removals=ownership.removals(site, system, old, new, candidate, now=now),
-        agreed=ownership.agreed_edges(site, system, new, now=now),
+        agreed=ownership.agreed_edges(site, system, member, now=now),
     )

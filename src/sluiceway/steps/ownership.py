@@ -15,7 +15,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.journal import JournalConflict
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import UnknownVersion, UnloadableVersion, Window
-from sluiceway.releases import Release
+from sluiceway.releases import Member, Release
 from sluiceway.rights import (
     Acknowledgement,
     Announcement,
@@ -42,9 +42,9 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.steps.consuming import ConsumersFound, find_consumers
-from sluiceway.steps.members import contract_of
+from sluiceway.steps.members import contract_of, member_of
 from sluiceway.steps.site import Site
-from sluiceway.system.values import System
+from sluiceway.system.values import Edge, System
 
 STREAM: Final = "ownership"
 """Under which the journal keeps what owners were told and have answered."""
@@ -148,14 +148,15 @@ def acknowledge(
 
     Args:
         text: The edge: ``producer.field -> consumer``.
-        version: The producer's contract version whose breaking changes are agreed to; None for
-            the deprecation of the field.
+        version: ``model@version`` of the producer whose breaking changes are agreed to, as its
+            contract and its files are now; None for the deprecation of the field.
         tested: What the owner has run to test the replacement; for outside applications only,
             since models are tested here.
         until: Last day on which it counts.
 
     Raises:
-        BadInput: There is no such edge or deprecation, or it is not theirs to say.
+        BadInput: There is no such edge, version or deprecation, or it is not theirs to say.
+        RegistryUnavailable: What is agreed to cannot be looked up.
     """
     system = site.systems.current()
     today = today_of(system, now)
@@ -171,8 +172,10 @@ def acknowledge(
         raise refused(f"ends on {until}, which has passed")
     if tested is not None and (version is not None or edge.consumer in system.models):
         raise refused("tested is for deprecations of what outside applications read")
-    deprecation = None
-    if version is None:
+    deprecation, member = None, None
+    if version is not None:
+        member = _member_named(site, system, edge, version, refused)
+    else:
         contracts = serving_contracts(site, system)
         deprecation = next(
             (
@@ -192,7 +195,9 @@ def acknowledge(
         owner=owner,
         on=today,
         deprecation=deprecation,
-        version=version,
+        version=member.name if member else None,
+        contract_hash=member.contract_hash if member else None,
+        artifact_sha256=member.artifact_sha256 if member else None,
         until=until,
     )
     happened: list[Happening] = [Acknowledged(acknowledgement=given)]
@@ -208,6 +213,18 @@ def acknowledge(
         happened.append(ReplacementTested(test=test))
     _write(site, lambda _: happened, now=now, actor=actor)
     return given
+
+
+def _member_named(
+    site: Site, system: System, edge: Edge, name: str, refused: Callable[[str], BadInput]
+) -> Member:
+    """The producer's version that is agreed to, as it is now."""
+    model, at, version = name.partition("@")
+    if not at or not version:
+        raise refused(f"{name!r} names no version; write MODEL@VERSION, like {edge.producer}@2")
+    if model != edge.producer:
+        raise refused(f"{name} is no version of {edge.producer}, which the edge reads")
+    return member_of(site, system, model, version)
 
 
 def keep_replacement_tests(
@@ -323,19 +340,23 @@ def taken_away(old: Contract, new: Contract) -> tuple[str, ...]:
     return tuple(field.name for field in old.output if field.name not in kept)
 
 
-def agreed_edges(
-    site: Site, system: System, contract: Contract, *, now: datetime
-) -> frozenset[str]:
-    """Names of the edges whose owners agreed to what this contract's version breaks."""
-    today = today_of(system, now)
+def agreed_edges(site: Site, system: System, member: Member, *, now: datetime) -> frozenset[str]:
+    """Names of the edges whose owners agreed to what this very version breaks for them."""
     by_name = {edge.name: edge for edge in system.edges}
     return frozenset(
         one.edge
+        for one in agreed_versions(site, system, now=now)
+        if one.is_of(member) and one.edge in by_name and by_name[one.edge].producer == member.model
+    )
+
+
+def agreed_versions(site: Site, system: System, *, now: datetime) -> tuple[Acknowledgement, ...]:
+    """What owners have agreed to of versions that break something for them, as far as it holds."""
+    today = today_of(system, now)
+    return tuple(
+        one
         for one in answers(site).acknowledgements
-        if one.version == contract.version
-        and one.holds_on(today)
-        and one.edge in by_name
-        and by_name[one.edge].producer == contract.model
+        if one.version is not None and one.holds_on(today)
     )
 
 

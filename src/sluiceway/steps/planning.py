@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from sluiceway.durations import render_duration
 from sluiceway.errors import BadInput, Fault
-from sluiceway.graph import upstream
 from sluiceway.planning import CanaryPower, RecordedHarms, block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
@@ -14,7 +12,8 @@ from sluiceway.rollouts.events import CanaryPlanned, Ended, Happening, Planned
 from sluiceway.rollouts.plan import Plan, make_plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import along_of
-from sluiceway.steps.members import changed_features, member_of
+from sluiceway.steps.members import changed_features, keep_contracts, member_of
+from sluiceway.steps.replayable import not_replayable
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
 
@@ -34,8 +33,8 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
         _refuse(site, rollout_id, state, ReasonCode.NO_CHAMPION, what, now)
         return
-    if unfit := _unfit(site, system, state, champion.release):
-        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, unfit, now)
+    if strange := _unfit(site, system, state, champion.release):
+        _refuse(site, rollout_id, state, ReasonCode.BAD_INPUT, strange, now)
         return
     try:
         members = _members(site, system, state)
@@ -66,14 +65,14 @@ def plan_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
         generation=champion.generation,
         now=now,
     )
-    if unknown := _not_replayable(system, plan):
+    if unknown := not_replayable(site, system, plan, champion.release):
+        code, reason = unknown
         happened: Happening = Ended(
-            ending=Ending.ERRORED,
-            phase=Phase.PLAN,
-            code=ReasonCode.EARLIER_ANSWERS_NOT_REPLAYED,
-            reason=unknown,
+            ending=Ending.ERRORED, phase=Phase.PLAN, code=code, reason=reason
         )
     else:
+        wanted = champion.release.with_members(members)
+        keep_contracts(site, system, champion.release, wanted)
         happened = Planned(plan=plan)
     site.tell(rollout_id, happened, after=state.seq, now=now)
 
@@ -100,24 +99,16 @@ def canary_power(plan: Plan, recorded: RecordedHarms) -> CanaryPower:
     )
 
 
-def _not_replayable(system: System, plan: Plan) -> str | None:
-    """Which earlier answers the replay would need; None where it needs none."""
-    later = [
-        f"{edge.name} reads an answer given {render_duration(edge.delayed)} earlier"
-        for name in upstream(system, plan.radius.models)
-        for edge in system.models[name].inputs
-        if edge.delayed is not None
-    ]
-    if not later:
-        return None
-    return f"{'; '.join(later)}; a replay has no earlier answers to give, so nothing can be judged"
-
-
 def _unfit(site: Site, system: System, state: RolloutState, champion: Release) -> str | None:
     """Why the system file cannot be the one to judge this rollout by; None where it can."""
     assert state.requested is not None
     if system.digest != state.requested.system_digest:
         return "the system file has changed since the request; ask for the rollout again"
+    return unfit(site, system, champion)
+
+
+def unfit(site: Site, system: System, champion: Release) -> str | None:
+    """Why a system file cannot judge what serves; None where it can."""
     if lacking := sorted(system.models.keys() - champion.members.keys()):
         return f"the champion release lacks {', '.join(lacking)}, which the file declares"
     if strange := sorted(champion.members.keys() - system.models.keys()):

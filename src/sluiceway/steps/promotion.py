@@ -9,7 +9,7 @@ from sluiceway.rollouts.events import ChampionRestored, Ended, IncidentOpened, P
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import look_reason
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.steps.members import changed_features
+from sluiceway.steps.members import changed_features, keep_contracts
 from sluiceway.steps.site import Site
 
 
@@ -59,6 +59,7 @@ def promote(site: Site, rollout_id: str, *, now: datetime) -> None:
     assert state.plan is not None
     champion = site.champion()
     release = champion.release.with_members(state.plan.members)
+    keep_contracts(site, site.systems.kept(rollout_id), release)  # of plans older than keeping them
     promoted = Promoted(
         release=release.content_hash, previous_release=champion.release.content_hash
     )

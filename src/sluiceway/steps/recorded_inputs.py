@@ -68,14 +68,14 @@ def _promised(
     system: System,
     needed: Collection[str],
     release: Release,
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
 ) -> None:
     """Whether every field that is read on the way is promised by the version that feeds it."""
     for edge in system.edges:
         if edge.consumer not in needed or edge.field is None:
             continue
         member = release.members[edge.producer]
-        output = contracts[edge.producer, member.version].output
+        output = contracts[member.contract_hash].output
         if edge.field not in {field.name for field in output}:
             raise NoRecord(f"{edge.consumer} reads {edge.column}, which {member.name} promises not")
 
@@ -90,7 +90,7 @@ def recorded_inputs(
     system: System,
     release: Release,
     listening: Collection[str],
-    contracts: Mapping[tuple[str, str], Contract],
+    contracts: Mapping[str, Contract],
     *,
     window: Window,
     now: datetime,
@@ -101,7 +101,7 @@ def recorded_inputs(
         release: A version of each of these models and of everything that feeds them.
         listening: Models whose inputs are wanted; they are not asked themselves, their safe
             defaults stand for their answers.
-        contracts: Contract of every member.
+        contracts: Contract of every member, by its content hash.
 
     Raises:
         NoRecord: Nothing can be read, or a version that feeds them gives no usable answer.
@@ -119,7 +119,7 @@ def recorded_inputs(
             key = (name, member.version)
             if name in listening:
                 inputs = site.registry.version(*key).inputs or ()
-                listeners[name] = _Listener(inputs=inputs, contract=contracts[key])
+                listeners[name] = _Listener(inputs=inputs, contract=contracts[member.contract_hash])
                 predictors[key] = listeners[name]
             else:
                 digest = member.artifact_sha256

@@ -7,7 +7,6 @@ from datetime import datetime
 from sluiceway.contracts.change_kinds import Change
 from sluiceway.contracts.changes import broken_edges, diff, required_bump
 from sluiceway.errors import BadInput, Fault
-from sluiceway.planning import CanaryPower
 from sluiceway.ports import UnknownVersion, UnloadableVersion
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import (
@@ -26,13 +25,14 @@ from sluiceway.rights import NeededApproval, approvals_needed
 from sluiceway.rollouts.plan import Plan, make_plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import proposed, said_of
+from sluiceway.steps.foreseen import ForeseenEnd, NeededSample, foreseen_end, needed_sample
 from sluiceway.steps.known import contradictions, facts_of
 from sluiceway.steps.members import contracts_of, member_of
 from sluiceway.steps.owners_word import owners_word
-from sluiceway.steps.planning import canary_power
 from sluiceway.steps.requests import parse_members
 from sluiceway.steps.returning import possible_ways_back, way_back_said
 from sluiceway.steps.site import Site
+from sluiceway.system.time_changes import TimeBudget, time_budgets
 from sluiceway.system.values import System
 
 
@@ -78,7 +78,9 @@ class ReleasePlan:
         asked: Whether they may go live now.
         members: The versions the plan is about, those that must go along included.
         plan: What a rollout would fix before its first evidence.
-        power: What the canary needs, where these very versions were replayed; else None.
+        foreseen: Where a rollout would end without a replay; None where it would get to one.
+        times: Every declared need of time that the change reaches, with what is promised of it.
+        needed: What the canary is going to need, as far as that is known.
         consistent: Whether one routing decision holds for a unit's whole chain.
         steps: The releases it could be taken apart into, in order; where routing is not
             consistent, has to be. Empty where no order keeps every state between compatible.
@@ -93,7 +95,9 @@ class ReleasePlan:
     members: tuple[Member, ...]
     contract_changes: tuple[ContractChange, ...]
     plan: Plan
-    power: CanaryPower | None
+    foreseen: ForeseenEnd | None
+    times: tuple[TimeBudget, ...]
+    needed: NeededSample
     consistent: bool
     steps: tuple[Step, ...]
     ways_back: tuple[WayBack, ...]
@@ -111,7 +115,7 @@ def ask(site: Site, names: Sequence[str], *, now: datetime) -> Asked:
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     system = site.systems.current()
-    return _asked(site, system, _members(site, system, names), now)[0]
+    return _asked(site, system, _members(site, system, names, asked="can-promote"), now)[0]
 
 
 def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleasePlan:
@@ -125,7 +129,7 @@ def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleaseP
         RegistryUnavailable: The registry did not answer; nothing is known.
     """
     system = site.systems.current()
-    wanted = _members(site, system, names)
+    wanted = _members(site, system, names, asked="plan")
     asked, facts, more = _asked(site, system, wanted, now)
     members = (*wanted, *more)
     champion = site.champion()
@@ -149,7 +153,9 @@ def plan_release(site: Site, names: Sequence[str], *, now: datetime) -> ReleaseP
         members=members,
         contract_changes=changed,
         plan=plan,
-        power=_power(site, plan),
+        foreseen=foreseen_end(site, system, plan, now=now),
+        times=_times(facts, champion.release, candidate, plan),
+        needed=needed_sample(site, plan),
         consistent=site.router.consistent,
         steps=_steps(site, facts, champion.release, candidate),
         ways_back=ways,
@@ -183,16 +189,16 @@ def _agreed(
     found: set[str] = set()
     for member in members:
         serving = champion.members[member.model]
-        old = contracts[serving.model, serving.version]
-        broken = broken_edges(diff(old, contracts[member.model, member.version]), system.edges)
+        old = contracts[serving.contract_hash]
+        broken = broken_edges(diff(old, contracts[member.contract_hash]), system.edges)
         word = owners_word(site, system, champion, candidate, member, contracts, now=now)
         found |= set(word.agreed_among(broken, system))
     return frozenset(found)
 
 
-def _members(site: Site, system: System, names: Sequence[str]) -> tuple[Member, ...]:
+def _members(site: Site, system: System, names: Sequence[str], *, asked: str) -> tuple[Member, ...]:
     """Every version, or all that is wrong with all of them."""
-    wanted = parse_members(system, names)
+    wanted = parse_members(system, names, asked=asked)
     if site.journal.champion(site.environment) is None:
         what = f"{site.environment} has no champion; adopt what serves first: sluiceway adopt …"
         raise BadInput([Fault(where=site.environment, what=what)])
@@ -284,16 +290,15 @@ def _contract_changes(
     return found
 
 
-def _power(site: Site, plan: Plan) -> CanaryPower | None:
-    """What the canary needs, where these versions were replayed against what serves now."""
-    for rollout_id in reversed(site.journal.rollouts(site.environment)):
-        state = site.state(rollout_id)
-        if state.plan is None or state.plan.release != plan.release or not state.shadows:
-            continue
-        recorded = state.shadows[-1].harms
-        if recorded is not None and state.plan.gates == plan.gates:
-            return canary_power(plan, recorded)
-    return None
+def _times(
+    facts: Facts, champion: Release, candidate: Release, plan: Plan
+) -> tuple[TimeBudget, ...]:
+    """Needs of time that the change reaches; none where a contract is not known any more."""
+    before, after = facts.contracts_of(champion), facts.contracts_of(candidate)
+    if before.keys() != after.keys():
+        return ()
+    reached = {*plan.radius.models, *plan.radius.consumers}
+    return time_budgets(facts.system, before, after, reached)
 
 
 def _steps(site: Site, facts: Facts, champion: Release, candidate: Release) -> tuple[Step, ...]:

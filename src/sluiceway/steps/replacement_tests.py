@@ -29,7 +29,7 @@ def run_replacement_tests(
         RegistryUnavailable: The registry did not answer.
     """
     system = site.systems.current()
-    consumer = next(iter(parse_members(system, [name])))
+    consumer = next(iter(parse_members(system, [name], asked="replacement test")))
     read = {edge.column for edge in system.models[consumer].inputs}
     replacements = {
         replacement_column(contract.model, gone.use_instead)

@@ -28,7 +28,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.steps.members import member_of
+from sluiceway.steps.members import keep_contracts, member_of
 from sluiceway.steps.ownership import today_of
 from sluiceway.steps.proving import prove
 from sluiceway.steps.site import Site
@@ -36,8 +36,13 @@ from sluiceway.steps.world import bring_routing
 from sluiceway.system.values import System
 
 
-def parse_members(system: System, names: Sequence[str]) -> dict[str, str]:
+def parse_members(
+    system: System, names: Sequence[str], *, asked: str = "rollout"
+) -> dict[str, str]:
     """Read ``MODEL@VERSION`` names.
+
+    Args:
+        asked: What was asked for by these names, for the faults.
 
     Raises:
         BadInput: One is not written so, names no model of the system, or names a model twice.
@@ -48,17 +53,17 @@ def parse_members(system: System, names: Sequence[str]) -> dict[str, str]:
         try:
             model, version = parse_member_name(name)
         except ValueError as error:
-            faults.append(Fault(where="rollout", what=str(error)))
+            faults.append(Fault(where=asked, what=str(error)))
             continue
         if model not in system.models:
             have = ", ".join(system.models)
             what = f"{model} is no model of {system.name} (there are: {have})"
-            faults.append(Fault(where=f"rollout {name}", what=what))
+            faults.append(Fault(where=f"{asked} {name}", what=what))
         if model in members:
-            faults.append(Fault(where=f"rollout {name}", what=f"{model} is named twice"))
+            faults.append(Fault(where=f"{asked} {name}", what=f"{model} is named twice"))
         members[model] = version
     if not names:
-        faults.append(Fault(where="rollout", what="names no version; write MODEL@VERSION"))
+        faults.append(Fault(where=asked, what="names no version; write MODEL@VERSION"))
     if faults:
         raise BadInput(faults)
     return members
@@ -159,8 +164,8 @@ def adopt(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> Cha
         BadInput: A model of the system is missing, or there is a champion already.
     """
     system = site.systems.current()
-    members = parse_members(system, names)
     where = "adopt"
+    members = parse_members(system, names, asked=where)
     if missing := [model for model in system.models if model not in members]:
         what = f"a release holds every model; missing: {', '.join(missing)}"
         raise BadInput([Fault(where=where, what=what)])
@@ -169,6 +174,7 @@ def adopt(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> Cha
         what = f"{site.environment} has champion generation {current.generation}; use a rollout"
         raise BadInput([Fault(where=where, what=what)])
     release = Release(members={m: member_of(site, system, m, v) for m, v in members.items()})
+    keep_contracts(site, system, release)
     adopted = Adopted(release=release.content_hash)
     return site.journal.move_champion(
         site.environment,

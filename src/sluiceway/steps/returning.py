@@ -6,6 +6,7 @@ from datetime import datetime
 from sluiceway.attribution import Attribution
 from sluiceway.releases import Member, Release
 from sluiceway.releasing import Facts, Pick, Rule, RuleKind, WayBack, way_back
+from sluiceway.releasing.proposing import why_forbidden
 from sluiceway.releasing.wording import way_back_sentence
 from sluiceway.rollouts.actions import NarrowCanary, PlanWayBack, ServePart
 from sluiceway.rollouts.events import CanaryNarrowed, PartServed, WayBackPlanned, draft
@@ -141,10 +142,17 @@ def way_back_said(facts: Facts, back: WayBack, live: Release, before: Release) -
 def why_unfit(
     facts: Facts, rules: Iterable[Rule], versions: Iterable[Member]
 ) -> Mapping[tuple[Pick, Pick], str]:
-    """The weightiest thing that the contracts say of each pair of a conflict."""
+    """The weightiest thing that the contracts say of each pair of a conflict.
+
+    What must not serve at all stands under itself twice.
+    """
     members = {(m.model, m.version): m for m in versions}
     found: dict[tuple[Pick, Pick], str] = {}
     for rule in rules:
+        if rule.kind is RuleKind.FORBIDDEN:
+            one = members.get(rule.picks[0])
+            if one is not None and (said := why_forbidden(facts, one)) is not None:
+                found[rule.picks[0], rule.picks[0]] = said
         if rule.kind is not RuleKind.UNFIT:
             continue
         producer, consumer = rule.picks

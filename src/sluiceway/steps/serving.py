@@ -22,7 +22,7 @@ from sluiceway.replay.faults import FaultyAnswers
 from sluiceway.replay.partitions import Floats, Partition, needs_of_models
 from sluiceway.routing import RoutingTable, in_canary
 from sluiceway.serving.rows import SESSION
-from sluiceway.steps.members import contract_of
+from sluiceway.steps.members import contract_of, verified_contract
 from sluiceway.steps.site import Site
 from sluiceway.system.values import System
 
@@ -63,7 +63,7 @@ class BatchServer:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._predictors: dict[tuple[str, str], Predictor] = {}
-        self._contracts: dict[tuple[str, str], Contract] = {}
+        self._contracts: dict[str, Contract] = {}
 
     def answer(self, window: Window, *, now: datetime) -> int:
         """Answer the live rows of a window and log them; a unit answered again is replaced.
@@ -201,8 +201,11 @@ class BatchServer:
         """What is loaded goes on answering where the registry does not."""
         key = (member.model, member.version)
         registry = self._site.registry
-        if key not in self._contracts:
-            self._contracts[key] = contract_of(registry.version(*key), system)
+        if member.contract_hash not in self._contracts:
+            known = verified_contract(self._site, system, member)
+            self._contracts[member.contract_hash] = known or contract_of(
+                registry.version(*key), system
+            )
         if key not in self._predictors:
             self._predictors[key] = registry.load(*key, artifact_sha256=member.artifact_sha256)
 
@@ -211,15 +214,16 @@ class BatchServer:
     ) -> dict[str, dict[str, Floats]]:
         """Ask all arms; in the last one safe defaults stand for the lost models."""
         predictors, contracts = dict(self._predictors), dict(self._contracts)
-        members = [arms[-1].release.members[model] for model in lost]
-        for member in members:
+        stand_ins = []
+        for member in (arms[-1].release.members[model] for model in lost):
             contract = self._contracts.get(
-                (member.model, member.version), system.models[member.model].contract
+                member.contract_hash, system.models[member.model].contract
             )
-            key = (member.model, SAFE_DEFAULT)
-            predictors[key] = _SafeDefault(contract=contract, rows=part.rows)
-            contracts[key] = _without_demands(contract)
-        stand_ins = [replace(member, version=SAFE_DEFAULT) for member in members]
+            free = _without_demands(contract)
+            stand_in = replace(member, version=SAFE_DEFAULT, contract_hash=free.content_hash)
+            predictors[member.model, SAFE_DEFAULT] = _SafeDefault(contract=contract, rows=part.rows)
+            contracts[free.content_hash] = free
+            stand_ins.append(stand_in)
         arms = [*arms[:-1], replace(arms[-1], release=arms[-1].release.with_members(stand_ins))]
         evaluator = Evaluator(
             system,

@@ -29,7 +29,7 @@ from sluiceway.replay.profiles import BlockProfile, FeedFinding, profile_blocks,
 from sluiceway.replay.replacing import ReferenceRows, Replaced, replaced
 from sluiceway.replay.slicing import SliceMeasurement, SliceMeter
 from sluiceway.rollouts.actions import Diagnose, ReplayShadow
-from sluiceway.rollouts.events import Diagnosed, ShadowMeasured
+from sluiceway.rollouts.events import Diagnosed, PartReplayed, ShadowMeasured
 from sluiceway.rollouts.inputs import ReferenceInputs
 from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.budget import budgets_of, judge_budgets
@@ -46,6 +46,7 @@ from sluiceway.steps.replayed import (
     shadow_window,
     whole_blocks_from,
 )
+from sluiceway.steps.replayed_part import part_replayed
 from sluiceway.steps.site import Site, World
 from sluiceway.system.values import NodeKind
 
@@ -84,7 +85,8 @@ def replay_shadow(
             arms=(BASELINE, CANDIDATE),
             recurring=chains.system.policies.recurring_units,
         )
-        profiled = InputMeter.of(site, rollout_id, chains.plan)
+        # Of all that was proposed, also where a part has gone back: as live inputs are profiled.
+        profiled = InputMeter.of(site, rollout_id, state.proposed or chains.plan)
         arms = tuple(budgets.arms.values())
         measured = _shadow_measured(chains, window, arms, meter, profiled)
         rows, sums = measured.rows, measured.sums
@@ -154,8 +156,11 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
             attribution = _live_attribution(chains, window, state.look.verdicts)
         except (UnusableHistory, FaultyAnswers, UnknownVersion, UnloadableVersion) as error:
             fault = _on_one_line(error)
-    diagnosed = Diagnosed(attribution=attribution, fault=fault)
-    site.tell(rollout_id, diagnosed, after=state.seq, now=now)
+    happened: list[Diagnosed | PartReplayed] = [Diagnosed(attribution=attribution, fault=fault)]
+    broke = state.halted_member
+    if broke is not None and len(chains.plan.members) > 1:
+        happened.append(part_replayed(chains, broke))
+    site.tell(rollout_id, *happened, after=state.seq, now=now)
 
 
 def _shadow_measured(

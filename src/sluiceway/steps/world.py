@@ -113,8 +113,7 @@ def wanted_projection(site: Site) -> Projection:
 def differing(site: Site, wanted: Projection) -> list[str]:
     """What does not look as wanted, in words."""
     found = []
-    if (routing := differing_routing(site, wanted)) is not None:
-        found.append(routing)
+    found.extend(differing_routing(site, wanted))
     for model, aliases in wanted.aliases.items():
         seen = our_aliases(site, model)
         if seen != aliases:
@@ -122,15 +121,15 @@ def differing(site: Site, wanted: Projection) -> list[str]:
     return found
 
 
-def differing_routing(site: Site, wanted: Projection) -> str | None:
-    """How what servers read is not what is wanted, in words; None where it is."""
+def differing_routing(site: Site, wanted: Projection) -> list[str]:
+    """How what servers read is not what is wanted, in words; empty where it is."""
+    found = []
     observed = _observed(site)
-    if observed is not None and replace(observed, revision=0) == replace(
-        wanted.routing, revision=0
-    ):
-        return None
-    at = "none" if observed is None else f"revision {observed.revision}"
-    return f"routing is {at}, wanted is revision {wanted.routing.revision}"
+    if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
+        at = "none" if observed is None else f"revision {observed.revision}"
+        found.append(f"routing is {at}, wanted is revision {wanted.routing.revision}")
+    found.extend(site.router.edited_by_hand())
+    return found
 
 
 def our_aliases(site: Site, model: str) -> dict[str, str]:
@@ -144,8 +143,13 @@ def our_aliases(site: Site, model: str) -> dict[str, str]:
 
 def _bring_routing(site: Site, wanted: Projection) -> None:
     observed = _observed(site)
-    if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
+    differs = observed is None or replace(observed, revision=0) != replace(
+        wanted.routing, revision=0
+    )
+    if differs:
         site.router.apply(wanted.routing)
+    elif observed is not None and site.router.edited_by_hand():
+        site.router.apply(observed)  # as it is, so that nobody has to follow another revision
 
 
 def _bring_registry(registry: Registry, wanted: Projection) -> None:

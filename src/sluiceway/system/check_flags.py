@@ -11,6 +11,9 @@ from sluiceway.system.parts import FileParts, Tell, edges_of, safe_default_of
 from sluiceway.system.shapes import FlagShape, FlagVariantShape
 from sluiceway.yaml_file import parse_shape
 
+_BRANCHES = frozenset(["if", "?:"])
+_OVER_LISTS = frozenset(["filter", "reduce", "map", "all", "some", "none"])
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -122,9 +125,13 @@ def _pin_once(flags: Mapping[str, Flag], tell: Tell) -> None:
 def _targeting_faults(rule: object, variants: Mapping[str, object]) -> Iterator[str]:
     from openfeature.contrib.tools.flagd.core.targeting.targeting import OPERATORS
 
-    for operation in sorted(set(_operations(rule)) - OPERATORS.keys()):
-        yield f"{operation} is no operation of flagd{_list(sorted(OPERATORS))}"
-    for name in sorted(set(asked_for(rule))):
+    used = set(_operations(rule))
+    known = OPERATORS.keys() | _BRANCHES | _OVER_LISTS | {"and", "or"}
+    for operation in sorted(used - known):
+        yield f"{operation} is no operation of flagd{_list(sorted(known))}"
+    # Over lists, `var` reads from an item of the list.
+    names = () if used & _OVER_LISTS else sorted(set(asked_for(rule)))
+    for name in names:
         if name not in (*ATTRIBUTES, "*", "") and not name.startswith("$flagd."):
             yield f"asks for {name}, which no question says{_list(ATTRIBUTES)}"
     for answer in _answers(rule):
@@ -151,7 +158,7 @@ def _answers(rule: object) -> Iterator[object]:
         return
     for operation, arguments in rule.items():
         parts: Sequence[object] = arguments if isinstance(arguments, list) else [arguments]
-        if operation == "if":
+        if operation in _BRANCHES:
             branches = [part for place, part in enumerate(parts) if place % 2]
             branches += [parts[-1]] if len(parts) % 2 else []
             for branch in branches:
@@ -165,17 +172,18 @@ def _flagd_faults(name: str, shape: FlagShape) -> Iterator[str]:
     from openfeature.contrib.tools.flagd.core import FlagdCore
     from openfeature.evaluation_context import EvaluationContext
 
+    default = next(iter(shape.variants))  # the declared one may be wrong, which is told already
     flag = {
         "state": "ENABLED",
         "variants": {variant: variant for variant in shape.variants},
-        "defaultVariant": shape.default,
+        "defaultVariant": default,
         "targeting": shape.targeting,
     }
     somebody = EvaluationContext(targeting_key="a unit", attributes={"consumer": "", "model": ""})
     try:
         flagd = FlagdCore()
         flagd.set_flags(json.dumps({"flags": {name: flag}}))
-        flagd.resolve_string_value(name, shape.default, somebody)
+        flagd.resolve_string_value(name, default, somebody)
     except Exception as error:  # noqa: BLE001 - whatever it raises, no question may meet it
         yield f"is refused by flagd: {' '.join(str(error).split()) or type(error).__name__}"
 

@@ -20,6 +20,7 @@ from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_flags import read_flags
 from sluiceway.system.check_ignores import read_ignores
 from sluiceway.system.checks import contradictions
+from sluiceway.system.inputs import Feature, FeatureVersion, Labels, Source
 from sluiceway.system.notification_shapes import read_notifications
 from sluiceway.system.parts import FileParts, edges_of, safe_default_of
 from sluiceway.system.rights import ApprovalRule, RightsPolicy
@@ -41,16 +42,12 @@ from sluiceway.system.values import (
     Consumer,
     DriftWatch,
     Edge,
-    Feature,
-    FeatureVersion,
-    Labels,
     LoggingPolicy,
     MetricTarget,
     Model,
     Owner,
     Policies,
     ShadowPolicy,
-    Source,
     System,
     WatchPolicy,
 )

@@ -33,7 +33,8 @@ from sluiceway.serving.served import Pairing, Served
 from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Question, Reply, Values
 from sluiceway.serving.values import Path as AnswerPath
 from sluiceway.system.file import read_system
-from sluiceway.system.values import Edge, Feature, FeatureVersion, System
+from sluiceway.system.inputs import Feature, FeatureVersion
+from sluiceway.system.values import Edge, System
 from tests.orders.data import day, table
 
 ORDERS = Path(__file__).parents[2] / "orders" / "system.yaml"

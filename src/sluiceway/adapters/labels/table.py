@@ -12,7 +12,8 @@ from sluiceway.adapters.live_log.database import LogUnavailable, reading
 from sluiceway.adapters.source_tables import SourceTable, Survey, UnreadableTable, bounds
 from sluiceway.ports import Window
 from sluiceway.serving.labels import columns_of
-from sluiceway.system.values import Source, System
+from sluiceway.system.inputs import Source
+from sluiceway.system.values import System
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
 

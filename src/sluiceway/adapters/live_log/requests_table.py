@@ -17,7 +17,8 @@ from sluiceway.adapters.source_tables import (
 )
 from sluiceway.ports import Window
 from sluiceway.serving.rows import INPUT, SESSION, micros
-from sluiceway.system.values import Source, System
+from sluiceway.system.inputs import Source
+from sluiceway.system.values import System
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
 

@@ -10,7 +10,7 @@ from sluiceway.serving.protocols.asking import EVENT_TIME, LONGEST_UNIT, REQUEST
 from sluiceway.serving.protocols.offer import Offer, OfferedModel
 from sluiceway.serving.protocols.open_inference import DATATYPES
 from sluiceway.serving.refusals import RefusalCode
-from sluiceway.system.values import Feature
+from sluiceway.system.inputs import Feature
 
 Json = dict[str, Any]
 

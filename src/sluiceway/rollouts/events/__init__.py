@@ -36,6 +36,7 @@ from sluiceway.rollouts.events.moving import (
     Diagnosed,
     Ended,
     IncidentOpened,
+    PartReplayed,
     PartServed,
     Promoted,
     RollbackDecided,
@@ -66,6 +67,7 @@ from sluiceway.rollouts.events.preparing import (
     ShadowMeasured,
     Waited,
 )
+from sluiceway.rollouts.events.testing import ContractTested, ReaderTested
 
 __all__ = [
     "AbortRequested",
@@ -82,6 +84,7 @@ __all__ = [
     "CodeTried",
     "Confirmed",
     "ContractCheck",
+    "ContractTested",
     "ContractsChecked",
     "DeadlineLengthened",
     "DeprecationAnnounced",
@@ -99,9 +102,11 @@ __all__ = [
     "IncidentOpened",
     "Looked",
     "Notified",
+    "PartReplayed",
     "PartServed",
     "Planned",
     "Promoted",
+    "ReaderTested",
     "RegistrationHeard",
     "ReplacementTested",
     "Requested",
@@ -149,6 +154,7 @@ Happening = (
     | DeprecationAnnounced
     | Acknowledged
     | ReplacementTested
+    | PartReplayed
     | CandidateHalted
     | CanaryNarrowed
     | EdgesIsolated
@@ -156,6 +162,7 @@ Happening = (
     | FlagsDeclared
     | FlagSet
     | FlagUnset
+    | ContractTested
     | CodeTried
     | Notified
     | RegistrationHeard

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from sluiceway.attribution import Attribution, Origin
+from sluiceway.gates import Verdict
+from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 
@@ -48,6 +50,25 @@ class Diagnosed:
 
     attribution: Attribution | None
     fault: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartReplayed:
+    """Recorded traffic was replayed through what is left without the version that broke a rule.
+
+    Attributes:
+        stays: The versions that are left.
+        rows: Recorded units that were replayed.
+        fault: Why there is no evidence; None where there is.
+        seconds: Wall time.
+    """
+
+    stays: tuple[Member, ...]
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...]
+    rows: int
+    fault: str | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

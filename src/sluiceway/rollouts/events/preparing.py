@@ -19,6 +19,7 @@ from sluiceway.rights import (
 from sluiceway.rollouts.inputs import ReferenceInputs
 from sluiceway.rollouts.plan import Plan
 from sluiceway.system.timing import Shortfall
+from sluiceway.system.values import Ignore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class ContractCheck:
         seconds: Wall time of answering them.
         removals: Why fields that it promises no longer may not go yet.
         agreed_edges: Names of edges that it breaks with their owners' acknowledgement.
+        ignored: What counted on the day of the check, though it breaks an edge.
         member_changes: What else changed since the champion's version, which no contract shows.
         touched: How each edge stands that one of the changes touches; empty in older journals.
         shortfalls: Needs of consumers, however far down, that its times keep from being kept.
@@ -82,6 +84,7 @@ class ContractCheck:
     sentence: str
     removals: tuple[RemovalFinding, ...] = ()
     agreed_edges: tuple[str, ...] = ()
+    ignored: tuple[Ignore, ...] = ()
     member_changes: tuple[Change, ...] = ()
     touched: tuple[TouchedEdge, ...] = ()
     shortfalls: tuple[Shortfall, ...] = ()

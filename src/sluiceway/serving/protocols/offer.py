@@ -10,7 +10,8 @@ from sluiceway.releases import Release
 from sluiceway.serving.protocols.asking import is_sticky
 from sluiceway.serving.refusals import RefusalCode, Refused
 from sluiceway.serving.served import Served
-from sluiceway.system.values import Feature, System
+from sluiceway.system.inputs import Feature
+from sluiceway.system.values import System
 
 SHOWN: Final = 10
 """How many names an error lists."""
