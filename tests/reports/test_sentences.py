@@ -234,6 +234,7 @@ SIMPLE: list[tuple[Happening, str]] = [
         "What gateways read was changed by hand, and goes back: routing is none, wanted is "
         "revision 7",
     ),
+    (
         CandidateHalted(
             code=ReasonCode.BREAKER_OPEN,
             reason="breaker open: b@2 gave no usable answer to 18 of its last 20 rows",

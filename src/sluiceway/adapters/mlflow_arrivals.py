@@ -4,15 +4,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.entities.model_registry.model_version_status import ModelVersionStatus
-from mlflow.entities.webhook import Webhook
+from mlflow.entities.webhook import Webhook, WebhookEvent
 from mlflow.tracking import MlflowClient
 
 from sluiceway.arrivals import REGISTERED_BY_TAG, RELEASE_NAME_TAG, Arrival
 
 WEBHOOK: Final = "sluiceway"
 """Name of the webhook in MLflow; there is one of it."""
-_EVENTS: Final = ["model_version.created"]
+_READY: Final = "READY"
 _PAGE: Final = 200
 
 
@@ -32,7 +31,6 @@ def arrivals_of(client: MlflowClient, model: str) -> tuple[Arrival, ...]:
         token = page.token
         if not token:
             break
-    ready = ModelVersionStatus.to_string(ModelVersionStatus.READY)
     return tuple(
         Arrival(
             model=model,
@@ -42,7 +40,7 @@ def arrivals_of(client: MlflowClient, model: str) -> tuple[Arrival, ...]:
             release=one.tags.get(RELEASE_NAME_TAG) or None,
         )
         for one in sorted(found, key=lambda one: int(one.version))
-        if one.status == ready
+        if one.status == _READY
     )
 
 
@@ -52,15 +50,14 @@ def registered_webhook(client: MlflowClient, url: str, secret: str) -> str:
     Returns:
         The webhook's id.
     """
+    told = [WebhookEvent("model_version", "created")]
     same = [one for one in _webhooks(client) if one.name == WEBHOOK]
     for more in same[1:]:  # two that began at once
         client.delete_webhook(more.webhook_id)
     if not same:
-        made = client.create_webhook(WEBHOOK, url, _EVENTS, secret=secret, status="ACTIVE")
+        made = client.create_webhook(WEBHOOK, url, told, secret=secret, status="ACTIVE")
         return str(made.webhook_id)
-    client.update_webhook(
-        same[0].webhook_id, url=url, events=_EVENTS, secret=secret, status="ACTIVE"
-    )
+    client.update_webhook(same[0].webhook_id, url=url, events=told, secret=secret, status="ACTIVE")
     return str(same[0].webhook_id)
 
 
