@@ -1,7 +1,7 @@
 """Which versions MLflow has of a model, and the webhook by which it tells of new ones."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.entities.webhook import Webhook, WebhookEvent
@@ -50,7 +50,7 @@ def registered_webhook(client: MlflowClient, url: str, secret: str) -> str:
     Returns:
         The webhook's id.
     """
-    told = [WebhookEvent("model_version", "created")]
+    told: list[Any] = [WebhookEvent("model_version", "created")]  # MLflow's types are narrower
     same = [one for one in _webhooks(client) if one.name == WEBHOOK]
     for more in same[1:]:  # two that began at once
         client.delete_webhook(more.webhook_id)
