@@ -35,8 +35,12 @@ def receive(
     if "PREFECT_API_URL" not in os.environ:
         what = "is not set, and there nobody starts rollouts; set it, or do without the receiver"
         raise BadInput([Fault(where="PREFECT_API_URL", what=what)])
+    import logging
+
     import uvicorn
 
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("sluiceway").setLevel(logging.INFO)
     from sluiceway.receiver import receiver
     from sluiceway.wiring import opened
 
