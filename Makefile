@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test search lint format bench clean
+.PHONY: help install demo up down test search lint format bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## play four rollouts on real flights, on the embedded default
 	@SLUICEWAY_INSTALL_SECONDS=$$(cat $(VENV)/.seconds 2>/dev/null) $(BIN)/python -m examples.flights.demo
 	@rm -f $(VENV)/.seconds
+
+up: $(INSTALLED) ## start servers, worker, receiver and gateway on this machine
+	@$(BIN)/sluiceway up
+
+down: $(INSTALLED) ## end what `make up` started
+	@$(BIN)/sluiceway down
 
 test: $(INSTALLED) ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile

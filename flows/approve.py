@@ -8,7 +8,7 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.runtime import flow_run
 
 from sluiceway.settings import Settings
-from tasks import approvals
+from tasks import approvals, flow_runs
 
 
 @flow(name="approve", flow_run_name="approve {rollout_id} for {question}", persist_result=True)
@@ -17,7 +17,7 @@ def approve(rollout_id: str, question: str, as_of: datetime | None = None) -> st
 
     It is suspended while it waits, holds nothing, and begins from the top when it goes on: what was
     answered before is read again and writes nothing twice. No answer in time is a no, which the
-    rollout's next look writes down.
+    rollout's next look writes down. Once it is answered, the rollout goes on at once.
 
     Args:
         rollout_id: The rollout that waits.
@@ -27,12 +27,14 @@ def approve(rollout_id: str, question: str, as_of: datetime | None = None) -> st
     Returns:
         How it was answered.
     """
+    flow_runs.sign_on()
     settings = Settings()
     fault: str | None = None
     for number in count(1):
         now = as_of or datetime.now(UTC)
         asked = approvals.open_question(settings, rollout_id, question, now)
         if asked is None:
+            flow_runs.take_up(settings, [rollout_id], as_of)
             return f"{rollout_id} waits for no answer of {question} any more"
         given = suspend_flow_run(
             wait_for_input=approvals.form(settings, asked, fault),

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.rollout import advance
 from sluiceway.settings import Settings
-from tasks import approvals, notifications, rollouts
+from tasks import approvals, flow_runs, notifications, rollouts
 
 
 @flow(name="evaluate-canaries", persist_result=False)
@@ -27,6 +27,7 @@ def evaluate_canaries(as_of: datetime | None = None) -> list[str]:
     Raises:
         ExceptionGroup: With the errors of those that failed, after all had their turn.
     """
+    flow_runs.sign_on()
     settings = Settings()
     rollouts.restore(settings, as_of or datetime.now(UTC))
     looked_at = rollouts.unfinished(settings)

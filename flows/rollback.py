@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.rollout import advance
 from sluiceway.settings import Settings
-from tasks import notifications, rollouts
+from tasks import flow_runs, notifications, rollouts
 
 
 @flow(name="rollback", flow_run_name="rollback to {to}", persist_result=False)
@@ -27,6 +27,7 @@ def rollback(
     Returns:
         Id under which the journal keeps it.
     """
+    flow_runs.sign_on()
     settings = Settings()
     now = as_of or datetime.now(UTC)
     try:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 from prefect import tags as tagged
+from prefect.runtime import flow_run
 
 from sluiceway.journal import JournalConflict
 from sluiceway.rollouts.actions import (
@@ -32,10 +33,16 @@ from sluiceway.rollouts.actions import (
     Wait,
 )
 from sluiceway.settings import Settings
-from tasks import approvals, notifications, rollouts
+from tasks import approvals, flow_runs, notifications, rollouts
 
 
-@flow(name="rollout", flow_run_name="rollout {members}", persist_result=False)
+def _named() -> str:
+    """A rollout's flow runs are called by its id, or by its versions where it has none yet."""
+    given = flow_run.parameters
+    return f"rollout {given.get('rollout_id') or ', '.join(given['members'])}"
+
+
+@flow(name="rollout", flow_run_name=_named, persist_result=False)
 def rollout(
     members: list[str],
     as_of: datetime | None = None,
@@ -55,6 +62,7 @@ def rollout(
     Returns:
         The rollout's id.
     """
+    flow_runs.sign_on()
     settings = Settings()
     if rollout_id is None:
         now = as_of or datetime.now(UTC)
@@ -67,9 +75,9 @@ def rollout(
 
 def advance(settings: Settings, rollout_id: str, as_of: datetime | None) -> Action:
     """Do what there is to do for one rollout, until it rests or waits."""
-    tag = f"rollout:{rollout_id}"
-    rollouts.tag_flow_run(tag)
-    with tagged(tag):
+    tags = flow_runs.tags_of(settings, rollout_id)
+    rollouts.tag_flow_run(tags)
+    with tagged(*tags):
         while True:
             now = as_of or datetime.now(UTC)
             try:

@@ -14,6 +14,7 @@ from sluiceway.rollouts.actions import Action, Look, ReplayShadow
 from sluiceway.settings import Settings
 from sluiceway.steps import (
     auditing,
+    by_hand,
     contracts,
     controlling,
     deciding,
@@ -169,7 +170,7 @@ def reconcile(settings: Settings, rollout_id: str, now: datetime) -> None:
 
 @side_effect("restore")
 def restore(settings: Settings, now: datetime) -> None:
-    """Put back aliases and routing that were changed behind the journal's back.
+    """Write down, and put back, aliases and routing that were changed behind the journal's back.
 
     Flags that the system file has declared anew are taken over first.
     """
@@ -178,8 +179,8 @@ def restore(settings: Settings, now: datetime) -> None:
             controlling.declare_flags(site, now=now)
         except BadInput as error:
             get_run_logger().warning("flags stay as they were declared last: %s", error)
-        for found in world.restore(site):
-            get_run_logger().warning("put back: %s", found)
+        for found in by_hand.settle(site, now=now):
+            get_run_logger().warning("not as wanted: %s", found)
 
 
 @side_effect("publish")
@@ -201,13 +202,13 @@ def unpublished(settings: Settings) -> tuple[str, ...]:
 
 
 @side_effect("tag flow run")
-def tag_flow_run(tag: str) -> None:
-    """Let the flow run that calls this be found by a tag which it did not know when it began."""
+def tag_flow_run(tags: Sequence[str]) -> None:
+    """Let the flow run that calls this be found by tags which it did not know when it began."""
     run_id = UUID(flow_run.id)
     with get_client(sync_client=True) as client:
         known = client.read_flow_run(run_id).tags
-        if tag not in known:
-            client.update_flow_run(run_id, tags=[*known, tag])
+        if new := [tag for tag in tags if tag not in known]:
+            client.update_flow_run(run_id, tags=[*known, *new])
 
 
 def artifact_key(name: str, *, kind: str = "rollout") -> str:

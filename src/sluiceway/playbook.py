@@ -163,6 +163,7 @@ _WHAT: Final = {
     NoticeCode.APPROVAL_WANTED: "an approval is wanted",
     NoticeCode.APPROVAL_EXPIRED: "nobody approved in time",
     NoticeCode.APPROVER_LOCKED: "somebody fails to prove who they are",
+    NoticeCode.MOVED_BY_HAND: "aliases or routing are changed by hand",
     NoticeCode.DRIFT: "inputs have drifted",
     NoticeCode.DEPRECATION: "a field will go",
     NoticeCode.STOPPED: "a rollout is rejected, inconclusive, aborted or expired",

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from sluiceway.arrivals import Arrival
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import SluicewayError
 from sluiceway.journal import Champion, Draft, Event
@@ -119,6 +120,13 @@ class Registry(Protocol):
 
     def latest_version(self, model: str) -> str | None:
         """The newest version's number, or None where the model has none."""
+
+    def arrivals(self, model: str) -> tuple[Arrival, ...]:
+        """Every version of one model and when it came, by number; empty where there is no model.
+
+        Raises:
+            RegistryUnavailable: The registry did not answer.
+        """
 
     def lineage(self) -> RegistryLineage:
         """All that the registry shows of who reads whom, of its own systems and of others.

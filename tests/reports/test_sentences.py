@@ -17,6 +17,7 @@ from sluiceway.rollouts.events import (
     AbortRequested,
     Acknowledged,
     Adopted,
+    AliasesMoved,
     ApprovalRefused,
     ApprovalRequested,
     Approved,
@@ -48,6 +49,7 @@ from sluiceway.rollouts.events import (
     Requested,
     Resumed,
     RollbackDecided,
+    RoutingMoved,
     StepEntered,
     TrafficStopped,
     Waited,
@@ -219,6 +221,18 @@ SIMPLE: list[tuple[Happening, str]] = [
     (
         RegistrationHeard(registration=Registration(delivery_id="one", model="fraud", version="2")),
         "fraud@2 was registered",
+    ),
+    (
+        AliasesMoved(
+            model="fraud", wanted={"champion": "1"}, seen={"champion": "2"}, accepted=False
+        ),
+        "Aliases of fraud were moved by hand to champion = 2; the journal wants champion = 1; "
+        "they go back",
+    ),
+    (
+        RoutingMoved(what="routing is none, wanted is revision 7"),
+        "What gateways read was changed by hand, and goes back: routing is none, wanted is "
+        "revision 7",
     ),
     (
         CandidateHalted(

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from sluiceway.adapters.trial import Answers, Trial, TrialCode, TrialFault, shape_fault
+from sluiceway.arrivals import REGISTERED_BY_TAG, RELEASE_NAME_TAG, Arrival
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
 from sluiceway.lineage import (
@@ -34,6 +35,7 @@ class _Kept:
     registered: RegisteredVersion
     predictor: Predictor | None
     files: bytes | None
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class MemoryRegistry:
         tags: Mapping[str, str] | None = None,
         types: Mapping[str, str] | None = None,
         files: bytes | None = None,
+        at: datetime | None = None,
     ) -> None:
         """Register a version, or replace what stands under its number.
 
@@ -69,6 +72,7 @@ class MemoryRegistry:
             inputs: Columns of its signature; None for no signature.
             types: MLflow's type by column.
             files: Stands for the model's files; by default they follow from name and version.
+            at: When it was registered (UTC); None for now.
         """
         self._kept.setdefault(model, {})[version] = _Kept(
             registered=RegisteredVersion(
@@ -83,6 +87,7 @@ class MemoryRegistry:
             ),
             predictor=predictor,
             files=f"{model}@{version}".encode() if files is None else files,
+            at=at or datetime.now(UTC),
         )
 
     def change_files(self, model: str, version: str, files: bytes | None) -> None:
@@ -147,6 +152,21 @@ class MemoryRegistry:
         """The newest version's number, or None where the model has none."""
         self._answer()
         return max(self._kept.get(model, {}), key=int, default=None)
+
+    def arrivals(self, model: str) -> tuple[Arrival, ...]:
+        """Every version of one model and when it came, by number."""
+        self._answer()
+        kept = self._kept.get(model, {})
+        return tuple(
+            Arrival(
+                model=model,
+                version=version,
+                at=kept[version].at,
+                by=kept[version].registered.tags.get(REGISTERED_BY_TAG, ""),
+                release=kept[version].registered.tags.get(RELEASE_NAME_TAG),
+            )
+            for version in sorted(kept, key=int)
+        )
 
     def lineage(self) -> RegistryLineage:
         """What tags and signatures show of who reads whom; there are no runs here."""

@@ -17,6 +17,7 @@ from mlflow.tracking import MlflowClient
 from pydantic import TypeAdapter
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from sluiceway.adapters.mlflow_arrivals import arrivals_of, named
 from sluiceway.adapters.mlflow_lineage import lineage_of
 from sluiceway.adapters.model_files import (
     MODEL_FILE,
@@ -26,6 +27,7 @@ from sluiceway.adapters.model_files import (
     load_verified,
 )
 from sluiceway.adoption import DraftedModel
+from sluiceway.arrivals import Arrival
 from sluiceway.contracts.file import contract_in_text
 from sluiceway.contracts.values import Contract
 from sluiceway.errors import BadInput, Fault
@@ -234,12 +236,20 @@ class MlflowRegistry:
         Raises:
             RegistryUnavailable: The registry did not answer.
         """
-        quote = '"' if "'" in model else "'"
         with mlflow_errors(model):
             found = self._client.search_model_versions(
-                f"name={quote}{model}{quote}", max_results=1, order_by=["version_number DESC"]
+                named(model), max_results=1, order_by=["version_number DESC"]
             )
         return str(found[0].version) if found else None
+
+    def arrivals(self, model: str) -> tuple[Arrival, ...]:
+        """Every version of one model that is ready, and when it came, by number.
+
+        Raises:
+            RegistryUnavailable: The registry did not answer.
+        """
+        with mlflow_errors(model):
+            return arrivals_of(self._client, model)
 
     def lineage(self) -> RegistryLineage:
         """All that tags, signatures and inputs of runs show of who reads whom.

@@ -14,6 +14,7 @@ from rich.text import Text
 from sluiceway.cli import (  # register their commands
     label_commands,  # noqa: F401
     ownership_commands,  # noqa: F401
+    receive_command,  # noqa: F401
     serve_command,  # noqa: F401
     serving_commands,  # noqa: F401
     up_commands,  # noqa: F401

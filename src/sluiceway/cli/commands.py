@@ -22,27 +22,16 @@ from sluiceway.cli.rendering import (
     rollout_json,
     say,
     say_json,
-    say_status,
 )
-from sluiceway.cli.serving_rendering import (
-    controls_json,
-    say_gateways,
-    say_isolations,
-    say_set_flags,
-    say_splits,
-    splits_json,
-)
-from sluiceway.cli.serving_status import gateways_of, splits_of
+from sluiceway.cli.status_look import look, look_json, say_look, watched
 from sluiceway.errors import BadInput
 from sluiceway.graph import earlier_answers
 from sluiceway.journal import check_chain
 from sluiceway.rights import NeededApproval, waits_for
-from sluiceway.rollouts.controls import UNTOUCHED
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Ended
 from sluiceway.settings import Settings
 from sluiceway.steps import requests
-from sluiceway.steps.controlling import controls_of
 from sluiceway.system.file import read_system
 
 app = typer.Typer(
@@ -170,40 +159,23 @@ def evaluate(here: running.Here = None, as_of: AsOf = None, as_json: AsJson = Fa
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
+def status(
+    as_json: AsJson = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show what serves, and where every rollout is."""
     settings = Settings()
     refuse_elsewhere(settings)
-    champion, states, controls, splits = None, {}, UNTOUCHED, {}
-    if settings.may_have_journal:  # a look makes none
-        with opened(settings) as site:
-            champion = site.journal.champion(site.environment)
-            states = {r: site.state(r) for r in site.journal.rollouts(site.environment)}
-            states = {r: state for r, state in states.items() if state.requested is not None}
-            controls, splits = controls_of(site), splits_of(site, states)
-    gateways = gateways_of(settings)
-    if not as_json:
-        say_status(champion, states)
-        say_splits(splits)
-        say_isolations(controls)
-        say_set_flags(controls)
-        if alive := [one for one in gateways if one["alive"]]:
-            say("")
-            say_gateways(alive)
+    if watch:
+        watched(settings)
         return
-    say_json(
-        {
-            "environment": settings.environment,
-            "generation": champion.generation if champion else None,
-            "champion": champion.release.versions if champion else None,
-            "rollouts": [
-                {**rollout_json(r, state), "observed": splits_json(splits.get(r, ()))}
-                for r, state in states.items()
-            ],
-            **controls_json(controls),
-            "gateways": gateways,
-        }
-    )
+    seen = look(settings)
+    if as_json:
+        say_json(look_json(settings, seen))
+    else:
+        say_look(seen)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from sluiceway.cli.rendering import say, say_json, table
 from sluiceway.errors import BadInput, Fault
 from sluiceway.services.declared import Places, read_services, secrets_named, services_of
 from sluiceway.settings import Settings
+from sluiceway.system.file import read_system
 
 _FILE = Path("deployments/services.yaml")
 
@@ -29,6 +30,7 @@ def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
         what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
         raise BadInput([Fault(where=str(file), what=what)])
     shape = read_services(file)
+    read_system(settings.system)  # what gateway and receiver would end of is told before all starts
     secrets = kept_secrets(settings.home / "secrets", secrets_named(shape))
     places = Places(home=settings.home, shift=shift, secrets=secrets)
     book = ServiceBook(settings.home / "services")

@@ -9,6 +9,7 @@ from sluiceway.rights import ProofFault, proof_sentence, waits_for
 from sluiceway.rights.proof import MOST_FAILURES
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
+    AliasesMoved,
     ApprovalRequested,
     CandidateHalted,
     CodeTried,
@@ -20,6 +21,7 @@ from sluiceway.rollouts.events import (
     Happening,
     IncidentOpened,
     RollbackDecided,
+    RoutingMoved,
     TrafficStopped,
 )
 from sluiceway.rollouts.reasons import drift_reason
@@ -29,6 +31,7 @@ from sluiceway.system.values import System
 
 TOLD_OF: Final = frozenset(
     {
+        "aliases_moved",
         "approval_requested",
         "candidate_halted",
         "code_tried",
@@ -39,6 +42,7 @@ TOLD_OF: Final = frozenset(
         "ended",
         "incident_opened",
         "rollback_decided",
+        "routing_moved",
         "traffic_stopped",
     }
 )
@@ -91,9 +95,27 @@ def notices_of(
             body = f"{proof_sentence(tried)}; {MOST_FAILURES} wrong codes, the last for "
             body += f"{tried.rollout_id}. If that was not {tried.approver}, give them a new key."
             return (_notice(event, NoticeCode.APPROVER_LOCKED, speaks, title, body, about),)
+        case AliasesMoved() | RoutingMoved():
+            return (_by_hand(event, happened, system),)
         case Ended():
             return _ended(event, happened, system, state)
     return ()
+
+
+def _by_hand(event: Event, moved: AliasesMoved | RoutingMoved, system: System) -> Notice:
+    """To the model's owner; to all where it is what gateways read."""
+    if isinstance(moved, RoutingMoved):
+        owners, title = tuple(system.owners), "what gateways read was changed by hand"
+        body = f"{moved.what}. It is put back: use sluiceway isolate, flag, rollout or rollback."
+    else:
+        known = moved.model in system.models
+        owners = (system.owner_of(moved.model).name,) if known else tuple(system.owners)
+        title = f"aliases of {moved.model} were moved by hand in the registry"
+        became = "They stay so" if moved.accepted else "They are put back"
+        body = f"They were {dict(moved.seen)}, and the journal wants {dict(moved.wanted)}. "
+        body += f"{became}. What serves is the journal's champion: use sluiceway rollout."
+    about = f"{event.rollout_id}:{event.seq}"
+    return _notice(event, NoticeCode.MOVED_BY_HAND, owners, title, body, about)
 
 
 def _approval(event: Event, asked: ApprovalRequested) -> tuple[Notice, ...]:

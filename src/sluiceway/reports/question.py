@@ -1,6 +1,6 @@
 """What a person reads who is asked to approve: Markdown for a form, and pictures beside it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sluiceway.gates import Verdict
@@ -11,6 +11,7 @@ from sluiceway.reports.figures import joined, moment, spoken
 from sluiceway.reports.forest_picture import forest_sheet
 from sluiceway.reports.graph_nodes import shown_graph
 from sluiceway.reports.graph_picture import draw_sheet
+from sluiceway.reports.markdown import cell, table
 from sluiceway.reports.page import plan_facts
 from sluiceway.reports.rows import gate_rows
 from sluiceway.reports.sentences import sentence
@@ -40,10 +41,10 @@ def question_page(
     wanted = joined(story.wanted)
     asked = f"{need.people} different people of **{need.name}**" if need.people > 1 else need.name
     lines = [
-        *([f"**The last answer did not count:** {_cell(fault)}", ""] if fault else []),
+        *([f"**The last answer did not count:** {cell(fault)}", ""] if fault else []),
         f"# May {wanted} go live, as far as {need.name} is concerned?",
         "",
-        _cell(headline(story)),
+        cell(headline(story)),
         "",
         f"- asked for by {story.asked_by}; asked of {asked}: "
         + "; ".join(why_sentence(why) for why in need.why),
@@ -55,7 +56,7 @@ def question_page(
         *_harm(system, story),
         "## Plan",
         "",
-        *_table(("what", "is fixed"), plan_facts(story)),
+        *table(("what", "is fixed"), plan_facts(story)),
     ]
     return "\n".join(lines)
 
@@ -85,7 +86,7 @@ def _people(system: System, need: NeededApproval) -> str:
 
 def _contracts(story: Story) -> list[str]:
     checked = story.state.contracts
-    return ["## Contracts", "", _cell(sentence(checked)), ""] if checked else []
+    return ["## Contracts", "", cell(sentence(checked)), ""] if checked else []
 
 
 def _harm(system: System, story: Story) -> list[str]:
@@ -104,18 +105,4 @@ def _harm(system: System, story: Story) -> list[str]:
         for row in gate_rows(system, verdicts, {})
     ]
     head = ("gate", "role", "verdict", "harm (positive is worse)", "margin", "why this margin")
-    return ["## Harm in shadow", "", *_table(head, rows), ""]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [
-        f"| {' | '.join(head)} |",
-        f"|{'---|' * len(head)}",
-        *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows),
-    ]
-
-
-def _cell(text: str) -> str:
-    """One line that ends no cell and opens no markup."""
-    plain = " ".join(text.split())
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return ["## Harm in shadow", "", *table(head, rows), ""]

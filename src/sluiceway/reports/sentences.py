@@ -1,7 +1,7 @@
 """One plain sentence for everything that can happen to a rollout."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import assert_never
 
@@ -16,6 +16,7 @@ from sluiceway.rollouts.events import (
     AbortRequested,
     Acknowledged,
     Adopted,
+    AliasesMoved,
     ApprovalRefused,
     ApprovalRequested,
     Approved,
@@ -52,6 +53,7 @@ from sluiceway.rollouts.events import (
     Requested,
     Resumed,
     RollbackDecided,
+    RoutingMoved,
     ShadowMeasured,
     StepEntered,
     TrafficStopped,
@@ -136,7 +138,7 @@ _Decided = (
     (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
-    | (CodeTried | Notified | RegistrationHeard)
+    | (CodeTried | Notified | RegistrationHeard | AliasesMoved | RoutingMoved)
 )
 
 
@@ -205,6 +207,8 @@ _Beside = (
     | CodeTried
     | Notified
     | RegistrationHeard
+    | AliasesMoved
+    | RoutingMoved
 )
 
 
@@ -230,7 +234,17 @@ def _beside(happening: _Beside) -> str:
             return f"Notice {told.came_to}: {what}"
         case RegistrationHeard(registration=new):
             return f"{new.model}@{new.version} was registered"
+        case AliasesMoved():
+            moved = f"Aliases of {happening.model} were moved by hand to {_aliases(happening.seen)}"
+            stays = "they stay so" if happening.accepted else "they go back"
+            return f"{moved}; the journal wants {_aliases(happening.wanted)}; {stays}"
+        case RoutingMoved():
+            return f"What gateways read was changed by hand, and goes back: {happening.what}"
     assert_never(happening)
+
+
+def _aliases(aliases: Mapping[str, str]) -> str:
+    return joined(f"{alias} = {version}" for alias, version in aliases.items()) or "none"
 
 
 def _canary_narrowed(happening: CanaryNarrowed) -> str:

@@ -7,12 +7,12 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter
 
-from sluiceway.gates import Verdict, render
+from sluiceway.gates import Verdict
 from sluiceway.reports import render_report
 from sluiceway.reports.drift_section import DriftShown, drift_section
+from sluiceway.reports.short_page import short_page
 from sluiceway.rollouts.events import DriftFound, happening
 from sluiceway.rollouts.plan import Plan
-from sluiceway.rollouts.reasons import look_reason
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.inputs import profiles_json, shown_profile
 from sluiceway.steps.replayed_sources import replayed_sources
@@ -53,10 +53,15 @@ def publish(site: Site, rollout_id: str) -> Published | None:
     state = site.state(rollout_id)
     if not _is_behind(site, rollout_id, state):
         return None
+    report = write_report(site, rollout_id)
     published = Published(
         seq=state.wanted_seq,
-        report=write_report(site, rollout_id),
-        markdown=page(rollout_id, state),
+        report=report,
+        markdown=short_page(
+            site.systems.kept(rollout_id),
+            site.journal.events(site.environment, rollout_id),
+            report=str(report),
+        ),
     )
     _record(site, rollout_id, state, published)
     return published
@@ -155,19 +160,6 @@ def measurements(state: RolloutState) -> dict[str, float]:
                 numbers[f"{name}.harm_low"] = verdict.estimate.low
                 numbers[f"{name}.harm_high"] = verdict.estimate.high
     return numbers
-
-
-def page(rollout_id: str, state: RolloutState) -> str:
-    """The rollout in Markdown."""
-    ending = state.ended
-    head = f"# {rollout_id}: {ending.ending if ending else f'in {state.phase}'}\n\n"
-    said = ending.reason if ending else look_reason(state.look) if state.look else ""
-    lines = [head, said, ""]
-    for phase, verdicts in verdicts_of(state).items():
-        lines += [f"## {phase}", "", "| outcome | gate |", "|---|---|"]
-        lines += [f"| {v.outcome} | {render(v)} |" for v in verdicts]
-        lines.append("")
-    return "\n".join(lines)
 
 
 def _is_behind(site: Site, rollout_id: str, state: RolloutState) -> bool:

@@ -1,7 +1,7 @@
 """What people ask for: rollouts, adoption, holds, aborts, rollbacks by hand."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sluiceway.errors import BadInput, Fault
@@ -82,29 +82,52 @@ def request_rollout(site: Site, names: Sequence[str], *, now: datetime, actor: s
     """
     system = site.systems.current()
     members = parse_members(system, names)
+    while True:
+        # Nobody may take the same number, or ask for the same, between the look and the request.
+        head = site.journal.head(site.environment)
+        written = _written(members)
+        for other in site.journal.rollouts(site.environment):
+            state = site.state(other)
+            if state.requested and not state.ended and state.requested.members == written:
+                return other
+        try:
+            return place(site, system, members, now=now, actor=actor, head=head)
+        except JournalConflict:
+            continue
+
+
+def place(
+    site: Site, system: System, members: Mapping[str, str], *, now: datetime, actor: str, head: str
+) -> str:
+    """Give these versions a place in the queue.
+
+    Args:
+        members: Version by model.
+        head: The environment's head on which it rests that they have none yet.
+
+    Returns:
+        The rollout's id.
+
+    Raises:
+        JournalConflict: Somebody has written since that head; look again.
+    """
+    written = _written(members)
     radius = blast_radius(system, members)
-    written = [f"{model}@{version}" for model, version in sorted(members.items())]
     wanted = Requested(
-        members=tuple(written),
+        members=written,
         reserves=(*radius.models, *radius.consumers),
         system_digest=system.digest,
     )
     slug = "-".join(name.replace("@", "") for name in written)
-    while True:
-        # Nobody may take the same number, or ask for the same, between the look and the request.
-        head = site.journal.head(site.environment)
-        known = site.journal.rollouts(site.environment)
-        for other in known:
-            state = site.state(other)
-            if state.requested and not state.ended and state.requested.members == wanted.members:
-                return other
-        rollout_id = f"r{_next_number(known):04d}-{slug}"[:120]
-        try:
-            site.tell(rollout_id, wanted, after=0, now=now, actor=actor, head=head)
-        except JournalConflict:
-            continue
-        site.systems.kept(rollout_id)
-        return rollout_id
+    known = site.journal.rollouts(site.environment)
+    rollout_id = f"r{_next_number(known):04d}-{slug}"[:120]
+    site.tell(rollout_id, wanted, after=0, now=now, actor=actor, head=head)
+    site.systems.kept(rollout_id)
+    return rollout_id
+
+
+def _written(members: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{model}@{version}" for model, version in sorted(members.items()))
 
 
 def _next_number(known: Sequence[str]) -> int:
@@ -220,7 +243,9 @@ def approve(
 
     def given(state: RolloutState) -> Approved:
         system = site.systems.kept(rollout_id)
-        if actor == state.requested_by and not system.policies.rights.own:
+        # Who registered several versions that began by themselves are all named.
+        own = actor in state.requested_by.split(", ")
+        if own and not system.policies.rights.own:
             what = f"{actor} asked for it, and policies.approvals.own forbids to approve one's own"
             raise NotTheirs(what)
         owners = _in_whose_name(system, state, actor, owner, now)

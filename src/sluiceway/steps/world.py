@@ -11,6 +11,7 @@ from sluiceway.ports import (
     UnloadableVersion,
     UnreadableRouting,
 )
+from sluiceway.rollouts import by_hand
 from sluiceway.rollouts.controls import STREAM, read_controls
 from sluiceway.rollouts.events import Confirmed
 from sluiceway.rollouts.projection import ALIASES, Projection, project
@@ -104,22 +105,40 @@ def wanted_projection(site: Site) -> Projection:
         for generation in journal.generations(environment)
     }
     controls = read_controls(journal.events(environment, STREAM))
-    return project(site.champion(), rollouts, releases, controls)
+    wanted = project(site.champion(), rollouts, releases, controls)
+    moved = journal.events(environment, by_hand.STREAM)
+    return replace(wanted, aliases=by_hand.as_accepted(wanted.aliases, moved))
 
 
 def differing(site: Site, wanted: Projection) -> list[str]:
     """What does not look as wanted, in words."""
+    found = []
+    found.extend(differing_routing(site, wanted))
+    for model, aliases in wanted.aliases.items():
+        seen = our_aliases(site, model)
+        if seen != aliases:
+            found.append(f"{model} has the aliases {seen}, wanted are {dict(aliases)}")
+    return found
+
+
+def differing_routing(site: Site, wanted: Projection) -> list[str]:
+    """How what servers read is not what is wanted, in words; empty where it is."""
     found = []
     observed = _observed(site)
     if observed is None or replace(observed, revision=0) != replace(wanted.routing, revision=0):
         at = "none" if observed is None else f"revision {observed.revision}"
         found.append(f"routing is {at}, wanted is revision {wanted.routing.revision}")
     found.extend(site.router.edited_by_hand())
-    for model, aliases in wanted.aliases.items():
-        seen = _ours(site.registry.aliases(model))
-        if seen != aliases:
-            found.append(f"{model} has the aliases {seen}, wanted are {dict(aliases)}")
     return found
+
+
+def our_aliases(site: Site, model: str) -> dict[str, str]:
+    """Version by alias of those that belong to us.
+
+    Raises:
+        RegistryUnavailable: The registry did not answer.
+    """
+    return _ours(site.registry.aliases(model))
 
 
 def _bring_routing(site: Site, wanted: Projection) -> None:

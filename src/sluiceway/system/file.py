@@ -15,6 +15,7 @@ from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput, Fault
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
+from sluiceway.system.arriving import ArrivalPolicy
 from sluiceway.system.check_contracts import contract_faults
 from sluiceway.system.check_flags import read_flags
 from sluiceway.system.check_ignores import read_ignores
@@ -392,6 +393,12 @@ def _policies(shape: PoliciesShape) -> Policies:
         feature_parity=shape.feature_parity,
         drift=None if shape.drift is None else _drift(shape.drift),
         rights=_rights(shape),
+        arrivals=ArrivalPolicy(
+            start=shape.registrations.start,
+            window=shape.registrations.window,
+            release_window=shape.registrations.release_window,
+            by_hand=shape.registrations.by_hand,
+        ),
     )
 
 

@@ -37,6 +37,7 @@ class NoticeCode(StrEnum):
     DEPRECATION = "deprecation"
     STOPPED = "stopped"
     PROMOTED = "promoted"
+    MOVED_BY_HAND = "moved_by_hand"
     CHANNEL_FAILED = "channel_failed"
 
 
@@ -54,6 +55,7 @@ TIERS: Final[Mapping[NoticeCode, Tier]] = {
     NoticeCode.DEPRECATION: Tier.NOTIFY,
     NoticeCode.STOPPED: Tier.DIGEST,
     NoticeCode.PROMOTED: Tier.DIGEST,
+    NoticeCode.MOVED_BY_HAND: Tier.NOTIFY,
     NoticeCode.CHANNEL_FAILED: Tier.NOTIFY,
 }
 """How loudly, where the system file says nothing else."""

@@ -19,6 +19,7 @@ from pydantic import (
 from sluiceway.contracts.shapes import Dtype, checked_semver
 from sluiceway.durations import Duration, PositiveDuration
 from sluiceway.gates import Role
+from sluiceway.system.arriving import ByHand, Start
 from sluiceway.system.rights import Among, ChangeClass, Proof, Risk
 from sluiceway.system.values import Reliance
 from sluiceway.yaml_file import Shape
@@ -314,6 +315,15 @@ class ReviewShape(Shape):
     expiring_within: Duration = timedelta(days=14)
 
 
+class RegistrationsShape(Shape):
+    """What becomes of versions that are registered."""
+
+    start: Start = Start.AUTOMATIC
+    window: Duration = timedelta(0)
+    release_window: Duration = timedelta(seconds=30)
+    by_hand: ByHand = ByHand.RESTORE
+
+
 class PoliciesShape(Shape):
     """What it takes to go live."""
 
@@ -328,6 +338,7 @@ class PoliciesShape(Shape):
     approvals: Annotated[ApprovalsShape, BeforeValidator(_listed)] = ListedApprovals()
     deprecation: DeprecationPolicyShape = DeprecationPolicyShape()
     review: ReviewShape = ReviewShape()
+    registrations: RegistrationsShape = RegistrationsShape()
     budget_window: Duration = timedelta(days=90)
     evidence_max_age: PositiveDuration = timedelta(days=90)
     feature_parity: float = Field(default=0.01, ge=0, lt=1)

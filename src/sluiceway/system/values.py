@@ -13,6 +13,7 @@ from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.gates import Role
 from sluiceway.slices import SliceVariable
+from sluiceway.system.arriving import AT_ONCE, ArrivalPolicy
 from sluiceway.system.flags import Flag
 from sluiceway.system.inputs import Feature, Source
 from sluiceway.system.notifications import NOBODY_TOLD, Notifications
@@ -260,6 +261,7 @@ class Policies:
             otherwise than the record says.
         evidence_max_age: How long versions that were seen to go together may be taken to.
         drift: What drift of the live inputs is; None where nobody looks for it.
+        arrivals: What becomes of versions that are registered.
     """
 
     alpha: float
@@ -276,6 +278,7 @@ class Policies:
     evidence_max_age: timedelta = timedelta(days=90)
     drift: DriftWatch | None = None
     rights: RightsPolicy = UNSAID
+    arrivals: ArrivalPolicy = AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

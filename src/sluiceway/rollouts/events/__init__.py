@@ -42,7 +42,13 @@ from sluiceway.rollouts.events.moving import (
     RollbackDecided,
     WayBackPlanned,
 )
-from sluiceway.rollouts.events.outside import CodeTried, Notified, RegistrationHeard
+from sluiceway.rollouts.events.outside import (
+    AliasesMoved,
+    CodeTried,
+    Notified,
+    RegistrationHeard,
+    RoutingMoved,
+)
 from sluiceway.rollouts.events.owners import (
     Acknowledged,
     DeprecationAnnounced,
@@ -67,6 +73,7 @@ __all__ = [
     "AbortRequested",
     "Acknowledged",
     "Adopted",
+    "AliasesMoved",
     "ApprovalRefused",
     "ApprovalRequested",
     "Approved",
@@ -105,6 +112,7 @@ __all__ = [
     "Requested",
     "Resumed",
     "RollbackDecided",
+    "RoutingMoved",
     "ShadowMeasured",
     "StepEntered",
     "TrafficStopped",
@@ -158,6 +166,8 @@ Happening = (
     | CodeTried
     | Notified
     | RegistrationHeard
+    | AliasesMoved
+    | RoutingMoved
 )
 
 _KINDS: dict[str, type[Any]] = {

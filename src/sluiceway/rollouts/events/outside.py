@@ -1,5 +1,6 @@
 """What comes in from people and the registry, and what goes out to people, beside all rollouts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluiceway.notices import Attempt
@@ -26,3 +27,31 @@ class RegistrationHeard:
     """The registry has a new version; whoever starts rollouts was told."""
 
     registration: Registration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasesMoved:
+    """Somebody moved aliases of ours in the registry.
+
+    Attributes:
+        model: Whose they are.
+        wanted: Version by alias, as the journal wanted it.
+        seen: The same, as the registry had it.
+        accepted: Whether they stay so until the journal next wants others; else they go back.
+    """
+
+    model: str
+    wanted: Mapping[str, str]
+    seen: Mapping[str, str]
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingMoved:
+    """Somebody changed what gateways read; it is put back.
+
+    Attributes:
+        what: What it was, in words.
+    """
+
+    what: str
