@@ -70,7 +70,7 @@ def test_what_serves_and_what_happens_behind_the_answers_is_counted(front: Shopf
     metrics.mirror_dropped(5)
     metrics.log_queue(17)
     metrics.log_lost(2)
-    metrics.flags_broken(True)
+    metrics.flags_broken(lambda: True)
     metrics.breaker_moved(("fraud", "2"), BreakerState.OPEN)
     metrics.breaker_moved(("fraud", "1"), BreakerState.CLOSED)
     rule = HardRule(
