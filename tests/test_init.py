@@ -52,7 +52,8 @@ def test_what_the_registry_knows_is_drafted(shop_registry: Path, tmp_path: Path)
 def test_a_project_holds_the_flows_and_tasks_that_run_here(tmp_path: Path) -> None:
     said = init(tmp_path / "new")
     assert said.exit_code == 0, said.output
-    named = [f"deployments/{path.name}" for path in (ROOT / "deployments").iterdir()]
+    below = (path for path in (ROOT / "deployments").rglob("*") if path.is_file())
+    named = [path.relative_to(ROOT).as_posix() for path in below]
     assert named, "design section 10 lists the folder"
     for name in ("flows/rollout.py", "tasks/rollouts.py", "prefect.yaml", *named):
         assert (tmp_path / "new" / name).read_text() == (ROOT / name).read_text()

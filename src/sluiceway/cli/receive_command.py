@@ -23,6 +23,7 @@ _EVENT: Final = "sluiceway.version.registered"
 def receive(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port.", min=1, max=65_535)] = 8787,
+    as_json: AsJson = False,
 ) -> None:
     """Listen to MLflow's webhook and tell Prefect of new versions, until told to end.
 
@@ -44,6 +45,8 @@ def receive(
     from sluiceway.receiver import receiver
     from sluiceway.wiring import opened
 
+    if as_json:
+        say_json({"url": f"http://{host}:{port}/mlflow"})
     listening = receiver(partial(opened, settings), partial(_emit, settings), secrets=secrets)
     uvicorn.run(listening, host=host, port=port, log_level="info", access_log=False)
 

@@ -46,11 +46,14 @@ def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def down() -> None:
+def down(as_json: AsJson = False) -> None:
     """End exactly what `sluiceway up` started."""
     from sluiceway.adapters.running_services import ServiceBook
 
-    if not ServiceBook(Settings().home / "services").end(told=say):
+    ended = ServiceBook(Settings().home / "services").end(told=(lambda _: None) if as_json else say)
+    if as_json:
+        say_json({"ended": ended})
+    elif not ended:
         say("nothing runs")
 
 
