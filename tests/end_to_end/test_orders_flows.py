@@ -224,7 +224,7 @@ def test_prefect_finds_the_flow_runs_of_a_rollout_by_its_tag(story: Story) -> No
         runs = client.read_flow_runs(flow_run_filter=tags, limit=200)
     # Other tests of this session have rollouts of the same number.
     own = [run for run in runs if run.start_time and run.start_time >= story.began]
-    assert f"rollout {list(JOINT)}" in {run.name for run in own}
+    assert f"rollout {', '.join(JOINT)}" in {run.name for run in own}
     assert len(own) == 1 + len(story.weights)
 
 
