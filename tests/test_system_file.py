@@ -445,7 +445,11 @@ def test_what_compares_answers_with_the_truth_needs_a_label(tmp_path: Path, metr
     [
         ("version: 1.0.0", "version: one", "contracts/cost.yaml: version: is no semantic version"),
         ("range: [-500, 1000]", "range: [1000, -500]", "output.euros.range: goes from 1000"),
-        ("{deadline: 20s}", "{deadline: 0s}", "contracts/cost.yaml: latency.deadline: is no time at all"),
+        (
+            "{deadline: 20s}",
+            "{deadline: 0s}",
+            "contracts/cost.yaml: latency.deadline: is no time at all",
+        ),
         ("fallback: {euros: 30}", "fallback: {}", "fallback: has no safe default for euros"),
         ("fallback: {euros: 30}", "fallback: {euros: 3000}", "lies outside the promised range"),
         ("unit: probability, range", "unit: percent, range", "is demanded in percent, fraud gives"),

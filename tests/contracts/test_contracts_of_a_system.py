@@ -65,7 +65,8 @@ def instead(column: str) -> tuple[str, str, str]:
         ([demanded("embedding: {dimension: 2, space: s}")],
          ["cost.contract inputs.fraud.probability: must be another vector than fraud gives"]),
         ([instead("fraud.probability")],
-         ["contracts/cost.yaml: fallback.euros.column: fraud.probability is in probability, euros in EUR"]),
+         ["contracts/cost.yaml: fallback.euros.column: fraud.probability is in probability, euros "
+          "in EUR"]),
         ([instead("amount")], []),
         ([instead("distance")],
          ["cost.contract fallback.euros.column: distance is no input of the model (it has: amount, "
