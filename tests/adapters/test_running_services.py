@@ -138,3 +138,21 @@ def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path):
     assert len(set(first.values())) == 2
     for name in first:
         assert stat.S_IMODE((tmp_path / "secrets" / name).stat().st_mode) == 0o600
+
+
+def test_what_died_is_started_again_and_ended_by_its_own_turn(tmp_path, book):
+    services = [web(tmp_path), program("worker", "import time; time.sleep(60)")]
+    book.start(services, lambda _: None)
+    first, worker = book.running()
+    psutil.Process(first.pid).kill()
+    told = []
+    until = time.monotonic() + 30
+    book.keep(services, told.append, goes_on=lambda: not told and time.monotonic() < until)
+    again, still = book.running()
+    assert told == [f"web had died and was started again, as process {again.pid}"]
+    assert still == worker, "what lives is left alone"
+    assert again.pid != first.pid
+    assert again.lives
+    ended = []
+    assert book.end(ended.append) == 2
+    assert ended == ["worker has ended", "web has ended"]

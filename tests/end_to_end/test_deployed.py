@@ -94,6 +94,10 @@ class Deployed:
         )
         return f"{model}@{made.version}"
 
+    def kill(self, service: str) -> None:
+        process = psutil.Process(int(self.services[service]["pid"]))
+        process.send_signal(signal.SIGKILL)
+
     def rollouts(self, *members: str) -> list[str]:
         """Every rollout that was ever asked for these versions."""
         with self.shop.site() as site:
@@ -265,10 +269,20 @@ def test_versions_of_one_release_go_together_and_a_person_approves_them(
     )
 
 
+def test_a_worker_that_dies_is_started_again(deployed: Deployed) -> None:
+    deployed.kill("worker")
+
+    def again() -> bool:
+        said = ran("services", "--json", environment=deployed.environment)
+        found = {one["name"]: one for one in json.loads(said.stdout)}["worker"]
+        return bool(found["lives"]) and found["pid"] != deployed.services["worker"]["pid"]
+
+    waited_for(again, "another worker")
+
+
 def test_what_a_lost_event_missed_is_started_all_the_same(deployed: Deployed) -> None:
-    receiver = psutil.Process(int(deployed.services["receiver"]["pid"]))
-    receiver.send_signal(signal.SIGKILL)
-    receiver.wait(10)
+    for one in ("keeper", "receiver"):
+        deployed.kill(one)
     name = deployed.register("handling@1")
     rollout = deployed.rollout_of(name)
     state = deployed.until(rollout, lambda s: s.waits_behind is not None)

@@ -48,11 +48,11 @@ services:
         "services.yaml: services.two.port: listens where web does: 5000",
         "services.yaml: services.three.ready: is a path, and there is no port",
         "services.yaml: environment: {nothing} stands for nothing here; "
-        "there are: home, two.url, web.url, secret.NAME",
+        "there are: home, shift, two.url, web.url, secret.NAME",
         "services.yaml: services.web.command: {other.url} stands for nothing here; "
-        "there are: home, port, two.url, web.url, secret.NAME",
+        "there are: home, port, shift, two.url, web.url, secret.NAME",
         "services.yaml: services.three.command: {port} stands for nothing here; "
-        "there are: home, two.url, web.url, secret.NAME",
+        "there are: home, shift, two.url, web.url, secret.NAME",
     ]
 
 

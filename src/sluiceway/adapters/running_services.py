@@ -24,6 +24,12 @@ _STARTS_WITHIN: Final = 180.0
 """Seconds a service may take to answer: a first start compiles and migrates."""
 _ENDS_WITHIN: Final = 20.0
 """Seconds it may take to end by itself once it is asked to."""
+_LOOKS_EVERY: Final = 1.0
+"""Seconds between two looks at what was started."""
+_LONGEST_PAUSE: Final = 60.0
+"""Most seconds between two starts of a service that dies again and again."""
+_STEADY_AFTER: Final = 120.0
+"""Seconds after which a service that was started again counts as one that lives."""
 _TAIL: Final = 2_000
 """Characters of a log that are told."""
 
@@ -102,6 +108,35 @@ class ServiceBook:
             self.end(lambda _: None)
             raise
 
+    def keep(
+        self, services: Sequence[Service], told: Callable[[str], None], goes_on: Callable[[], bool]
+    ) -> None:
+        """Start again what was started and has died, for as long as it is to go on.
+
+        One that dies again and again is started ever more rarely. Nothing is started that was not
+        up before, and nothing after `down`.
+        """
+        by_name = {service.name: service for service in services}
+        due: dict[str, float] = {}
+        pauses: dict[str, float] = {}
+        while goes_on():
+            time.sleep(_LOOKS_EVERY)
+            for one in self.running():
+                now = time.monotonic()
+                if one.lives:
+                    if now > due.get(one.name, 0.0) + _STEADY_AFTER:
+                        pauses.pop(one.name, None)
+                    continue
+                if one.name not in by_name or now < due.get(one.name, 0.0):
+                    continue
+                pauses[one.name] = min(2 * pauses.get(one.name, 0.5), _LONGEST_PAUSE)
+                due[one.name] = now + pauses[one.name]
+                began = self._begin(by_name[one.name])
+                self._write([began if r.name == one.name else r for r in self.running()])
+                told(f"{one.name} had died and was started again, as process {began.pid}")
+            for child in self._children:
+                child.poll()  # what has died is this process's to bury
+
     def end(self, told: Callable[[str], None]) -> int:
         """End all that was started, the last one first.
 
@@ -109,11 +144,12 @@ class ServiceBook:
             How many were still alive.
         """
         alive = 0
+        known = frozenset(one.pid for one in self.running())
         for one in reversed(self.running()):
             process = _process(one)
             if process is not None:
                 alive += 1
-                _end(process)
+                _end(process, known - {one.pid})
                 told(f"{one.name} has ended")
         for child in self._children:
             child.wait()  # what this very process started is its to bury
@@ -240,18 +276,26 @@ def _process(running: Running) -> psutil.Process | None:
     return None
 
 
-def _end(process: psutil.Process) -> None:
-    """End a process and all it started: asked first, then forced."""
-    family = [*_children(process), process]
+def _end(process: psutil.Process, others: frozenset[int]) -> None:
+    """End a process and all it started: asked first, then forced.
+
+    Args:
+        others: Ids of services that have their own turn, though this one may have started them.
+    """
+    family = [*_children(process, others), process]
     process.terminate()
     _, left = psutil.wait_procs([process], timeout=_ENDS_WITHIN)
-    for one in [*family, *(c for p in left for c in _children(p))]:
+    for one in [*family, *(c for p in left for c in _children(p, others))]:
         with suppress(psutil.NoSuchProcess):
             one.kill()
     psutil.wait_procs(family, timeout=_ENDS_WITHIN)
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def _children(process: psutil.Process, others: frozenset[int]) -> list[psutil.Process]:
+    """All that a process started, and what these started, without other services."""
+    found: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        return process.children(recursive=True)
-    return []
+        for child in process.children():
+            if child.pid not in others:
+                found += [child, *_children(child, others)]
+    return found

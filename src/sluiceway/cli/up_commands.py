@@ -8,7 +8,13 @@ import typer
 from sluiceway.cli.commands import AsJson, app
 from sluiceway.cli.rendering import say, say_json, table
 from sluiceway.errors import BadInput, Fault
-from sluiceway.services.declared import Places, read_services, secrets_named, services_of
+from sluiceway.services.declared import (
+    Places,
+    Service,
+    read_services,
+    secrets_named,
+    services_of,
+)
 from sluiceway.settings import Settings
 from sluiceway.system.file import read_system
 
@@ -23,18 +29,12 @@ Shift = Annotated[
 @app.command()
 def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     """Start every server, worker and deployment on this machine, and say where they are."""
-    from sluiceway.adapters.running_services import ServiceBook, kept_secrets
+    from sluiceway.adapters.running_services import ServiceBook
 
     settings = Settings()
-    if not file.exists():
-        what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
-        raise BadInput([Fault(where=str(file), what=what)])
-    shape = read_services(file)
+    services = _declared(settings, file, shift)
     read_system(settings.system)  # what gateway and receiver would end of is told before all starts
-    secrets = kept_secrets(settings.home / "secrets", secrets_named(shape))
-    places = Places(home=settings.home, shift=shift, secrets=secrets)
     book = ServiceBook(settings.home / "services")
-    services = services_of(shape, places)
     book.start(services, told=(lambda _: None) if as_json else say)
     if as_json:
         say_json({one.name: {"url": one.url, "pid": one.pid} for one in book.running()})
@@ -43,6 +43,28 @@ def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     rows = [(one.name, one.url or "", str(book.log(one.name))) for one in services]
     table(("service", "url", "log"), rows)
     say("\nEnd them all with: sluiceway down")
+
+
+@app.command()
+def keep(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
+    """Start again what `sluiceway up` started and has died, until told to end."""
+    from sluiceway.adapters.running_services import ServiceBook
+
+    settings = Settings()
+    book = ServiceBook(settings.home / "services")
+    told = (lambda what: say_json({"told": what})) if as_json else say
+    book.keep(_declared(settings, file, shift), told=told, goes_on=lambda: True)
+
+
+def _declared(settings: Settings, file: Path, shift: int) -> tuple[Service, ...]:
+    from sluiceway.adapters.running_services import kept_secrets
+
+    if not file.exists():
+        what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
+        raise BadInput([Fault(where=str(file), what=what)])
+    shape = read_services(file)
+    secrets = kept_secrets(settings.home / "secrets", secrets_named(shape))
+    return services_of(shape, Places(home=settings.home, shift=shift, secrets=secrets))
 
 
 @app.command()

@@ -119,6 +119,7 @@ def services_of(shape: ServicesShape, places: Places) -> tuple[Service, ...]:
     }
     known = {
         "home": str(places.home.absolute()),
+        "shift": str(places.shift),
         **{f"{name}.url": f"http://127.0.0.1:{port}" for name, port in ports.items()},
         **{f"secret.{name}": value for name, value in places.secrets.items()},
     }
@@ -147,7 +148,7 @@ def _service(
 
 def _unknown_places(shape: ServicesShape, file: str) -> list[Fault]:
     listening = {f"{name}.url" for name, one in shape.services.items() if one.port is not None}
-    known = {"home", *listening}
+    known = {"home", "shift", *listening}
     faults = []
     for where, texts, has_port in _places(shape):
         for text in texts:
