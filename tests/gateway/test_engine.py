@@ -5,6 +5,7 @@ import gc
 import time
 from dataclasses import replace
 from datetime import timedelta
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ def test_each_row_of_a_batch_has_the_arm_of_its_unit_and_no_answer_mixes_two(sys
     async def play(engine, notes):
         engine.serve(served(system, pairings=(canary(system, NEW, weight=weight, mirror=0),)))
         reply = await engine.answer(question(rows=200))
-        await asyncio.sleep(0.1)
+        assert await engine.settled()
         return reply, notes.recorded
 
     reply, recorded = run(play)
@@ -142,7 +143,7 @@ def test_mirrored_rows_are_answered_by_the_other_arm_and_logged_as_pairs(system)
     async def play(engine, notes):
         engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
         await engine.answer(question(rows=4))
-        await asyncio.sleep(0.2)
+        assert await engine.settled()
         return notes.recorded
 
     (_, primary), (_, mirror) = run(play)
@@ -173,7 +174,7 @@ def test_a_tester_gets_the_arm_asked_for_and_is_no_evidence(system):
     async def play(engine, notes):
         engine.serve(served(system, pairings=(canary(system, NEW, weight=0),)))
         reply = await engine.answer(question(rows=2, forced=ArmName.CANDIDATE))
-        await asyncio.sleep(0.1)
+        assert await engine.settled()
         return reply, notes.recorded
 
     reply, recorded = run(play)
@@ -249,7 +250,7 @@ def test_a_candidate_that_fails_loses_its_traffic_at_once_and_the_journal_is_tol
         engine.serve(served(system, bad, pairings=(canary(system, NEW, weight=50),)))
         for n in range(40):
             await engine.answer(question(first=n))
-        await asyncio.sleep(0.1)
+        assert await engine.settled()
         replies = [await engine.answer(question(first=n)) for n in range(40)]
         return notes, replies, engine.served
 
@@ -283,7 +284,7 @@ def test_a_few_contract_breaking_answers_halt_a_candidate_that_is_mostly_well(sy
             served(system, {("demand", "2"): Here(odd)}, pairings=(canary(system, NEW, weight=0),))
         )
         await engine.answer(question(rows=150))
-        await asyncio.sleep(0.2)
+        assert await engine.settled()
         return notes.rules
 
     (rule,) = run(play)
@@ -530,12 +531,16 @@ def test_a_fault_of_ours_inside_a_pass_is_told_to_everybody_who_waits(system):
 
 
 def test_what_was_replaced_is_kept_no_longer_than_somebody_follows_it(system):
+    def standing():
+        return [one for one in gc.get_objects() if isinstance(one, Standing)]
+
     async def play(engine, _notes):
+        others = WeakSet(standing())  # of tests whose threads still hang
         for _ in range(50):
             engine.serve(served(system))
             await engine.answer(question("demand"))
-        async with asyncio.timeout(20):  # threads that are about to end hold what they did last
-            while sum(isinstance(one, Standing) for one in gc.get_objects()) > 2:
+        async with asyncio.timeout(60):  # threads that are about to end hold what they did last
+            while sum(one not in others for one in standing()) > 2:
                 await asyncio.sleep(0.05)
                 gc.collect()
 
