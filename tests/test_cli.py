@@ -331,6 +331,9 @@ def test_nothing_serves_at_first(orders: Sluiceway) -> None:
         "generation": None,
         "champion": None,
         "rollouts": [],
+        "isolations": [],
+        "flags": [],
+        "gateways": [],
     }
 
 

@@ -72,6 +72,7 @@ def test_without_a_journal_only_the_file_was_looked_at_and_it_is_said(
         (("froud",), "✗ froud: is no model of orders (there are: fraud, handling, cost, priority)"),
         (("signal",), "✗ signal: is no model of orders"),
         (("fraud", "--window", "soon"), "✗ --window: 'soon' is no duration"),
+        (("fraud", "--window", "0d"), "✗ --window: is no time at all; write a number above 0"),
     ],
 )
 def test_consumers_of_what_is_no_model_are_bad_input(

@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from sluiceway.adapters.project_files import PARTS, project_files
+from sluiceway.adoption.drafting import DraftedModel, draft_files
 from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput
 from sluiceway.system.file import read_system
+from sluiceway.yaml_text import yaml_values
 from tests.adapters.mlflow_worlds import QUIET
 
 pytestmark = [pytest.mark.filterwarnings(line) for line in QUIET]
@@ -47,6 +49,22 @@ def test_what_the_registry_knows_is_drafted(shop_registry: Path, tmp_path: Path)
     asked = "is still to do: which column of the answer, 0 to 1"
     assert f"contracts/fraud.yaml: output.probability.position: {asked}" in faults
     assert all("is still to do" in fault for fault in faults), "a draft is judged when filled in"
+
+
+def test_columns_with_any_name_are_drafted_as_yaml_reads_them_back() -> None:
+    names = ["price, net", "a: b", "#1", "yes", "1.5", "with space", "it's", 'say "x"', "größe"]
+    model = DraftedModel(
+        name="m", version="1", inputs=dict.fromkeys(names, "double"), outputs=tuple(names)
+    )
+    drafted = draft_files("s", [model], sluiceway_version="0")
+    system = yaml_values(drafted["system.yaml"])
+    assert list(system["features"]) == names
+    assert system["models"]["m"]["inputs"] == names
+    assert [one["reads"] for one in system["features"].values()] == [
+        [f"recorded.{name}"] for name in names
+    ]
+    contract = yaml_values(drafted["contracts/m.yaml"])
+    assert list(contract["output"]) == list(contract["fallback"]) == names
 
 
 def test_a_project_holds_the_flows_and_tasks_that_run_here(tmp_path: Path) -> None:

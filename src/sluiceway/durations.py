@@ -27,6 +27,15 @@ def parse_duration(text: object) -> timedelta:
         raise ValueError(f"{text!r} is longer than any duration can be") from error
 
 
+def parse_span(text: object) -> timedelta:
+    """Read a duration that is longer than nothing.
+
+    Raises:
+        ValueError: It is no duration, or no time at all.
+    """
+    return _some(parse_duration(text))
+
+
 def render_duration(duration: timedelta) -> str:
     """Write a duration in the largest unit that leaves a whole number."""
     for suffix, unit in reversed(_UNITS.items()):

@@ -4,6 +4,8 @@ What the registry knows is written down; what only people know says ``TODO`` and
 `sluiceway validate` lists it until it is filled in. Nothing is guessed that a verdict rests on.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -38,6 +40,15 @@ _DTYPES = {
     "boolean": "boolean",
     "string": "string",
 }
+
+
+def _plain(name: str) -> str:
+    """A column's name as YAML reads it back: quoted where it would be read as something else."""
+    bare = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name) and name.lower() not in _YAML_WORDS
+    return name if bare else json.dumps(name, ensure_ascii=False)
+
+
+_YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def _fields(model: DraftedModel, models: Sequence[DraftedModel]) -> dict[str, str]:
@@ -89,6 +100,7 @@ def draft_files(
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )  # what is rendered is YAML and Markdown, never a page
+    environment.filters["plain"] = _plain
     folder = files("sluiceway.adoption") / "templates"
 
     def render(template: str, **more: object) -> str:

@@ -11,7 +11,7 @@ import typer
 from sluiceway.cli.contract_sources import contracts_named, declared_system
 from sluiceway.cli.opening import opened
 from sluiceway.cli.rendering import say, say_json
-from sluiceway.durations import parse_duration
+from sluiceway.durations import parse_span
 from sluiceway.errors import BadInput, Fault
 from sluiceway.journal import JournalUnavailable
 from sluiceway.outcomes import Outcome
@@ -202,6 +202,6 @@ def _now(as_of: datetime | None) -> datetime:
 
 def _span(text: str | None) -> timedelta | None:
     try:
-        return None if text is None else parse_duration(text)
+        return None if text is None else parse_span(text)
     except ValueError as error:
         raise BadInput([Fault(where="--window", what=str(error))]) from error

@@ -8,7 +8,7 @@ import typer
 
 from sluiceway.cli.opening import opened
 from sluiceway.cli.rendering import say, say_json, table
-from sluiceway.durations import parse_duration
+from sluiceway.durations import parse_span
 from sluiceway.errors import BadInput, Fault
 from sluiceway.features import AuditedFeature, FeatureAudit, Stamp, sentence
 from sluiceway.features.identity import DIGITS
@@ -102,7 +102,7 @@ def audit(
     from sluiceway.steps.auditing import audit_champion
 
     try:
-        span = parse_duration(window)
+        span = parse_span(window)
     except ValueError as error:
         raise BadInput([Fault(where="--window", what=str(error))]) from error
     now = as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else datetime.now(UTC)

@@ -18,7 +18,7 @@ from sluiceway.cli.rendering import (
     say_radius,
     system_json,
 )
-from sluiceway.durations import parse_duration
+from sluiceway.durations import parse_span
 from sluiceway.errors import BadInput, Fault
 from sluiceway.graph import blast_radius
 from sluiceway.ports import Window
@@ -105,7 +105,7 @@ def consumers(
     system = read_system(Settings().system)
     _known_model(system, model)
     try:
-        length = parse_duration(window)
+        length = parse_span(window)
     except ValueError as error:
         raise BadInput([Fault(where="--window", what=str(error))]) from error
     now = as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else datetime.now(UTC)

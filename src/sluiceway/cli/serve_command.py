@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from sluiceway.cli import running
-from sluiceway.cli.commands import app
+from sluiceway.cli.commands import AsJson, app
 from sluiceway.cli.opening import refuse_elsewhere
-from sluiceway.cli.rendering import say
+from sluiceway.cli.rendering import say, say_json
 from sluiceway.settings import Settings
 
 
@@ -22,6 +22,7 @@ def serve(
     rate: Annotated[
         float | None, typer.Option(help="Most requests a second of one caller.", min=0.1)
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Answer live requests by the release in force, until told to end.
 
@@ -37,14 +38,21 @@ def serve(
     from sluiceway.gateway.http.access import access_of
     from sluiceway.gateway.http.limits import Limits
     from sluiceway.gateway.http.server import Listening
+    from sluiceway.gateway.running import Gateway
     from sluiceway.gateway.running import serve as run
+
+    def told(one: Gateway) -> None:
+        if as_json:
+            say_json({"instance": one.instance, "url": one.url})
+        else:
+            say(f"{one.instance} listens on {one.url}")
 
     run(
         settings,
         Listening(host=host, port=port),
         access=access_of(os.environ),
         limits=Limits(rate=rate),
-        told=lambda one: say(f"{one.instance} listens on {one.url}"),
+        told=told,
     )
 
 
@@ -55,10 +63,14 @@ def score(
     answers: Annotated[Path, typer.Argument(help="Parquet or CSV file to write.")],
     consumer: Annotated[str | None, typer.Option(help="Who reads the answers.")] = None,
     here: running.Here = None,
+    as_json: AsJson = False,
 ) -> None:
     """Answer a table of units through the same routing, canaries and log as live requests."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     refuse_elsewhere(Settings())
     running.can_run("score-batch", here=here)
     running.score(rows, model, answers, consumer=consumer, here=here)
-    say(f"answered {rows}: {answers}")
+    if as_json:
+        say_json({"model": model, "rows": str(rows), "answers": str(answers)})
+    else:
+        say(f"answered {rows}: {answers}")
