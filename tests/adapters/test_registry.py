@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -488,3 +488,15 @@ def test_loading_leaves_mlflows_global_store_alone(sqlite: World) -> None:
     digest = sqlite.registry.artifact_sha256("line", "1")
     sqlite.registry.load("line", "1", artifact_sha256=digest)
     assert mlflow.get_tracking_uri() == before
+
+
+def test_arrivals_say_when_each_version_came_and_what_it_belongs_to(world: World) -> None:
+    found = world.registry.arrivals("line")
+    assert [one.name for one in found][:2] == ["line@1", "line@2"]
+    assert found[0].at <= found[1].at <= datetime.now(UTC)
+    assert (found[1].by, found[1].release) == ("", None)
+    world.registry.set_tag("line", "2", "sluiceway.release_name", "spring")
+    world.registry.set_tag("line", "2", "sluiceway.registered_by", "kim")
+    told = world.registry.arrivals("line")[1]
+    assert (told.by, told.release) == ("kim", "spring")
+    assert world.registry.arrivals("nothing") == ()
