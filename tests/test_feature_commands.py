@@ -52,7 +52,9 @@ def test_audit_says_that_nobody_wrote_down_what_training_had(
     assert {one["code"] for one in found["findings"]} == {"not_stamped"}
     told = run("features", "audit", "--as-of", AS_OF, **shop.environment)
     assert "fraud@1 does not say which definition it was trained with; stamp it" in told.stdout
-    assert "one loader for both: nothing to compare" in told.stdout
+    assert "one loader for both: nothing to compare in " in told.stdout
+    assert "looked at: definitions of no feature; values of no feature" in told.stdout
+    assert "not looked at: values of amount, distance, hour, signal" in told.stdout
 
 
 def test_a_window_that_is_no_time_is_refused(shop_registry: Path, tmp_path: Path) -> None:

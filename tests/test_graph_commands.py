@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.mlflow_worlds import QUIET
+from tests.driver import variant
 from tests.end_to_end.pages import read_self_contained
 from tests.test_cli import Sluiceway, orders, sluiceway
 
@@ -37,6 +38,18 @@ def test_the_impact_of_one_field_is_told(orders: Sluiceway) -> None:
     assert value["models"] == ["fraud", "handling", "cost", "priority"]
     column = orders("impact", "orders", "distance", "--json").value
     assert column["models"] == ["handling", "priority"]
+
+
+def test_the_impact_says_which_edge_reads_earlier_answers(
+    orders: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now, later = "inputs: [amount, hour, signal]", "{reads: priority.score, delayed: 1d}"
+    reads = f"inputs: [amount, hour, signal, {later}]"
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(variant(tmp_path, (now, reads))))
+    said = orders("impact", "priority")
+    assert said.code == 0, said.err
+    assert "priority.score → fraud (columnar, 1d earlier)" in said.out.splitlines()
+    assert "fraud.probability → cost (numeric, behavioural)" in said.out.splitlines()
 
 
 @pytest.mark.parametrize(

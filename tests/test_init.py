@@ -1,16 +1,20 @@
 """`sluiceway init` drafts a project from a registry, and says what only people know."""
 
 import json
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from sluiceway.adapters.mlflow_registry import PATIENCE
 from sluiceway.adapters.project_files import PARTS, project_files
 from sluiceway.adoption.drafting import DraftedModel, draft_files
 from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput
+from sluiceway.ports import RegistryUnavailable
 from sluiceway.system.file import read_system
 from sluiceway.yaml_text import yaml_values
 from tests.adapters.mlflow_worlds import QUIET
@@ -65,6 +69,59 @@ def test_columns_with_any_name_are_drafted_as_yaml_reads_them_back() -> None:
     ]
     contract = yaml_values(drafted["contracts/m.yaml"])
     assert list(contract["output"]) == list(contract["fallback"]) == names
+
+
+def test_a_column_named_like_a_model_is_drafted_as_an_edge_to_complete(tmp_path: Path) -> None:
+    demand = DraftedModel(
+        name="demand", version="3", inputs={"hour": "double"}, outputs=("units", "spread")
+    )
+    stock = DraftedModel(
+        name="stock", version="1", inputs={"demand": "double", "hour": "long"}, outputs=("order",)
+    )
+    for path, text in draft_files("shop", [demand, stock], sluiceway_version="0").items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    drafted = yaml_values((tmp_path / "system.yaml").read_text(encoding="utf-8"))
+    assert list(drafted["features"]) == ["hour"], "a name is that of one node"
+    with pytest.raises(BadInput) as refused:
+        read_system(tmp_path / "system.yaml")
+    (told,) = (one for one in refused.value.faults if "models.stock.inputs" in one.where)
+    assert str(told) == (
+        "system.yaml: models.stock.inputs[0].reads: is still to do: demand.units or demand.spread, "
+        "where the column demand holds what the model demand answers; log this model again with "
+        "the column called that, since an edge's column is called demand.FIELD. Where it holds "
+        "something else, log it with a name that no model has, and declare that as a feature"
+    )
+
+
+def test_a_registry_that_fails_is_named_after_two_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PATIENCE:  # set and unset, so that what `init` sets is taken back
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    asked: list[str] = []
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        uri = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        refused = CliRunner().invoke(
+            app, ["init", str(tmp_path / "new")], env={"SLUICEWAY_TRACKING_URI": uri}
+        )
+        server.shutdown()
+    assert isinstance(refused.exception, RegistryUnavailable)
+    assert str(refused.exception).startswith(f"registry {uri}: ")
+    assert len(asked) == 2, "MLflow's own client tries for more than a minute"
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_project_holds_the_flows_and_tasks_that_run_here(tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ def test_what_nobody_has_seen_cannot_be_told(tmp_path: Path, run) -> None:  # ty
         "? fraud@2: whether to go live cannot be told in test, where generation 1 serves"
     )
     assert (
-        "  ? cost@1 with what feeds it was never replayed, and never served; to clear it: a shadow "
-        "replay of this release that passes"
+        "  ? cost@1 with what feeds it was never replayed, and never served, with its present "
+        "contract and features; to clear it: a shadow replay of this release that passes"
     ) in asked.stdout.splitlines()
     found = json.loads(run(site, "can-promote", "fraud@2", *AS_OF, "--json").stdout)
     assert (found["answer"], found["must_go_with"]) == ("unknown", [])

@@ -1,7 +1,6 @@
 """The one place where settings become parts."""
 
 import importlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +20,7 @@ from sluiceway.adapters.labels.store import LABELS, LabelStore
 from sluiceway.adapters.live_log.reading import LivePredictionLog
 from sluiceway.adapters.live_log.recorder import LiveRecorder
 from sluiceway.adapters.mlflow_evidence import MlflowEvidence
-from sluiceway.adapters.mlflow_registry import PATIENCE, MlflowRegistry
+from sluiceway.adapters.mlflow_registry import MlflowRegistry, limit_patience
 from sluiceway.adapters.observed_routing import Gateways, ObservedRouter
 from sluiceway.adapters.progress import watched
 from sluiceway.adapters.sql_journal import SqlJournal
@@ -47,8 +46,7 @@ def opened(settings: Settings) -> Iterator[Site]:
         RegistryUnavailable: The registry cannot be reached.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
+    limit_patience()
     journal = SqlJournal(settings.journal_url)
     with closing(journal), watched(settings.progress) as progress:
         registry = MlflowRegistry(settings.registry_uri)

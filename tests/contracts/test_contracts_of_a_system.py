@@ -134,3 +134,65 @@ def test_a_file_that_two_models_name_is_told_of_once(tmp_path: Path) -> None:
     both = ("system.yaml", "contracts/priority.yaml", "contracts/cost.yaml")
     told = faults(tmp_path, wrong, both)
     assert sum(one.startswith("contracts/cost.yaml: version") for one in told) == 1
+
+
+OUTSIDE = ("contracts/fraud.yaml", "{probability: 0.3}", "{probability: 1.5}")
+"""A contract that can be read, and contradicts itself."""
+UNREAD = ("contracts/fraud.yaml", "deadline: 20s", "deadline: soon")
+LIST = "      - {reads: priority.score,"
+READER = ("system.yaml", LIST, "      - {reads: fraud.chance, relies_on: [numeric]}\n" + LIST)
+
+
+@pytest.mark.parametrize(("wrong", "of_it"), [(OUTSIDE, "fallback"), (UNREAD, "latency")])
+def test_a_contract_that_is_refused_hides_nothing_of_those_who_read_it(
+    tmp_path: Path, wrong: tuple[str, str, str], of_it: str
+) -> None:
+    metric = ("system.yaml", "field: probability", "field: risk")
+    mine = ("contracts/fraud.yaml", "latency:", "inputs: {hours: {unit: hour}}\nlatency:")
+    other = instead("fraud.chance")
+    first, *told = faults(tmp_path, wrong, READER, metric, mine, other)
+    assert first.startswith(f"contracts/fraud.yaml: {of_it}")
+    assert told == [
+        "system.yaml: consumers.worklist.reads[0]: reads fraud.chance, which fraud 1.0.0 does not "
+        "promise (it has: probability)",
+        "fraud.contract inputs.hours: is no input of the model",
+        "fraud.metrics[0].field: risk is not promised (it has: probability)",
+        "cost.contract fallback.euros.column: fraud 1.0.0 does not promise chance (it has: "
+        "probability)",
+    ]
+
+
+def test_of_a_refused_contract_the_parts_that_no_fault_speaks_of_are_held_to_the_others(
+    tmp_path: Path,
+) -> None:
+    second = ("contracts/fraud.yaml", "latency:", "  risk: {position: 0, unit: points}\nlatency:")
+    wrong = ("contracts/fraud.yaml", "{probability: 0.3}", "{probability: 0.3, risk: 1, none: 2}")
+    sure = demanded("dtype: long")
+    told = faults(tmp_path, second, wrong, sure)
+    assert told[0].startswith("contracts/fraud.yaml: fallback.none: is no output field")
+    assert len(told) == 1, "the fault names both fields, so either may be the one to mend"
+    shutil.rmtree(tmp_path / "orders")
+    late = ("contracts/fraud.yaml", "deadline: 20s", "deadline: 20s, p99: 30s")
+    mine, others = faults(tmp_path, late, sure)
+    assert mine.startswith("contracts/fraud.yaml: latency.p99")
+    assert others == (
+        "cost.contract inputs.fraud.probability: is demanded as long, fraud gives double"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        # The field may be what the contract lacks, or what one of its fields should be called.
+        ("contracts/fraud.yaml", "{probability: 0.3}", "{probability: 0.3, chance: 0.3}"),
+        ("contracts/fraud.yaml", "latency:", "reserved: [probability]\nlatency:"),
+        ("contracts/fraud.yaml", "output:", "outputs:"),
+        ("contracts/fraud.yaml", "model: fraud", "model: risk\nmax_batch: none"),
+    ],
+)
+def test_nothing_is_told_that_mending_the_contract_may_make_right(
+    tmp_path: Path, wrong: tuple[str, str, str]
+) -> None:
+    told = faults(tmp_path, wrong, READER)
+    assert told
+    assert all(one.startswith("contracts/fraud.yaml: ") for one in told), told

@@ -179,3 +179,12 @@ def test_an_audit_of_nothing_is_no_pass() -> None:
     end = START + HOUR
     found = audit_features(SYSTEM, (), DEFINITIONS, unreadable={}, start=START, end=end)
     assert found.outcome is Outcome.INCONCLUSIVE
+
+
+def test_one_loader_that_gave_no_row_is_no_pass() -> None:
+    some = audited(replace(ONE, parity=None, rows=40))
+    assert some.outcome is Outcome.PASSED
+    assert (some.compared_by_value, some.not_compared_by_value) == ((), ("signal",))
+    none = audited(replace(ONE, parity=None, rows=0))
+    assert none.outcome is Outcome.INCONCLUSIVE
+    assert sentence(none.findings[0]) == "signal: no unit of the window could be compared"

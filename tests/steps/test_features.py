@@ -157,3 +157,33 @@ def test_a_live_feed_that_cannot_be_read_is_an_error_of_its_features_alone(
     (unreadable,) = [one for one in found.findings if one.code is FindingCode.UNREADABLE]
     assert unreadable.feature == "signal"
     assert "the feed of" in unreadable.after
+
+
+def stamped(site: Site) -> None:
+    """Every serving model says what it was trained with; one loader serves both worlds."""
+    for model, member in site.champion().release.members.items():
+        stamps = {name: definition(site, name, v) for name, v in member.features.items()}
+        features = dict(member.features)
+        add(site, model, "1", LIVE[model], features=features, definitions=stamps)
+
+
+def test_a_window_without_rows_is_no_pass_also_where_one_loader_serves_both(
+    tmp_path: Path,
+) -> None:
+    site = quick_site(tmp_path)
+    stamped(site)
+    found = audit_champion(site, now=day(44))
+    assert found.outcome is Outcome.PASSED, found.findings
+    assert found.with_known_definition == ("amount", "distance", "hour", "signal")
+    assert found.compared_by_value == (), "what one loader gives twice is not looked at"
+    assert found.not_compared_by_value == found.with_known_definition
+    assert all(one.rows for one in found.features)
+    emptied = site.systems.current()
+    for loader in ("loader", "live_loader"):
+        object.__setattr__(emptied.sources["orders"], loader, "python:tests.orders.feeds:empty")
+    object.__setattr__(site.systems, "current", lambda: emptied)
+    empty = audit_champion(site, now=day(44))
+    assert empty.outcome is Outcome.ERROR
+    assert {one.code for one in empty.findings} == {FindingCode.UNREADABLE}
+    assert all("no row from 2026-02-07" in one.after for one in empty.findings)
+    assert {one.feature for one in empty.findings} == set(found.not_compared_by_value)

@@ -1,6 +1,7 @@
 """The MLflow model registry, with or without a server."""
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -63,12 +64,18 @@ PATIENCE: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
 }
-"""Environment that whoever wires this adapter should set: MLflow's own client retries a dead server
-for minutes, while retries belong to the task that asks."""
+"""Environment that :func:`limit_patience` sets, for whoever makes this adapter: MLflow's own client
+retries a dead server for minutes, while retries belong to the task that asks."""
 
 _FEATURES: Final = TypeAdapter(dict[str, str])
 _UNKNOWN: Final = "RESOURCE_DOES_NOT_EXIST"
 _REFUSED: Final = "INVALID_PARAMETER_VALUE"
+
+
+def limit_patience() -> None:
+    """Bound how long this process waits for a dead server, where its environment does not say."""
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
 
 
 class MlflowRegistry:

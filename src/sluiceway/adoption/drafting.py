@@ -66,13 +66,34 @@ def _fields(model: DraftedModel, models: Sequence[DraftedModel]) -> dict[str, st
     return dict.fromkeys(read, "0" if columns == 1 else asked)
 
 
+def _clashes(
+    models: Sequence[DraftedModel], answered: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """What to do about each column that bears a model's name, by column.
+
+    Such a column is no feature, since a system's names are unique. Whether it holds an answer of
+    that model, and which, only people know.
+    """
+    columns = {name for model in models for name in model.inputs} & answered.keys()
+    return {
+        name: (
+            f"TODO: {' or '.join(f'{name}.{field}' for field in answered[name])}, where the column "
+            f"{name} holds what the model {name} answers; log this model again with the column "
+            f"called that, since an edge's column is called {name}.FIELD. Where it holds something "
+            "else, log it with a name that no model has, and declare that as a feature"
+        )
+        for name in sorted(columns)
+    }
+
+
 def draft_files(
     system: str, models: Sequence[DraftedModel], *, sluiceway_version: str
 ) -> dict[str, str]:
     """Draft a project's own files.
 
     An input named ``model.field`` after another drafted model is an edge, and its name the
-    field's; every other one is a feature of the one source that is drafted.
+    field's; one named like a drafted model is an edge to be completed; every other one is a
+    feature of the one source that is drafted.
 
     Args:
         system: Name of the system.
@@ -83,11 +104,12 @@ def draft_files(
     """
     answered = {model.name: _fields(model, models) for model in models}
     fields = {f"{name}.{field}" for name, each in answered.items() for field in each}
+    clashes = _clashes(models, answered)
     features = {
         name: _DTYPES.get(kind, "double")
         for model in models
         for name, kind in model.inputs.items()
-        if name not in fields
+        if name not in fields and name not in clashes
     }
     given: dict[str, object] = {
         "system": system,
@@ -96,6 +118,7 @@ def draft_files(
         "models": models,
         "answered": answered,
         "fields": fields,
+        "clashes": clashes,
     }
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True

@@ -97,7 +97,8 @@ def audit(
 ) -> None:
     """Compare what each serving model was trained with, what is declared, and what was served.
 
-    Returns 0 where they agree, 1 where they do not, 3 where something could not be looked at.
+    Returns 0 where they agree in what was looked at, 1 where they do not, 3 where something could
+    not be looked at, or the window has no rows.
     """
     from sluiceway.steps.auditing import audit_champion
 
@@ -120,6 +121,11 @@ def _audit_json(found: FeatureAudit) -> dict[str, object]:
         "outcome": found.outcome.value,
         "start": found.start,
         "end": found.end,
+        "looked_at": {
+            "definitions": list(found.with_known_definition),
+            "values": list(found.compared_by_value),
+            "not_values": list(found.not_compared_by_value),
+        },
         "features": [
             {
                 "model": f"{one.model}@{one.version}",
@@ -128,6 +134,7 @@ def _audit_json(found: FeatureAudit) -> dict[str, object]:
                 "serves": str(one.serves),
                 "declared": str(one.declared),
                 "units": one.parity.units if one.parity else None,
+                "rows": one.rows,
                 "unequal": one.parity.unequal if one.parity and one.parity.units else None,
                 "live_null_rate": one.parity.live_null_rate
                 if one.parity and one.parity.served
@@ -169,20 +176,31 @@ def _say_audit(found: FeatureAudit) -> None:
     say("")
     for finding in found.findings:
         say(f"{'✗' if finding.outcome is Outcome.FAILED else '?'} {sentence(finding)}")
+    definitions, values = found.with_known_definition, found.compared_by_value
+    say(f"looked at: definitions of {_listed(definitions)}; values of {_listed(values)}")
+    if unseen := found.not_compared_by_value:
+        say(f"not looked at: values of {_listed(unseen)}")
     days = f"{found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}"
-    said = "nothing disagrees" if found.outcome is Outcome.PASSED else found.outcome.value
+    passed = "nothing disagrees" if values else "no definition disagrees, no value was compared"
+    said = passed if found.outcome is Outcome.PASSED else found.outcome.value
     say(f"audited over {days}: {said}")
 
 
 def _compared(one: AuditedFeature) -> str:
+    if one.parity is None and one.rows is None:
+        return "could not be read"
     if one.parity is None:
-        return "one loader for both: nothing to compare"
+        return f"one loader for both: nothing to compare in {one.rows:,} rows"
     if not one.parity.units:
         return "nothing sampled"
     lag = one.parity.lag.total_seconds() / 3600
     equal = 1 - one.parity.unequal
     nulls = f", {one.parity.live_null_rate:.1%} missing" if one.parity.served else ""
     return f"{equal:.1%} of {one.parity.units:,} units{nulls}, lag {lag:.1f} h"
+
+
+def _listed(features: tuple[str, ...]) -> str:
+    return ", ".join(features) or "no feature"
 
 
 def _said(stamp: Stamp | None) -> str | None:

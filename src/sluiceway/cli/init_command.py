@@ -50,8 +50,9 @@ def _registered(wanted: list[str] | None) -> tuple[DraftedModel, ...]:
     unmade = settings.tracking_uri is None and not (settings.home / "mlflow.db").exists()
     if unmade and not wanted:
         return ()
-    from sluiceway.adapters.mlflow_registry import MlflowRegistry
+    from sluiceway.adapters.mlflow_registry import MlflowRegistry, limit_patience
 
+    limit_patience()
     registry = MlflowRegistry(settings.registry_uri)
     known = registry.models()
     if strange := [name for name in wanted or () if name not in known]:

@@ -156,7 +156,8 @@ def say_radius(radius: BlastRadius, system: System) -> None:
     table(("affected", "kind", "owner", "contact"), rows)
     say("")
     for edge in radius.edges:
-        say(f"{edge.name} ({', '.join(edge.relies_on)})")
+        later = [f"{render_duration(edge.delayed)} earlier"] if edge.delayed else []
+        say(f"{edge.name} ({', '.join([*edge.relies_on, *later])})")
 
 
 def rollout_json(rollout_id: str, state: RolloutState) -> dict[str, Any]:

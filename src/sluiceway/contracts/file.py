@@ -129,12 +129,12 @@ def two_for_one(files: Iterable[tuple[str, Contract]]) -> list[Fault]:
 
 
 def _contract(shape: ContractShape) -> Contract:
-    fields = (_field(name, field) for name, field in shape.output.items())
+    fields = (output_field(name, field) for name, field in shape.output.items())
     return Contract(
         model=shape.model,
         version=shape.version,
         output=tuple(sorted(fields, key=lambda field: field.position)),
-        inputs=tuple(_demand(name, demand) for name, demand in sorted(shape.inputs.items())),
+        inputs=tuple(input_demand(name, demand) for name, demand in sorted(shape.inputs.items())),
         deadline=shape.latency.deadline,
         fallback={
             name: constant_of(written, shape.output[name])
@@ -143,7 +143,7 @@ def _contract(shape: ContractShape) -> Contract:
         fallback_rules={
             name: rule
             for name, written in shape.fallback.items()
-            if (rule := _rule(written)) is not None
+            if (rule := fallback_rule(written)) is not None
         },
         latency_p99=shape.latency.p99,
         freshness=shape.freshness,
@@ -171,7 +171,8 @@ def constant_of(written: FallbackShape, field: FieldShape) -> float:
     return written.constant
 
 
-def _rule(written: FallbackShape) -> FallbackRule | None:
+def fallback_rule(written: FallbackShape) -> FallbackRule | None:
+    """What is tried before the safe default; None where nothing is."""
     if written.use is None and not written.on:
         return None
     return FallbackRule(
@@ -182,7 +183,8 @@ def _rule(written: FallbackShape) -> FallbackRule | None:
     )
 
 
-def _field(name: str, shape: FieldShape) -> OutputField:
+def output_field(name: str, shape: FieldShape) -> OutputField:
+    """A field as its contract promises it."""
     return OutputField(
         name=name,
         position=shape.position,
@@ -200,7 +202,8 @@ def _field(name: str, shape: FieldShape) -> OutputField:
     )
 
 
-def _demand(name: str, shape: DemandShape) -> InputDemand:
+def input_demand(name: str, shape: DemandShape) -> InputDemand:
+    """An input as its contract demands it."""
     return InputDemand(
         name=name,
         unit=shape.unit,

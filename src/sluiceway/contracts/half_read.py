@@ -98,6 +98,12 @@ def certain_contradictions(
     return [fault for fault in certain or () if _NOBODY not in f"{fault.where}{fault.what}"]
 
 
+def with_stand_ins(content: Mapping[str, object], wrong: Sequence[Path]) -> ContractShape | None:
+    """The file with something in the place of each wrong part; None where that cannot be."""
+    read = _mended(content, wrong, turn=0)
+    return None if read is None else read[0]
+
+
 def _mended(
     content: Mapping[str, object], wrong: Sequence[Path], turn: int
 ) -> tuple[ContractShape, set[str]] | None:

@@ -1,7 +1,7 @@
 """The audit: what each serving model was trained with, what is declared, and what was served."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -72,6 +72,8 @@ class AuditedFeature:
         declared: The current definition.
         parity: Served values against recorded ones; None where both are read by one loader, so
             that there is nothing to compare, or where nothing could be read.
+        rows: Rows that the record has in the window, where `parity` is None for one loader; None
+            where nobody counted them.
     """
 
     model: str
@@ -81,6 +83,7 @@ class AuditedFeature:
     serves: Stamp
     declared: Stamp
     parity: Parity | None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +101,33 @@ class FeatureAudit:
     findings: tuple[FeatureFinding, ...]
 
     @property
+    def with_known_definition(self) -> tuple[str, ...]:
+        """Features whose definition in training is known to some model, sorted."""
+        return _names(
+            one.feature
+            for one in self.features
+            if one.trained is not None and one.trained.definition is not None
+        )
+
+    @property
+    def compared_by_value(self) -> tuple[str, ...]:
+        """Features of which served values were held against recorded ones, sorted."""
+        return _names(one.feature for one in self.features if one.parity and one.parity.units)
+
+    @property
+    def not_compared_by_value(self) -> tuple[str, ...]:
+        """Features of which no value was compared: one loader, no rows, or none to be had."""
+        compared = self.compared_by_value
+        return _names(one.feature for one in self.features if one.feature not in compared)
+
+    @property
     def outcome(self) -> Outcome:
         """What all findings come to; an audit of nothing is INCONCLUSIVE."""
         return outcome_of(self.findings) if self.features else Outcome.INCONCLUSIVE
+
+
+def _names(features: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(features)))
 
 
 def outcome_of(findings: tuple[FeatureFinding, ...]) -> Outcome:
@@ -179,9 +206,14 @@ def _served(system: System, features: tuple[AuditedFeature, ...]) -> Iterator[Fe
     seen: set[tuple[str, str]] = set()
     for one in features:
         parity = one.parity
-        if parity is None or (parity.feature, parity.version) in seen:
+        if (one.feature, one.serves.version) in seen:
             continue
-        seen.add((parity.feature, parity.version))
+        seen.add((one.feature, one.serves.version))
+        if parity is None:
+            if one.rows == 0:  # one loader for both, and it gave nothing
+                models = _models(features, one.feature)
+                yield _nothing_sampled(one.feature, one.serves.version, models)
+            continue
         yield from _of_parity(system, parity, _models(features, one.feature))
 
 
@@ -204,7 +236,7 @@ def _of_parity(system: System, parity: Parity, models: tuple[str, ...]) -> Itera
         )
 
     if not parity.units:
-        yield found(FindingCode.NOTHING_SAMPLED, 0.0, 1.0, "units")
+        yield _nothing_sampled(parity.feature, parity.version, models)
         return
     tolerated = system.policies.feature_parity
     if not parity.unequal <= tolerated:
@@ -217,6 +249,19 @@ def _of_parity(system: System, parity: Parity, models: tuple[str, ...]) -> Itera
     if limits and parity.lag > min(limits):
         observed, limit = _hours(parity.lag), _hours(min(limits))
         yield found(FindingCode.LATE, observed, limit, "hours")
+
+
+def _nothing_sampled(feature: str, version: str, models: tuple[str, ...]) -> FeatureFinding:
+    return FeatureFinding(
+        code=FindingCode.NOTHING_SAMPLED,
+        models=models,
+        feature=feature,
+        before=version,
+        observed=0.0,
+        limit=1.0,
+        unit="units",
+        units=0,
+    )
 
 
 def _models(features: tuple[AuditedFeature, ...], feature: str) -> tuple[str, ...]:

@@ -106,7 +106,9 @@ def _fact(reason: Reason) -> str:
             why = f": {reason.record.said}" if reason.record and reason.record.said else ""
             return f"{_tested(reason, 'broke its contract', 'did not bear')}{why}"
         case ReasonCode.NO_EVIDENCE:
-            return f"{of} was never replayed, and never served"
+            return (
+                f"{of} was never replayed, and never served, with its present contract and features"
+            )
         case ReasonCode.EVIDENCE_EXPIRED:
             return f"{of} {_seen(reason.record, _SEEN)}, which is too long ago"
         case ReasonCode.FAILED_TOGETHER:

@@ -1,7 +1,7 @@
 """Auditing features: what training had, what is declared, and what was served."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -55,7 +55,9 @@ def audit_champion(
     end = calendar.start(calendar.name(now))
     looked_at = Window(start=calendar.start(calendar.name(end - window)), end=end)
     release = site.champion().release
-    return audit(site, system, release, system.models, looked_at, as_of=now, sample=sample)
+    return audit(
+        site, system, release, system.models, looked_at, as_of=now, sample=sample, counted=True
+    )
 
 
 def audit_rollout(site: Site, rollout_id: str, *, now: datetime) -> None:
@@ -98,23 +100,24 @@ def audit(
     *,
     as_of: datetime,
     sample: int = SAMPLE,
+    counted: bool = False,
 ) -> FeatureAudit:
     """Audit what these models of a release are served.
 
     Args:
         window: Whole blocks whose values are compared.
         sample: Units that are compared at the most, chosen by a hash of their ids.
+        counted: Whether the rows of features with one loader for both are counted, so that a
+            window without any is not passed. A canary has had its rows before it is audited.
     """
     definitions = site.systems.definitions(system)
     members = [release.members[name] for name in models]
-    compared, unreadable = _parities(
-        site,
-        system,
-        frozenset(v for m in members for v in m.features.items()),
-        window,
-        as_of,
-        sample,
-    )
+    served = frozenset(v for m in members for v in m.features.items())
+    compared, unreadable = _parities(site, system, served, window, as_of, sample)
+    rows: dict[tuple[str, str], int] = {}
+    if counted:
+        rows, lost = _rows(site, system, served, window, as_of)
+        unreadable |= lost
     features = []
     for member in members:
         registered = site.registry.version(member.model, member.version)
@@ -130,6 +133,7 @@ def audit(
                     serves=stamp,
                     declared=Stamp(version=current, definition=definitions[name, current][:DIGITS]),
                     parity=compared.get((name, stamp.version)),
+                    rows=rows.get((name, stamp.version)),
                 )
             )
     return audit_features(
@@ -149,17 +153,12 @@ def _parities(
 
     Features are read by what they read of, so that one broken source hides no other.
     """
-    together: dict[tuple[str, ...], set[tuple[str, str]]] = {}
-    for name, version in versions:
-        sources = system.features[name].versions[version].sources
-        if any(_may_differ(system, source) for source in sources):
-            together.setdefault(tuple(sorted(sources)), set()).add((name, version))
     found: dict[tuple[str, str], Parity] = {}
     unreadable: dict[str, str] = {}
-    for wanted in together.values():
+    for wanted in _by_sources(system, versions, comparable=True):
         try:
-            recorded = _values(site, system, frozenset(wanted), window, "recorded", as_of)
-            live = _values(site, system, frozenset(wanted), window, "live", as_of)
+            recorded = _values(site, system, wanted, window, "recorded", as_of)
+            live = _values(site, system, wanted, window, "live", as_of)
         except UnusableHistory as error:
             unreadable |= {name: str(error) for name, _ in wanted}
             continue
@@ -175,6 +174,35 @@ def _parities(
                 lag=lag,
             )
     return found, unreadable
+
+
+def _rows(
+    site: Site, system: System, versions: Versions, window: Window, as_of: datetime
+) -> tuple[dict[tuple[str, str], int], dict[str, str]]:
+    """Rows of the record by feature, of those read by one loader; and why some could not be had."""
+    record = site.systems.recorded(system)
+    found: dict[tuple[str, str], int] = {}
+    unreadable: dict[str, str] = {}
+    for wanted in _by_sources(system, versions, comparable=False):
+        try:
+            parts = record.partitions(
+                window, world="recorded", needs=Needs(features=wanted), as_of=as_of
+            )
+            found |= dict.fromkeys(wanted, sum(part.rows for part in parts))
+        except UnusableHistory as error:
+            unreadable |= {name: str(error) for name, _ in wanted}
+    return found, unreadable
+
+
+def _by_sources(system: System, versions: Versions, *, comparable: bool) -> Iterator[Versions]:
+    """Features that read the same sources, of those whose values can, or cannot, be compared."""
+    together: dict[tuple[str, ...], set[tuple[str, str]]] = {}
+    for name, version in versions:
+        sources = system.features[name].versions[version].sources
+        if any(_may_differ(system, source) for source in sources) is comparable:
+            together.setdefault(tuple(sorted(sources)), set()).add((name, version))
+    for wanted in together.values():
+        yield frozenset(wanted)
 
 
 def _may_differ(system: System, source: str) -> bool:

@@ -14,7 +14,7 @@ def contract_faults(parts: FileParts, *, where: str) -> list[Fault]:
     """Everything that a contract says of another node and that is not so."""
     return [
         Fault(where=f"{where}: models.{name}.contract {path}", what=what)
-        for name, contract in parts.contracts.items()
+        for name, contract in parts.surely_said().items()
         for found in (_demands, _stand_ins, _replacements)
         for path, what in found(parts, name, contract)
     ]
@@ -26,7 +26,7 @@ def _demands(parts: FileParts, name: str, contract: Contract) -> Iterator[Told]:
     for demand in contract.inputs:
         producer, _, wanted = demand.name.partition(".")
         feature = parts.features.get(producer)
-        field = _field(parts, producer, wanted)
+        field = parts.output_field(producer, wanted)
         if demand.name not in read:
             continue
         path = f"inputs.{demand.name}"
@@ -88,13 +88,12 @@ def _stand_ins(parts: FileParts, name: str, contract: Contract) -> Iterator[Told
 def _other_answers(
     parts: FileParts, name: str, contract: Contract, path: str, model: str, wanted: str
 ) -> Iterator[Told]:
-    other = parts.contracts.get(model)
-    if other is None:
+    if (lacking := parts.unpromised(model, wanted)) is not None:
+        called, has = lacking
+        yield path, f"{called} does not promise {wanted} (it has: {has})"
         return
-    field = _field(parts, model, wanted)
+    field = parts.output_field(model, wanted)
     if field is None:
-        has = ", ".join(one.name for one in other.output)
-        yield path, f"{model} {other.version} does not promise {wanted} (it has: {has})"
         return
     mine = contract.field(path.split(".")[1])
     if field.unit != mine.unit:
@@ -123,12 +122,6 @@ def _replacements(parts: FileParts, name: str, contract: Contract) -> Iterator[T
             continue
         if model not in parts.named["models"]:
             yield path, f"{one.use_instead} is no model's field"
-        elif model in parts.contracts and _field(parts, model, wanted) is None:
-            has = ", ".join(field.name for field in parts.contracts[model].output)
-            version = parts.contracts[model].version
-            yield path, f"{model} {version} does not promise {wanted} (it has: {has})"
-
-
-def _field(parts: FileParts, model: str, name: str) -> OutputField | None:
-    contract = parts.contracts.get(model)
-    return next((f for f in contract.output if f.name == name), None) if contract else None
+        elif (lacking := parts.unpromised(model, wanted)) is not None:
+            called, has = lacking
+            yield path, f"{called} does not promise {wanted} (it has: {has})"

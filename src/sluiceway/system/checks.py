@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.contracts.values import OutputField
 from sluiceway.errors import BadInput, Fault
 from sluiceway.gates import Role
 from sluiceway.statistics.metrics import (
@@ -110,19 +109,20 @@ def _inputs_exist(parts: FileParts, tell: Tell) -> None:
         if producer not in parts.named["models"]:
             have = _list([*parts.named["features"], *parts.named["models"]])
             tell(path, f"reads {edge.reads}, which is neither a feature nor a model's field{have}")
-        elif (contract := parts.contracts.get(producer)) is not None and field not in {
-            f.name for f in contract.output
-        }:
-            has = ", ".join(f.name for f in contract.output)
-            promised = f"which {producer} {contract.version} does not promise (it has: {has})"
-            tell(path, f"reads {edge.reads}, {promised}")
+        elif (lacking := parts.unpromised(producer, field)) is not None:
+            called, has = lacking
+            tell(path, f"reads {edge.reads}, which {called} does not promise (it has: {has})")
 
 
 def _demands_are_met(parts: FileParts, tell: Tell) -> None:
-    for name, contract in parts.contracts.items():
+    for name, contract in parts.surely_said().items():
         inputs = {edge.reads: edge for edge in parts.models[name].inputs}
         if len(inputs) < len(parts.models[name].inputs):
             tell(f"models.{name}.inputs", "names an input twice")
+        if (refused := parts.refused.get(name)) is not None:
+            said = {demand.name for demand in contract.inputs}
+            for strange in sorted(set(refused.inputs) - said - inputs.keys()):
+                tell(f"models.{name}.contract inputs.{strange}", "is no input of the model")
         for demand in contract.inputs:
             path = f"models.{name}.contract inputs.{demand.name}"
             if demand.name not in inputs:
@@ -142,15 +142,10 @@ def _supplied(parts: FileParts, read: str) -> tuple[str | None, float | None, fl
     feature = parts.features.get(producer)
     if feature is not None:
         return feature.unit, feature.range[0], feature.range[1], f"the feature {producer}"
-    output = _output_field(parts, producer, field)
+    output = parts.output_field(producer, field)
     if output is not None:
         return output.unit, output.low, output.high, producer
     return None, None, None, producer
-
-
-def _output_field(parts: FileParts, model: str, field: str) -> OutputField | None:
-    contract = parts.contracts.get(model)
-    return next((f for f in contract.output if f.name == field), None) if contract else None
 
 
 def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
@@ -169,10 +164,9 @@ def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
             seen.add(called)
             if metric is not None:
                 _metric_fits(parts, metric, target, path, tell)
-            field = _output_field(parts, name, target.field)
-            if name in parts.contracts and field is None:
-                has = ", ".join(f.name for f in parts.contracts[name].output)
-                tell(f"{path}.field", f"{target.field} is not promised (it has: {has})")
+            field = parts.output_field(name, target.field)
+            if (lacking := parts.unpromised(name, target.field)) is not None:
+                tell(f"{path}.field", f"{target.field} is not promised (it has: {lacking[1]})")
             in_label_unit = metric is not None and metric.unit_kind is UnitKind.LABEL
             if field and in_label_unit and target.unit != field.unit:
                 tell(f"{path}.unit", f"is {target.unit}, {name}.{field.name} is in {field.unit}")

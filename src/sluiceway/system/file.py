@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway.contracts.file import contract_from
+from sluiceway.contracts.refused import RefusedContract, what_is_sure
 from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput, Fault
@@ -162,6 +163,7 @@ def _parse(
         return {entry: body for entry, body in parsed.items() if body is not None}
 
     models = section("models", ModelShape)
+    contracts, refused = _contracts(models, path, files, faults, today)
     return FileParts(
         named={key: tuple(map(str, _names(content.get(key)))) for key in _SECTIONS},
         owners=section("owners", OwnerShape),
@@ -170,7 +172,8 @@ def _parse(
         models=models,
         consumers=section("consumers", ConsumerShape),
         slices=section("slices", SliceShape),
-        contracts=_contracts(models, path, files, faults, today),
+        contracts=contracts,
+        refused=refused,
         policies=parse_shape(
             PoliciesShape, content["policies"], where=f"{name}: policies", faults=faults
         )
@@ -198,8 +201,10 @@ def _contracts(
     files: _Files,
     faults: list[Fault],
     today: date | None,
-) -> dict[str, Contract]:
+) -> tuple[dict[str, Contract], dict[str, RefusedContract]]:
+    """The contracts that can be read, and what is sure of the others."""
     contracts: dict[str, Contract] = {}
+    refused: dict[str, RefusedContract] = {}
     folder = path.parent.resolve()
     told: set[str] = set()
     for name, model in models.items():
@@ -213,12 +218,22 @@ def _contracts(
             faults.extend(wrong)
         told.add(model.contract)
         if contract is None:
+            if (sure := _sure(files, name, model.contract, wrong)) is not None:
+                refused[name] = sure
             continue
         if contract.model != name:
             what = f"is the contract of {contract.model}, not of {name}"
             faults.append(Fault(where=f"{path.name}: models.{name}.contract", what=what))
         contracts[name] = contract
-    return contracts
+    return contracts, refused
+
+
+def _sure(files: _Files, model: str, name: str, wrong: Sequence[Fault]) -> RefusedContract | None:
+    try:
+        content = files.content(name)
+    except BadInput:
+        return None  # it cannot be read at all
+    return what_is_sure(model, content, wrong, where=name)
 
 
 def _contract(

@@ -1,9 +1,10 @@
 """The parts of a system file between parsing and building: right one by one, not yet together."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sluiceway.contracts.values import Contract
+from sluiceway.contracts.refused import RefusedContract
+from sluiceway.contracts.values import Contract, OutputField
 from sluiceway.system.shapes import (
     ConsumerShape,
     EdgeShape,
@@ -29,6 +30,8 @@ class FileParts:
     Attributes:
         named: All names of each section, also of entries that could not be parsed, so that
             one fault does not make others out of thin air.
+        refused: What is sure of the contracts that are refused, by model; those of which not even
+            that can be said are left out.
         unit: Column naming the unit; empty where the file names none.
     """
 
@@ -42,7 +45,29 @@ class FileParts:
     contracts: Mapping[str, Contract]
     policies: PoliciesShape | None
     logging: LoggingShape | None = None
+    refused: Mapping[str, RefusedContract] = field(default_factory=dict)
     unit: str = ""
+
+    def unpromised(self, model: str, name: str) -> tuple[str, str] | None:
+        """Where a model surely does not promise a field: what its contract is called, and has."""
+        if (contract := self.contracts.get(model)) is not None:
+            names = tuple(one.name for one in contract.output)
+            lacks, called = name not in names, f"{model} {contract.version}"
+        elif (refused := self.refused.get(model)) is not None:
+            lacks, called, names = refused.lacks(name), refused.called, refused.names
+        else:
+            return None
+        return (called, ", ".join(names)) if lacks else None
+
+    def surely_said(self) -> dict[str, Contract]:
+        """Each contract, or what is sure of one that is refused; by model, in the file's order."""
+        sure = {name: refused.sure for name, refused in self.refused.items()} | dict(self.contracts)
+        return {name: sure[name] for name in self.models if name in sure}
+
+    def output_field(self, model: str, name: str) -> OutputField | None:
+        """A promised field; None where there is none, or where it is in doubt."""
+        contract = self.surely_said().get(model)
+        return next((f for f in contract.output if f.name == name), None) if contract else None
 
 
 def edges_of(parts: FileParts) -> dict[str, tuple[Edge, ...]]:
