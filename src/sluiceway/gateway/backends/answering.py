@@ -30,8 +30,6 @@ _GRACE: Final = 5.0
 _LONGEST_SAYING: Final = 500
 """Characters of a model's own words that are passed on."""
 _PR_SET_PDEATHSIG: Final = 1
-_NICENESS: Final = 10
-"""A candidate yields the processor to whoever answers in the gateway's own process."""
 
 
 def _live(line: socket.socket, parent: int) -> None:
@@ -39,7 +37,6 @@ def _live(line: socket.socket, parent: int) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(_NICENESS)
     _die_with(parent)
     frames = _heard(line)
     _, _, payload = next(frames)
