@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sluiceway.cli import commands, ownership_commands
+from sluiceway.cli import commands, ownership_commands, status_look
 from sluiceway.errors import BadInput
 from sluiceway.steps.site import Site
 from tests.driver import advance, memory_site
@@ -27,7 +27,7 @@ class Typed:
     monkeypatch: pytest.MonkeyPatch
 
     def over(self, site: Site, file: Path) -> None:
-        for module in (commands, ownership_commands):
+        for module in (commands, ownership_commands, status_look):
             self.monkeypatch.setattr(module, "opened", lambda _settings: nullcontext(site))
         self.monkeypatch.setenv("SLUICEWAY_SYSTEM", str(file))
         self.monkeypatch.setenv("SLUICEWAY_DATABASE_URL", "sqlite://")
