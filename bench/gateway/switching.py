@@ -74,16 +74,20 @@ def main() -> None:
             sys.stdout.flush()
 
 
+_MEMBERS: dict[str, Any] = {}
+
+
 def _promote(site: Any, names: list[str]) -> None:
     """Make the champion's release with these members the champion."""
     from sluiceway.rollouts.events import Adopted, draft
     from sluiceway.steps.members import member_of
-    from sluiceway.steps.world import restore
+    from sluiceway.steps.world import bring_routing
 
     champion = site.champion()
-    system = site.systems.current()
-    members = [member_of(site, system, *name.split("@")) for name in names]
-    release = champion.release.with_members(members)
+    for name in names:
+        if name not in _MEMBERS:  # what a flow has verified long before it promotes
+            _MEMBERS[name] = member_of(site, site.systems.current(), *name.split("@"))
+    release = champion.release.with_members([_MEMBERS[name] for name in names])
     happened = Adopted(release=release.content_hash)
     site.journal.move_champion(
         site.environment,
@@ -93,15 +97,15 @@ def _promote(site: Any, names: list[str]) -> None:
         after=0,
         revision=champion.revision,
     )
-    restore(site)
+    bring_routing(site)
 
 
 def _rollback(site: Any, _names: list[str]) -> None:
     from sluiceway.steps.requests import request_rollback
-    from sluiceway.steps.world import restore
+    from sluiceway.steps.world import bring_routing
 
     request_rollback(site, to=1, reason="a bench", now=datetime.now(UTC), actor="bench")
-    restore(site)
+    bring_routing(site)
 
 
 def _canary(site: Any, names: list[str]) -> None:

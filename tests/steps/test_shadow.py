@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from sluiceway.attribution import Origin
 from sluiceway.blocks import BlockCalendar
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.rollouts.events import Origin, ShadowMeasured
+from sluiceway.rollouts.events import ShadowMeasured
 from sluiceway.steps.shadow import whole_blocks_from
 from sluiceway.steps.site import Site
 from tests.driver import LIVE, QUICK, Wild, add, adopt_live, advance, memory_site, variant
