@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sluiceway.serving.safe_defaults import safe_default, versions_named
+from sluiceway.serving.safe_defaults import feature_default, versions_named
 from sluiceway.system.file import read_system
 from sluiceway.system.flags import FlagVariant, is_by_unit
 from sluiceway.system.shapes import FlagShape
@@ -151,15 +151,12 @@ def test_a_safe_default_is_a_value_that_the_feature_may_have(
     assert f"system.yaml: features.amount.safe_default: {said}" in found
 
 
-def test_the_consumer_of_a_cut_edge_receives_its_safe_default(tmp_path: Path) -> None:
+def test_readers_of_a_feature_that_is_cut_off_receive_its_safe_default(tmp_path: Path) -> None:
     system = system_with(tmp_path, SAFE)
-    fraud = {"fraud.probability": 0.3}
-    assert safe_default(system, {}, "fraud.probability → cost") == fraud
-    assert safe_default(system, {}, "amount → cost") == {"amount": 80.0}
-    assert safe_default(system, {}, "orders.amount → amount") == {"amount": 80.0}
-    assert str(safe_default(system, {}, "signal → fraud")) == "{'signal': nan}"
+    assert feature_default(system, "amount") == 80.0
+    assert str(feature_default(system, "signal")) == "nan"
     with pytest.raises(KeyError):
-        safe_default(system, {}, "fraud.nothing → cost")
+        feature_default(system, "nothing")
 
 
 def test_the_flags_of_the_system_files_description_are_read_from_yaml() -> None:

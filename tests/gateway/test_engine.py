@@ -329,6 +329,20 @@ def test_a_cut_edge_feeds_its_consumer_the_safe_default_and_nobody_else(system):
     assert arm.stand_ins["demand"].tolist() == ["isolated", "isolated"]
 
 
+def test_a_producer_that_is_asked_by_nobody_any_more_has_its_own_versions_safe_default(system):
+    async def play(engine, _notes):
+        both = frozenset({"demand.units → price", "demand.units → stock"})
+        everything = served(system, cut=both)
+        own = replace(system.models["demand"].contract, fallback={"units": 4.0})
+        contracts = {**everything.contracts, ("demand", "1"): own}
+        engine.serve(replace(everything, contracts=contracts))
+        return await engine.answer(question())
+
+    (arm,) = run(play).arms
+    assert "demand.units" not in arm.fields
+    assert arm.fields["stock.units"].tolist() == [8.0]
+
+
 def test_an_outside_consumer_whose_edge_is_cut_receives_the_safe_default(system):
     async def play(engine, _notes):
         engine.serve(served(system, cut=frozenset({"refund.units → till"})))

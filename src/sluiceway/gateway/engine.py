@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -19,12 +18,11 @@ from sluiceway.releases import Release
 from sluiceway.serving.breaker import Breaker
 from sluiceway.serving.evaluating import Evaluation, isolated_for
 from sluiceway.serving.inputs import Features
-from sluiceway.serving.layout import Layout, Slot
+from sluiceway.serving.layout import Layout
 from sluiceway.serving.ports import Recorder
 from sluiceway.serving.refusals import RefusalCode, Refused
-from sluiceway.serving.safe_defaults import feature_default
 from sluiceway.serving.served import Pairing, Served, Version
-from sluiceway.serving.stand_ins import LastKnownGood, safe_constant
+from sluiceway.serving.stand_ins import LastKnownGood
 from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
@@ -272,7 +270,6 @@ class Engine:
             features,
             units,
             judges=standing.judges,
-            safe_default=partial(_default_of, layout, standing.served),
             last=self._last,
             blocked={
                 step.key
@@ -358,18 +355,6 @@ def _arm_answers(
         stand_ins=stand_ins,
         seconds=evaluation.seconds,
     )
-
-
-def _default_of(layout: Layout, served: Served, slot: Slot) -> float | str:
-    """What comes instead of an input whose edge is cut."""
-    producer, _, field = slot.producer.partition(".")
-    if slot.version is not None:
-        return feature_default(served.system, slot.producer)
-    contract = next(
-        (step.contract for step in layout.steps if step.model == producer),
-        served.system.models[producer].contract,
-    )
-    return safe_constant(contract, contract.field(field))
 
 
 def _is_candidate(pairing: Pairing, version: Version) -> bool:

@@ -122,10 +122,6 @@ def _digest(channel: Channel, notices: list[Notice]) -> Message:
     )
 
 
-def _in_digest(notice: Notice) -> str:
-    return f"{notice.at:%Y-%m-%d %H:%M} UTC  {notice.title}\n{notice.body}"
-
-
 def failed_channels(tried: Iterable[Tried]) -> tuple[Notice, ...]:
     """A notice a day for each channel that has given up on something."""
     failures: dict[tuple[tuple[str, ...], str], int] = {}

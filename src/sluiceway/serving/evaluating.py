@@ -1,7 +1,7 @@
 """Going through a layout, step by step: who asks the versions is not of interest here."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,6 @@ from sluiceway.serving.layout import Layout, Slot, Step
 from sluiceway.serving.served import Version
 from sluiceway.serving.stand_ins import LastKnownGood, stand_in
 from sluiceway.serving.values import Values
-
-
-class SafeDefaults(Protocol):
-    """What the consumer of a cut edge receives."""
-
-    def __call__(self, slot: Slot) -> float | str:
-        """One value for all rows."""
 
 
 class Evaluation:
@@ -45,7 +38,6 @@ class Evaluation:
         units: Sequence[str],
         *,
         judges: Mapping[Version, Judge],
-        safe_default: SafeDefaults,
         last: LastKnownGood,
         blocked: Collection[Version],
         now: float,
@@ -61,7 +53,6 @@ class Evaluation:
         self.at = 0
         self._features = features
         self._judges = judges
-        self._safe_default = safe_default
         self._last = last
         self._blocked = blocked
         self._now = now
@@ -137,7 +128,6 @@ class Evaluation:
             self._features,
             self.units,
             judges=self._judges,
-            safe_default=self._safe_default,
             last=self._last,
             blocked=self._blocked,
             now=self._now,
@@ -154,12 +144,11 @@ class Evaluation:
         return other
 
     def _value(self, slot: Slot) -> Values | None:
-        if slot.cut:
-            default = self._safe_default(slot)
-            kind = object if isinstance(default, str) else np.float64
+        if slot.instead is not None:
+            kind = object if isinstance(slot.instead, str) else np.float64
             name = slot.producer if slot.version else slot.producer.partition(".")[0]
             self._mark(name, Trigger.ISOLATED, slice(None))
-            return np.full(len(self.units), default, dtype=kind)
+            return np.full(len(self.units), slot.instead, dtype=kind)
         if slot.version is None:
             return self.fields[slot.producer]
         return self._features.get((slot.producer, slot.version))

@@ -191,7 +191,7 @@ def _demands(layout: Layout, key: FeatureKey) -> list[InputDemand]:
         slot.demand
         for step in layout.steps
         for slot in step.inputs
-        if (slot.producer, slot.version) == key and not slot.cut and slot.demand is not None
+        if (slot.producer, slot.version) == key and slot.instead is None and slot.demand is not None
     ]
 
 

@@ -8,7 +8,9 @@ from sluiceway.releases import Release
 from sluiceway.replay.partitions import feature_version
 from sluiceway.serving.ports import Backend
 from sluiceway.serving.refusals import RefusalCode, Refused
+from sluiceway.serving.safe_defaults import feature_default
 from sluiceway.serving.served import Detour, Served, Version
+from sluiceway.serving.stand_ins import safe_constant
 from sluiceway.system.values import Edge, System
 
 FeatureKey = tuple[str, str]
@@ -23,14 +25,14 @@ class Slot:
         column: The name under which the model reads it.
         producer: Name of a feature, or ``model.field``.
         version: The feature's version; None where it is a model's field.
-        cut: Whether the edge is isolated, so that the safe default comes instead.
+        instead: The safe default that comes because the edge is isolated; None where it is not.
         demand: What the model's contract demands of it; None where it says nothing.
     """
 
     column: str
     producer: str
     version: str | None
-    cut: bool
+    instead: float | str | None
     demand: InputDemand | None
 
 
@@ -92,7 +94,7 @@ def lay_out(served: Served, model: str, release: Release, detour: Detour = NO_DE
         (slot.producer, slot.version): None
         for step in steps.values()
         for slot in step.inputs
-        if slot.version is not None and not slot.cut
+        if slot.version is not None and slot.instead is None
     }
     return Layout(
         model=model,
@@ -131,14 +133,19 @@ def _add(
         is_cut = edge.name in cut or _sources_are_cut(served.system, edge, cut)
         if edge.field is not None and not is_cut:
             _add(served, edge.producer, release, pinned, cut, steps)
-        slots.append(_slot(served.system, edge, release, demands.get(name), cut=is_cut))
+        instead = _safe_default(served, edge, release, pinned) if is_cut else None
+        slots.append(_slot(served.system, edge, release, demands.get(name), instead))
     steps[model] = Step(
         model=model, version=version, contract=contract, backend=backend, inputs=tuple(slots)
     )
 
 
 def _slot(
-    system: System, edge: Edge, release: Release, demand: InputDemand | None, *, cut: bool
+    system: System,
+    edge: Edge,
+    release: Release,
+    demand: InputDemand | None,
+    instead: float | str | None,
 ) -> Slot:
     is_feature = edge.field is None
     member = release.members.get(edge.consumer)
@@ -146,7 +153,26 @@ def _slot(
     if is_feature:
         current = system.features[edge.producer].current
         version = feature_version(system, member, edge.producer) if member else current
-    return Slot(column=edge.column, producer=edge.column, version=version, cut=cut, demand=demand)
+    return Slot(
+        column=edge.column,
+        producer=edge.column,
+        version=version,
+        instead=instead,
+        demand=demand,
+    )
+
+
+def _safe_default(
+    served: Served, edge: Edge, release: Release, pinned: Mapping[str, str]
+) -> float | str:
+    """What the consumer of a cut edge receives, as the version says that would have answered."""
+    if edge.field is None:
+        return feature_default(served.system, edge.producer)
+    member = release.members.get(edge.producer)
+    version = pinned.get(edge.producer) or (member.version if member else "")
+    declared = served.system.models[edge.producer].contract
+    contract = served.contracts.get((edge.producer, version), declared)
+    return safe_constant(contract, contract.field(edge.field))
 
 
 def _sources_are_cut(system: System, edge: Edge, cut: frozenset[str]) -> bool:
