@@ -1,11 +1,13 @@
 """A process of its own that moves the champion and opens canaries, by the journal, when told to.
 
 It stands for the flows: it writes what they would write and projects it, without their evidence.
+A flow runs beside no gateway that is short of processors, so it yields to whoever answers or asks.
 ``python -m bench.gateway.switching HOME SYSTEM DATA`` reads one command a line and answers with the
 time at which it was decided, as a JSON object.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -61,6 +63,7 @@ def switching(settings: Settings) -> Iterator[Switching]:
 def main() -> None:
     from sluiceway.wiring import opened
 
+    os.nice(19)
     home, system, data = map(Path, sys.argv[1:])
     settings = Settings(home=home, system=system, data=data, environment="production")
     with opened(settings) as site:

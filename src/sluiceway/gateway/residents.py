@@ -44,6 +44,10 @@ _FIRST_WAIT: Final = timedelta(seconds=10)
 """How long a gateway that begins waits for its candidates before it answers without them."""
 _BEAT: Final = 1.0
 """Seconds between two heartbeats."""
+_SETTLED: Final = 1.0
+"""Seconds after a change of what answers, until it is looked up what a rollback would bring back:
+that reads the journal, and those who ask right after a change have waited enough. Nobody is freed
+before it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +247,8 @@ class Residents:
             self._looking_back = asyncio.create_task(self._look_back(), name="look back")
 
     async def _look_back(self) -> None:
+        if self._published is not None:
+            await asyncio.sleep(_SETTLED)
         await self._follower.look_back()
         self._stir()
 
