@@ -21,13 +21,13 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One promise about one model's quality: the harm stays below the margin.
+    """One promise about one model's answers, or how it is served: the harm stays below the margin.
 
     Attributes:
         model: Whose answers are measured.
         metric: Name as :func:`~sluiceway.statistics.metrics.metric_named` takes it.
-        field: The model's output field that is measured.
-        label: The truth it is compared with, such as ``landings.arr_delay``.
+        field: The model's output field that is measured; empty where it is the requests themselves.
+        label: The truth it is compared with, such as ``landings.arr_delay``; empty without one.
         role: Required or guard.
         margin: Tolerated harm in the metric's unit, finite, at least 0.
         unit: The metric's unit as people write it, such as ``min``; empty where it has none.

@@ -1,5 +1,6 @@
 """The plan of a rollout: everything that was fixed before the first evidence was looked at."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -24,7 +25,7 @@ class Plan:
         members: The candidate's own versions.
         baseline: The champion's generation when the rollout began.
         release: Content hash of the candidate release on top of that baseline.
-        gates: Gates of every model in the blast radius.
+        gates: Gates on the answers of every model in the blast radius: shadow's and the canary's.
         alpha: Level of each required gate, and of the rollback over all gates and looks.
         min_blocks: Fewest blocks of a passed gate.
         shadow_end: End of the recorded window (UTC); every label before it is mature.
@@ -36,6 +37,8 @@ class Plan:
         budget_window: How long ago a generation may have served to be held against.
         seed: Fixes the draws of every simulation that the rollout is planned with.
         drift: When live inputs make shadow's evidence stale; None where nobody looks.
+        serving: Gates on how these models are served (latency, errors, stand-ins, missing answers):
+            the canary's alone, for no replay shows them.
     """
 
     rollout_id: str
@@ -60,6 +63,7 @@ class Plan:
     seed: int = 0
     budget_window: timedelta = WINDOW
     drift: DriftWatch | None = None
+    serving: tuple[Gate, ...] = ()
 
     @property
     def calendar(self) -> BlockCalendar:
@@ -76,6 +80,7 @@ class Plan:
         return replace(
             self,
             gates=tuple(in_blocks(gate, blocks) for gate in self.gates),
+            serving=tuple(in_blocks(gate, blocks) for gate in self.serving),
             canary=replace(self.canary, block=blocks.length),
             watch=replace(self.watch, window=max(self.watch.window, blocks.length)),
         )
@@ -95,7 +100,13 @@ class Plan:
             release=release.content_hash,
             radius=radius,
             gates=tuple(gate for gate in self.gates if gate.model in radius.models),
+            serving=tuple(gate for gate in self.serving if gate.model in radius.models),
         )
+
+    @property
+    def live_gates(self) -> tuple[Gate, ...]:
+        """Every gate of its canary but those of slices, which shadow finds."""
+        return (*self.gates, *self.serving)
 
     @property
     def levels(self) -> Levels:
@@ -151,6 +162,7 @@ def make_plan(
         release=release.content_hash,
         radius=radius,
         gates=gates_of(system, radius),
+        serving=serving_gates_of(system, radius),
         alpha=policies.alpha,
         min_blocks=policies.min_blocks,
         shadow_end=calendar.start(calendar.name(now - maturity)),
@@ -168,8 +180,18 @@ def make_plan(
 
 
 def gates_of(system: System, radius: BlastRadius) -> tuple[Gate, ...]:
-    """The gates of every model in a blast radius, in the order of the chain."""
-    return tuple(
+    """The gates on answers of every model in a blast radius, in the order of the chain."""
+    return tuple(gate for gate in _declared(system, radius) if metric_named(gate.metric).of_answers)
+
+
+def serving_gates_of(system: System, radius: BlastRadius) -> tuple[Gate, ...]:
+    """The gates on how they are served, likewise."""
+    every = _declared(system, radius)
+    return tuple(gate for gate in every if not metric_named(gate.metric).of_answers)
+
+
+def _declared(system: System, radius: BlastRadius) -> Iterator[Gate]:
+    return (
         Gate(
             model=name,
             metric=target.metric,

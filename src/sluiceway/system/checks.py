@@ -12,6 +12,7 @@ from sluiceway.statistics.metrics import (
     at_operating_threshold,
     metric_named,
     needs_threshold,
+    of_a_field,
 )
 from sluiceway.system.check_logging import check_logging
 from sluiceway.system.check_rights import rights_make_sense
@@ -165,13 +166,28 @@ def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
             if metric is not None:
                 _metric_fits(parts, metric, target, path, tell)
             field = parts.output_field(name, target.field)
-            if (lacking := parts.unpromised(name, target.field)) is not None:
+            lacking = parts.unpromised(name, target.field)
+            if metric is not None and not of_a_field(metric):
+                _has_no_field(target, path, tell)
+            elif not target.field:
+                tell(f"{path}.field", "is missing")
+            elif lacking is not None:
                 tell(f"{path}.field", f"{target.field} is not promised (it has: {lacking[1]})")
             in_label_unit = metric is not None and metric.unit_kind is UnitKind.LABEL
             if field and in_label_unit and target.unit != field.unit:
                 tell(f"{path}.unit", f"is {target.unit}, {name}.{field.name} is in {field.unit}")
-        if model.metrics and all(target.role.value == "guard" for target in model.metrics):
-            tell(f"models.{name}.metrics", "has no required metric; nothing could ever pass")
+        if model.metrics and not any(map(_may_pass, model.metrics)):
+            served = any(target.role is Role.REQUIRED for target in model.metrics)
+            why = " (how it is served no replay shows)" if served else ""
+            tell(f"models.{name}.metrics", f"has no required metric; nothing could ever pass{why}")
+
+
+def _may_pass(target: MetricShape) -> bool:
+    """Whether a shadow replay could pass by it; one that cannot be read is told elsewhere."""
+    try:
+        return target.role is Role.REQUIRED and metric_named(target.metric).of_answers
+    except BadInput:
+        return target.role is Role.REQUIRED
 
 
 def _metric(
@@ -198,9 +214,11 @@ def _metric_fits(
         tell(f"{path}.worse", f"says {target.worse}, but {target.metric} is worse {metric.worse}")
     if metric.best_is_no_change and target.role is Role.REQUIRED:
         tell(f"{path}.role", f"{target.metric} can only get better; it is no required gate")
-    if not metric.of_answers:
-        what = f"{target.metric} is measured of requests, not of a field; it is no gate yet"
-        tell(f"{path}.metric", what)
+    if metric.unit_kind is UnitKind.MILLISECONDS and target.unit != "ms":
+        tell(f"{path}.unit", f"is {target.unit or 'missing'}; {target.metric} is in ms")
+    if not metric.of_answers and target.label:
+        tell(f"{path}.label", f"is too much: {target.metric} is compared with no truth")
+        return
     if metric.columns > 1:
         what = f"{target.metric} needs {metric.columns} columns an answer; a field has one"
         tell(f"{path}.metric", what)
@@ -215,6 +233,11 @@ def _metric_fits(
         tell(f"{path}.label", f"{source} does not say when its labels are known (labels: …)")
     elif shape is not None and shape.labels and shape.labels.depends_on_answer:
         tell(f"{path}.label", f"{source}'s labels depend on the answer given: it cannot be paired")
+
+
+def _has_no_field(target: MetricShape, path: str, tell: Tell) -> None:
+    if target.field:
+        tell(f"{path}.field", f"is too much: {target.metric} is measured of requests")
 
 
 def _policies_make_sense(parts: FileParts, tell: Tell) -> None:

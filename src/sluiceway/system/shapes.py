@@ -123,7 +123,7 @@ class MetricShape(Shape):
     """What a model is judged by."""
 
     metric: str
-    field: str
+    field: str = ""
     label: str = ""
     margin: NonNegativeFloat
     unit: str

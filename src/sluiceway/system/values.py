@@ -110,7 +110,7 @@ class MetricTarget:
 
     Attributes:
         metric: Name as :func:`sluiceway.statistics.metrics.metric_named` takes it.
-        field: Output field that is compared with the label.
+        field: Output field that is compared with the label; empty where requests are measured.
         label: ``source.column`` of the truth; empty where the metric needs none.
         margin: Tolerated harm, in `unit`.
         unit: Unit of metric and margin.
