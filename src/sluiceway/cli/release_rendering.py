@@ -53,7 +53,7 @@ def plan_json(found: ReleasePlan) -> dict[str, Any]:
             "maturity": render_duration(plan.maturity),
             "watch": render_duration(plan.watch.window),
         },
-        "gates": [_gate_json(gate) for gate in plan.gates],
+        "gates": [_gate_json(gate) for gate in plan.live_gates],
         "alpha": plan.alpha,
         "min_blocks": plan.min_blocks,
         "times": [_time_json(one) for one in found.times],
@@ -227,7 +227,7 @@ def _gates(found: ReleasePlan) -> list[str]:
     return [
         f"{gate.role.value}: {gate.name}, harm below {gate.margin:g} {gate.unit}".rstrip()
         + (f", against {gate.label}" if gate.label else "")
-        for gate in found.plan.gates
+        for gate in found.plan.live_gates
     ]
 
 

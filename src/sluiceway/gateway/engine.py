@@ -354,6 +354,7 @@ def _arm_answers(
         else {name: values[rows] for name, values in evaluation.fields.items()},
         stand_ins=stand_ins,
         seconds=evaluation.seconds,
+        together=len(evaluation.units),
     )
 
 

@@ -235,7 +235,7 @@ def plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
     look = story.verdicts.get(Phase.SHADOW, ())
     bonferroni = f"; in shadow each gate at {percent(look[0].rollback_alpha)}" if look else ""
     shared = f" ({percent(look[0].alpha)} in shadow, which may look twice)" if look else ""
-    family = f"{count(len(plan.gates), 'gate')} as one family at α = {percent(plan.alpha)}"
+    family = f"{count(len(plan.live_gates), 'gate')} as one family at α = {percent(plan.alpha)}"
     limit = percent(Levels().unlabelled_limit)
     return (
         ("Candidate", joined(member.name for member in plan.members)),

@@ -24,6 +24,10 @@ HASHED: Final = "hashed:"
 """How columns of hashed inputs begin; another name, for they are text whatever the input is."""
 STAND_IN: Final = "stand_in:"
 """How columns begin that say why an answer is not a model's own."""
+SECONDS: Final = "seconds:"
+"""How columns begin that say what a model took for the pass in which it answered the row."""
+TOGETHER: Final = "together"
+"""The column that says how many rows that pass had; 0 or missing where nobody knows."""
 
 Entry = dict[str, Any]
 """One arm's answers to some rows of one question, in plain values that JSON has."""
@@ -77,6 +81,7 @@ def packed(
         "revision": answers.revision,
         "fields": {name: values.tolist() for name, values in answers.fields.items()},
         "seconds": dict(answers.seconds),
+        "together": answers.together,
     }
     if answers.stand_ins:
         reasons = answers.stand_ins.items()
@@ -136,8 +141,9 @@ def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
     ``paired``, ``weight``, ``release``, ``generation``, ``routing_revision``, ``fallback``,
     ``consumer``, ``asked``, ``model.field`` …) a row says by which request, when, in which order
     and after how long (``request_id``, ``answered_at``, ``session``, ``seq``,
-    ``seconds:<model>``), which models it holds (``models``), why an answer is not a model's own
-    (``stand_in:<model>``), and what was asked (``input:<column>``).
+    ``seconds:<model>``), in a pass of how many rows (``together``), which models it holds
+    (``models``), why an answer is not a model's own (``stand_in:<model>``), and what was asked
+    (``input:<column>``).
     """
     alike: dict[tuple[tuple[str, ...], ...], list[Entry]] = {}
     for entry in entries:
@@ -194,12 +200,15 @@ def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
         ),
         "answered_at": _moments(each("at")),
         MODELS: models,
+        TOGETHER: list(
+            chain.from_iterable(map(repeat, (e.get("together", 0) for e in entries), sizes))
+        ),
         "paired": list(chain.from_iterable(entry["paired"] for entry in entries)),
     }
     columns |= {name: list(every("fields", name)) for name in first["fields"]}
     for name in first["seconds"]:
         spent = (entry["seconds"][name] for entry in entries)
-        columns[f"seconds:{name}"] = list(chain.from_iterable(map(repeat, spent, sizes)))
+        columns[f"{SECONDS}{name}"] = list(chain.from_iterable(map(repeat, spent, sizes)))
     why = {name: list(every("stand_ins", name)) for name in first.get("stand_ins", ())}
     columns |= {f"{STAND_IN}{name}": [one or None for one in said] for name, said in why.items()}
     columns["fallback"] = [any(said) for said in zip(*why.values(), strict=True)] if why else False

@@ -81,7 +81,9 @@ class ArmAnswers:
         fields: ``model.field`` of every model that was asked on the way to values of that shape.
         stand_ins: By model whose answer was not its own in some row: why, for each row; an empty
             text where it was its own. The reasons are :class:`~sluiceway.contracts.values.Trigger`.
-        seconds: Wall time spent by model that was asked.
+        seconds: What each model that was asked took for the pass in which it was: in its own
+            process, or until it was given up.
+        together: Rows of that pass, of other questions too; 0 where that is not known.
     """
 
     rollout_id: str
@@ -96,6 +98,7 @@ class ArmAnswers:
     fields: Mapping[str, Values]
     stand_ins: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    together: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,7 +1,7 @@
 """One look at live evidence: closed, mature blocks enter, each exactly once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -16,6 +16,7 @@ from sluiceway.replay.partitions import Needs, needs_of_models
 from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
+from sluiceway.rollouts.state import RolloutState
 from sluiceway.serving.rows import failed, isolated, merged
 from sluiceway.slices import Slice
 from sluiceway.statistics.metrics import metric_named
@@ -27,6 +28,7 @@ from sluiceway.steps.drifting import inputs_seen
 from sluiceway.steps.inputs import InputMeter
 from sluiceway.steps.missing_answers import MissingAnswers, blocks_between
 from sluiceway.steps.pairs import held, pairs_of
+from sluiceway.steps.served_evidence import enter_served
 from sluiceway.steps.site import Site
 
 LOST_PAIRS_LIMIT = 0.01
@@ -80,7 +82,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     assert state.plan is not None
     states = dict(state.look.states) if state.look else {}
     before = state.look.watermark if state.look else None
-    gates = (*plan.gates, *state.slice_gates)
+    gates = (*plan.live_gates, *state.slice_gates)
     for gate in gates:
         states.setdefault(gate.name, gate.evidence.begin(gate.margin))
     began = state.first_step_at or state.promoted_at
@@ -101,8 +103,18 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         inputs=meter,
         since_revision=state.since_revision,
     )
+    served = states
+    if rows.fault is None and plan.serving:
+        try:
+            served = states | _served(site, plan, state, rollout_id, states, since, first, now)
+        except Exception as error:  # noqa: BLE001 - as in `live_rows`
+            said = " ".join(str(error).split()) or type(error).__name__
+            rows = replace(rows, fault=f"how it is served cannot be read: {said}")
     if rows.fault is None:
-        states = entered(plan.calendar, gates, states, rows.paired, first=first, last=last)
+        of_answers = (*plan.gates, *state.slice_gates)
+        states = served | entered(
+            plan.calendar, of_answers, states, rows.paired, first=first, last=last
+        )
     judgement = judge_canary(
         [(gate, states[gate.name]) for gate in gates],
         Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks),
@@ -121,8 +133,8 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         # Blocks that could not be read stay in front of the watermark, to be read again.
         watermark=last if rows.fault is None else before,
         states=states,
-        verdicts=judgement.verdicts[: len(plan.gates)],
-        slices=judgement.verdicts[len(plan.gates) :],
+        verdicts=judgement.verdicts[: len(plan.live_gates)],
+        slices=judgement.verdicts[len(plan.live_gates) :],
         log_e=judgement.family_log_e,
         candidate_units=rows.candidate_units,
         champion_units=rows.champion_units,
@@ -132,6 +144,31 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     )
     # One transaction: drift is told once, with the look that has seen it.
     site.tell(rollout_id, *(one for one in (looked, drift) if one), after=state.seq, now=now)
+
+
+def _served(
+    site: Site,
+    plan: Plan,
+    state: RolloutState,
+    rollout_id: str,
+    states: Mapping[str, SequentialState],
+    since: datetime,
+    first: str,
+    now: datetime,
+) -> dict[str, SequentialState]:
+    """How the models are served in all blocks that have closed by now, labelled or not."""
+    watched = state.promoted_at
+    until = now if watched is None else min(now, watched + plan.watch.window)
+    return enter_served(
+        site,
+        plan,
+        rollout_id,
+        states,
+        since=since,
+        first=first,
+        until=until,
+        since_revision=state.since_revision,
+    )
 
 
 def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]) -> Outcome:

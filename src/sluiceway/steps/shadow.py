@@ -142,7 +142,8 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
     """
     state = site.state_for(rollout_id, Diagnose(), now=now)
     chains = Chains.of(site, rollout_id, now)
-    calendar = (state.live_plan or chains.plan).calendar
+    live = state.live_plan or chains.plan
+    calendar = live.calendar
     attribution, fault = None, None
     if state.replays and state.replays[-1].outcome is Outcome.FAILED:
         attribution = state.replays[-1].attribution  # the harm is shadow's, and so is its origin
@@ -153,7 +154,8 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
             start=calendar.next_start(state.first_step_at), end=calendar.end(state.look.watermark)
         )
         try:
-            attribution = _live_attribution(chains, window, state.look.verdicts)
+            judged = [one for one in state.look.verdicts if one.gate not in live.serving]
+            attribution = _live_attribution(chains, window, judged)
         except (UnusableHistory, FaultyAnswers, UnknownVersion, UnloadableVersion) as error:
             fault = _on_one_line(error)
     happened: list[Diagnosed | PartReplayed] = [Diagnosed(attribution=attribution, fault=fault)]
