@@ -554,8 +554,10 @@ def test_a_model_whose_only_required_metric_is_of_its_serving_could_never_pass(
     tmp_path: Path,
 ) -> None:
     edit = SERVED.format(metric="latency_p95", field="", unit="ms").replace("guard", "required")
-    found = faults(tmp_path, ("metric: brier", edit.replace("metric: brier", "role: guard\n"
-                                                            "        metric: brier")))
+    found = faults(
+        tmp_path,
+        ("metric: brier", edit.replace("metric: brier", "role: guard\n        metric: brier")),
+    )
     assert found == [
         "system.yaml: models.fraud.metrics: has no required metric; nothing could ever pass "
         "(how it is served no replay shows)"

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -462,6 +463,35 @@ def test_a_champion_that_hangs_for_good_does_not_eat_all_threads(tmp_path):
         for reply in replies
     )
     assert seconds < 5.0  # far from thirty times two seconds
+
+
+def test_a_champion_that_hangs_for_a_while_is_asked_again_without_a_restart(tmp_path):
+    """Its threads never come back, and those that its consumers need are not lost with them."""
+    system = diamond.shop(tmp_path, deadline="0.1s")
+    well, over = threading.Event(), threading.Event()
+
+    def answer(columns):
+        if not well.is_set():
+            over.wait(60)
+        return columns["clicks"] + 2.0
+
+    async def play(engine, _notes):
+        engine.serve(served(system, {("demand", "1"): Here(Odd(("clicks",), answer))}))
+        hanging = [await engine.answer(question("refund", first=n)) for n in range(12)]
+        well.set()
+        until = time.monotonic() + 90
+        while True:
+            last = await engine.answer(question("refund", first=7))
+            if not last.arms[0].stand_ins or time.monotonic() > until:
+                over.set()
+                return hanging, last
+            await asyncio.sleep(0.05)
+
+    hanging, last = run(play)
+    assert all(set(reply.arms[0].stand_ins) >= {"demand"} for reply in hanging)
+    assert hanging[-1].arms[0].stand_ins.keys() == {"demand"}  # the others are asked all the same
+    assert last.arms[0].stand_ins == {}
+    np.testing.assert_array_equal(last.values("refund.units"), refund_of(np.array([7.0])))
 
 
 def with_deadlines(system, milliseconds):

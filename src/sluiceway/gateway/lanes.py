@@ -17,10 +17,12 @@ from typing import Any, Final
 import numpy as np
 
 from sluiceway.contracts.values import Trigger
+from sluiceway.gateway.hanging import Hanging
 from sluiceway.serving.evaluating import Evaluation
 from sluiceway.serving.inputs import Features
 from sluiceway.serving.layout import Layout
 from sluiceway.serving.ports import Backend, BackendFailed, BackendTimeout, Timed
+from sluiceway.serving.served import Version
 from sluiceway.serving.values import Values
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
@@ -28,8 +30,6 @@ MOST_ROWS: Final = 4_096
 """Rows of one pass, unless a contract allows fewer."""
 _RESERVE: Final = 0.1
 """Share of a question's time that is kept for what comes after a step that hangs."""
-_ABANDONED: Final = 8
-"""Threads of one lane that may hang at once; after that its questions get stand-ins unasked."""
 _PASSES: Final = 4
 """Passes at once through versions in other processes."""
 
@@ -87,7 +87,6 @@ class Lane:
     ) -> None:
         self.layout = layout
         self.waiting_rows = 0
-        self.abandoned = 0
         self._loop = asyncio.get_running_loop()
         self._begin = begin
         self._finish = finish
@@ -98,6 +97,7 @@ class Lane:
         self._starts = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread: _Thread | None = None
+        self._hanging: dict[Version, Hanging] = {}
         batches = [step.contract.max_batch for step in layout.steps]
         self._most = min([MOST_ROWS, *(most for most in batches if most is not None)])
         self._is_local = layout.is_local
@@ -174,9 +174,8 @@ class Lane:
             task = self._loop.create_task(self._drive(begun))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif self.abandoned >= _ABANDONED:
-            self._lose_rest(begun, "hangs in as many calls as may hang")
         else:
+            evaluation.block(self._hanging_versions(evaluation, now))
             self._ask(begun)
 
     # -- versions of this process: one thread goes through all steps ----------------------------
@@ -203,30 +202,41 @@ class Lane:
             begun.timer = self._loop.call_at(due, self._overdue, begun)
             return
         # The thread cannot be ended: it is left to itself, and what it may still give to nobody.
-        if self._thread is not None:
-            self._thread.abandon(self._came_back)
-            self._thread = None
-        self.abandoned += 1
         hanging = begun.evaluation
+        counted = Hanging() if hanging.is_done else self._hanging_of(hanging.step.key)
+        if self._thread is not None:
+            self._thread.abandon(counted.came_back)
+            self._thread = None
+        counted.hung(now)
         what = f"gave no answer within {now - begun.step_began:.3g} s"
         begun.evaluation = hanging.without(Trigger.TIMEOUT, what, seconds=now - begun.step_began)
         begun.evaluation.skip_blocked()
         if begun.evaluation.is_done:
             self._end(begun)
-        elif now >= begun.ends_at - begun.reserve / 2 or self.abandoned >= _ABANDONED:
+        elif now >= begun.ends_at - begun.reserve / 2:
             self._lose_rest(begun, "was not asked: no time was left")
         else:
             begun.reserve /= 2
             self._ask(begun)
 
-    def _came_back(self) -> None:
-        self.abandoned -= 1
+    def _hanging_of(self, version: Version) -> Hanging:
+        return self._hanging.setdefault(version, Hanging("@".join(version)))
+
+    def _hanging_versions(self, evaluation: Evaluation, now: float) -> list[Version]:
+        """Versions that hang and are not to be tried again yet."""
+        return [
+            version
+            for version, one in self._hanging.items()
+            if not evaluation.is_blocked(version) and not one.may_begin(now)
+        ]
 
     def _answered(
         self, begun: _Pass, evaluation: Evaluation, error: Exception | None = None
     ) -> None:
         if begun.evaluation is not evaluation:
             return  # it was overdue, and somebody else went on
+        for version in evaluation.tallies.keys() & self._hanging.keys():
+            self._hanging[version].answered()
         if begun.timer is not None:
             begun.timer.cancel()
         if error is not None:

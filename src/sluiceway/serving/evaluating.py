@@ -68,6 +68,15 @@ class Evaluation:
         """The step that is next."""
         return self.layout.steps[self.at]
 
+    def is_blocked(self, version: Version) -> bool:
+        """Whether a version is not to be asked."""
+        return version in self._blocked
+
+    def block(self, versions: Collection[Version]) -> None:
+        """Ask these neither."""
+        if versions:
+            self._blocked = {*self._blocked, *versions}
+
     def skip_blocked(self) -> None:
         """Let stand-ins answer for every next step whose version is not to be asked."""
         while not self.is_done and self.step.key in self._blocked:
