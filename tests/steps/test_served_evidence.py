@@ -199,15 +199,48 @@ def test_a_gate_of_serving_that_nothing_was_seen_of_blocks_only_where_it_is_requ
     tmp_path: Path,
 ) -> None:
     """Batches say nothing of latency: unknown is never a pass."""
-    for role, ending in (("guard", Ending.PROMOTED), ("required", Ending.EXPIRED)):
+    for role in ("guard", "required"):
         folder = tmp_path / role
         folder.mkdir()
         declared = gate("latency_mean", 5, "ms", role=role)
-        found = played(folder, declared, lambda rows: rows, days=28)
-        assert ended(found.site, found.rollout).ending is ending
+        found = played(folder, declared, lambda rows: rows, days=8)
+        promoted = found.site.state(found.rollout).promoted_at is not None
+        assert promoted is (role == "guard")
         verdict = found.verdict("latency_mean")
         assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, Reason.NO_EVIDENCE)
 
 
 def _parts(found: Played) -> tuple[Site, str]:
     return found.site, found.rollout
+
+
+def lacking(every: int) -> Dress:
+    """One in so many units lacks what the candidate demands: the champion alone answers it."""
+
+    def dress(rows: pd.DataFrame) -> pd.DataFrame:
+        lacks = rows["unit"].str[-4:].astype(int) % every == 0
+        rows = rows.assign(
+            unmet=rows["rollout_id"].where(lacks),
+            unmet_what=np.where(lacks, "fraud@2 demands more of amount", None),
+            rollout_id=rows["rollout_id"].mask(lacks, ""),
+        )
+        return rows[~(lacks & (rows["arm"] == "candidate"))]
+
+    return dress
+
+
+def test_a_candidate_whose_demands_clients_do_not_meet_is_neither_passed_nor_blamed(
+    tmp_path: Path,
+) -> None:
+    """All of them, and a part of them: once promoted it would refuse these clients."""
+    for every in (1, 10):
+        folder = tmp_path / f"{every}"
+        folder.mkdir()
+        found = played(folder, gate("latency_mean", 5, "ms"), lacking(every), days=8)
+        state = found.site.state(found.rollout)
+        assert state.ended is None
+        assert (state.rollback, state.weight > 0) == (None, True)
+        assert state.look is not None
+        assert state.look.outcome is Outcome.INCONCLUSIVE
+        assert "do not bring what a candidate demands" in str(state.look.fault)
+        assert "fraud@2 demands more of amount" in state.look.notes[-1]

@@ -30,6 +30,8 @@ MOST_ROWS: Final = 4_096
 """Rows of one pass, unless a contract allows fewer."""
 _RESERVE: Final = 0.1
 """Share of a question's time that is kept for what comes after a step that hangs."""
+_FAIR: Final = 0.25
+"""Share of the time that it may usually take which a version must have had to be blamed."""
 _PASSES: Final = 4
 """Passes at once through versions in other processes."""
 
@@ -67,8 +69,20 @@ class _Pass:
     ends_at: float
     reserve: float
     step_began: float
+    limit: float
     spoilt: bool = False
     timer: asyncio.TimerHandle | None = None
+
+    def is_fair(self, given: float) -> bool:
+        """Whether the version that is next was given time enough to be blamed for being late.
+
+        Args:
+            given: Seconds; the rest went to waiting, or to the versions before it.
+        """
+        if self.evaluation.is_done:
+            return True
+        own = self.evaluation.step.contract.deadline.total_seconds()
+        return given >= _FAIR * min(own, (1 - _RESERVE) * self.limit)
 
 
 class Lane:
@@ -167,6 +181,7 @@ class Lane:
             ends_at=now + limit if self._linger else min(job.ends_at for job in jobs),
             reserve=_RESERVE * limit,
             step_began=now,
+            limit=limit,
         )
         if self._is_late(jobs[0]):
             self._lose_rest(begun, "was not asked: no time was left")
@@ -208,8 +223,11 @@ class Lane:
             self._thread.abandon(counted.came_back)
             self._thread = None
         counted.hung(now)
-        what = f"gave no answer within {now - begun.step_began:.3g} s"
-        begun.evaluation = hanging.without(Trigger.TIMEOUT, what, seconds=now - begun.step_began)
+        took = now - begun.step_began
+        what = f"gave no answer within {took:.3g} s"
+        begun.evaluation = hanging.without(
+            Trigger.TIMEOUT, what, asked=begun.is_fair(took), seconds=took
+        )
         begun.evaluation.skip_blocked()
         if begun.evaluation.is_done:
             self._end(begun)
@@ -274,7 +292,8 @@ class Lane:
             left = begun.ends_at - begun.reserve - now
             columns = evaluation.columns()
             if columns is None:
-                evaluation.lose(Trigger.ERROR, f"the question lacks what {step.model} reads")
+                what = f"the question lacks what {step.model} reads"
+                evaluation.lose(Trigger.ERROR, what, asked=False)
             elif left <= 0:
                 evaluation.lose(Trigger.TIMEOUT, "was not asked: no time was left", asked=False)
             else:
@@ -285,7 +304,9 @@ class Lane:
                     evaluation.give(answer, took if own is None else min(own, took))
                 except Exception as error:  # noqa: BLE001 - whatever it gave, it is no answer
                     trigger, what = _fault_of(error)
-                    evaluation.lose(trigger, what, seconds=time.perf_counter() - began)
+                    took = time.perf_counter() - began
+                    blamed = trigger is not Trigger.TIMEOUT or begun.is_fair(budget)
+                    evaluation.lose(trigger, what, asked=blamed, seconds=took)
                 begun.reserve /= 2
             evaluation.skip_blocked()
 
@@ -384,7 +405,8 @@ def _go_through(begun: _Pass, evaluation: Evaluation, clock: Callable[[], float]
         step = evaluation.step
         columns = evaluation.columns()
         if columns is None:
-            evaluation.lose(Trigger.ERROR, f"the question lacks what {step.model} reads")
+            what = f"the question lacks what {step.model} reads"
+            evaluation.lose(Trigger.ERROR, what, asked=False)
         else:
             began = time.perf_counter()
             try:

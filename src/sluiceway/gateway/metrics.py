@@ -70,6 +70,12 @@ class Metrics:
             ("model", "version", "arm", "reason"),
             registry=registry,
         )
+        self._unmet = Counter(
+            "sluiceway_unmet_demands",
+            "Rows that a candidate could not be asked about: they lack what it demands of them.",
+            ("model", "version"),
+            registry=registry,
+        )
         self._refused = Counter(
             "sluiceway_refused", "Requests that were refused.", ("code",), registry=registry
         )
@@ -137,6 +143,8 @@ class Metrics:
             if rows is None:
                 rows = self._answered_rows[key] = self._rows.labels(*key)
             rows.inc(len(arm.rows))
+            if arm.unmet is not None:
+                self._unmet.labels(arm.unmet.model, arm.unmet.version).inc(len(arm.rows))
             self._chain(arm, name, offer)
         overall = MIXED if several else name
         key = model, "" if several else version, overall

@@ -14,6 +14,7 @@ from sluiceway.serving.judging import Judge
 from sluiceway.serving.layout import Layout, lay_out
 from sluiceway.serving.refusals import Refused
 from sluiceway.serving.served import Detour, Pairing, Served
+from sluiceway.serving.unmet import Demands, Unmet
 from sluiceway.serving.values import ArmName
 
 _MIRROR_LINGER: Final = 0.1
@@ -34,12 +35,22 @@ class Paths:
         pairing: Who shares the rows out; None where the champion alone answers.
         layouts: By arm of the pairing; without one the champion is the baseline.
         releases: By arm, likewise.
+        champion: The arm whose release is the champion's.
+        demands: What the other arm demands beyond the champion; without one there is none.
     """
 
     reader: Reader
     pairing: Pairing | None
     layouts: Mapping[ArmName, Layout]
     releases: Mapping[ArmName, Release]
+    champion: ArmName = ArmName.BASELINE
+    demands: Demands | None = None
+
+    def unmet_by(self, features: Features, rows: int) -> Unmet | None:
+        """Rows that the arm which is not the champion cannot be asked about, wherever they go."""
+        if self.demands is None or self.pairing is None or self.pairing.halted is not None:
+            return None
+        return self.demands.unmet_by(features, rows)
 
 
 class Standing:
@@ -160,4 +171,12 @@ class Standing:
             [layout for layout in layouts.values() if layout is not champion],
             served.transformations,
         )
-        return Paths(reader=reader, pairing=pairing, layouts=layouts, releases=releases)
+        other = next((arm for arm, one in layouts.items() if one is not champion), None)
+        return Paths(
+            reader=reader,
+            pairing=pairing,
+            layouts=layouts,
+            releases=releases,
+            champion=next(arm for arm, one in layouts.items() if one is champion),
+            demands=None if other is None else Demands(served.system, champion, layouts[other]),
+        )

@@ -135,10 +135,13 @@ class Evaluation:
         self._stand_in(step, trigger, np.arange(rows))
         self.at += 1
 
-    def without(self, trigger: Trigger, what: str, *, seconds: float = 0.0) -> "Evaluation":
+    def without(
+        self, trigger: Trigger, what: str, *, asked: bool = True, seconds: float = 0.0
+    ) -> "Evaluation":
         """Another pass that has all that this one has, and has lost the step that is next.
 
         Args:
+            asked: As in :meth:`lose`.
             seconds: How long that step was waited for.
         """
         other = Evaluation(
@@ -158,7 +161,7 @@ class Evaluation:
         other.seconds = dict(self.seconds)
         other.words = dict(self.words)
         if not other.is_done:
-            other.lose(trigger, what, seconds=seconds)
+            other.lose(trigger, what, asked=asked, seconds=seconds)
         return other
 
     def _value(self, slot: Slot) -> Values | None:

@@ -29,6 +29,11 @@ SECONDS: Final = "seconds:"
 TOGETHER: Final = "together"
 """The column that says how many rows that pass had; 0 or missing where nobody knows."""
 
+UNMET: Final = "unmet"
+"""The column that names the rollout whose candidate could not be asked, for what the row lacks."""
+UNMET_WHAT: Final = "unmet_what"
+"""The column that says what it lacks, in words."""
+
 Entry = dict[str, Any]
 """One arm's answers to some rows of one question, in plain values that JSON has."""
 
@@ -86,6 +91,9 @@ def packed(
     if answers.stand_ins:
         reasons = answers.stand_ins.items()
         entry["stand_ins"] = {name: [str(one) for one in why] for name, why in reasons}
+    if answers.unmet is not None:
+        unmet = answers.unmet
+        entry["unmet"] = {UNMET: unmet.rollout_id, UNMET_WHAT: unmet.what}
     if keeping.share:
         _add_inputs(entry, question, None if whole else rows, asked, keeping)
     return entry
@@ -156,7 +164,7 @@ def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
     return pd.concat(frames).sort_values(SEQ, kind="stable", ignore_index=True)
 
 
-_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes")
+_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes", "unmet")
 """What entries have in columns of their own."""
 
 _OF_ENTRY: Final = {
@@ -212,6 +220,9 @@ def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
     why = {name: list(every("stand_ins", name)) for name in first.get("stand_ins", ())}
     columns |= {f"{STAND_IN}{name}": [one or None for one in said] for name, said in why.items()}
     columns["fallback"] = [any(said) for said in zip(*why.values(), strict=True)] if why else False
+    for name in first.get("unmet", ()):
+        said = (entry["unmet"][name] for entry in entries)
+        columns[name] = list(chain.from_iterable(map(repeat, said, sizes)))
     columns |= {f"{INPUT}{name}": list(every("inputs", name)) for name in first.get("inputs", ())}
     columns |= {f"{INPUT}{n}": _moments(every("times", n)) for n in first.get("times", ())}
     columns |= {f"{HASHED}{name}": list(every("hashes", name)) for name in first.get("hashes", ())}

@@ -84,6 +84,7 @@ class ArmAnswers:
         seconds: What each model that was asked took for the pass in which it was: in its own
             process, or until it was given up.
         together: Rows of that pass, of other questions too; 0 where that is not known.
+        unmet: Where the other arm could not be asked because the rows lack what it demands.
     """
 
     rollout_id: str
@@ -99,6 +100,23 @@ class ArmAnswers:
     stand_ins: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     together: int = 0
+    unmet: "UnmetDemand | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmetDemand:
+    """Rows that told a rollout nothing: they lack what one of its arms demands of them.
+
+    Attributes:
+        model: Whose demand it is.
+        version: Of that model.
+        what: The first demand that is not met, in words.
+    """
+
+    rollout_id: str
+    model: str
+    version: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -30,6 +30,7 @@ from sluiceway.steps.missing_answers import MissingAnswers, blocks_between
 from sluiceway.steps.pairs import held, pairs_of
 from sluiceway.steps.served_evidence import enter_served
 from sluiceway.steps.site import Site
+from sluiceway.steps.unmet_units import unmet_units
 
 LOST_PAIRS_LIMIT = 0.01
 """Share of paired units that one arm may have lost before the evidence counts as broken."""
@@ -57,6 +58,8 @@ class LiveRows:
         champion_units: Units whose consumer received the other arm's answer.
         fault: Why the rows cannot be trusted; None where they can.
         broken: The hard rule that the candidate broke; None where it broke none.
+        unmet: Why too many units could not be asked about, which is their clients' affair; None
+            where they could.
         notes: What people should know of the rows.
     """
 
@@ -65,6 +68,7 @@ class LiveRows:
     champion_units: int
     fault: str | None
     broken: str | None = None
+    unmet: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -138,7 +142,9 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         log_e=judgement.family_log_e,
         candidate_units=rows.candidate_units,
         champion_units=rows.champion_units,
-        fault=rows.fault or rows.broken,
+        fault=rows.fault
+        or rows.broken
+        or (rows.unmet if outcome is Outcome.INCONCLUSIVE else None),
         inputs=seen,
         notes=rows.notes,
     )
@@ -174,6 +180,8 @@ def _served(
 def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]) -> Outcome:
     if rows.broken is not None:
         return Outcome.FAILED  # a hard rule needs no statistics
+    if rows.unmet is not None and outcome is Outcome.PASSED:
+        outcome = Outcome.INCONCLUSIVE  # who sends such rows would be refused once it is promoted
     if rows.fault is None or any(v.outcome is Outcome.FAILED for v in verdicts):
         return outcome
     return Outcome.ERROR
@@ -268,15 +276,18 @@ def _read(
     arrived = _arrived(site, plan, rollout_id, window, now, slices, inputs)
     expected = arrived[~arrived["block"].isin(missing.blocks)]
     notes = missing.notes(plan.calendar.name(window.start))
+    lacking = unmet_units(log, rollout_id, plan.calendar, window.start)
+    notes = (*notes, *lacking.notes)
     if not log.empty:
         log = log[log["rollout_id"] == rollout_id]
     if log.empty:
-        fault = missing.fault() or _unanswered_fault(expected, frozenset(), plan)
+        fault = missing.fault() or _unanswered_fault(expected, lacking.blocks, plan)
         return LiveRows(
             paired=_no_rows(plan, slices),
             candidate_units=0,
             champion_units=0,
             fault=fault,
+            unmet=lacking.beyond_limit(0),
             notes=notes,
         )
     rows = log.assign(
@@ -298,11 +309,12 @@ def _read(
         candidate_units=int(on_candidate.sum()),
         champion_units=int(on_champion.sum()),
         fault=missing.fault()
-        or _unanswered_fault(expected, answered, plan)
+        or _unanswered_fault(expected, answered | lacking.blocks, plan)
         or _lost_fault(lost, len(paired))
         or _ratio_fault(log[log["path"] == "primary"], missing.blocks),
         # Of every row there is: a candidate whose failures cost rows must not hide behind that.
         broken=_fallback_fault(now_seen[now_seen["arm"] == "candidate"]),
+        unmet=lacking.beyond_limit(now_seen["unit"].nunique()),
         notes=notes,
     )
 
