@@ -374,6 +374,34 @@ def test_a_detour_answers_its_rows_by_the_pinned_version(system):
     assert sorted(rollouts) == ["", "r0001-demand-2"]
 
 
+def test_what_a_flag_pins_in_a_canary_is_withheld_from_it_by_name(system):
+    async def play(engine, notes):
+        pinned = Detour(versions={"demand": "1"})
+        detours = {"detours": lambda q: [(np.arange(q.rows), pinned)]}
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=50),), **detours))
+        await engine.answer(question("refund", rows=3))
+        return [answers for _, answers in notes.recorded]
+
+    (arm,) = run(play)
+    assert arm.rollout_id == ""
+    assert arm.withheld is not None
+    assert (arm.withheld.rollout_id, arm.withheld.because) == ("r0001-demand-2", "flag")
+    assert arm.withheld.what == "a flag pins demand@1, a model that the rollout compares"
+
+
+def test_a_pinned_version_reads_the_features_that_it_was_trained_with(system):
+    """Not those of the version whose place it takes."""
+
+    async def play(engine, _notes):
+        other = Detour(versions={"demand": "2"}, features={"demand": {"weight": "2.0.0"}})
+        engine.serve(served(system, detours=lambda _q: [(np.array([1]), other)]))
+        one = question("demand", rows=2)
+        feeds = {"goods_2.weight": np.array([7.0, 7.0])}
+        return await engine.answer(replace(one, columns={**one.columns, **feeds}))
+
+    assert run(play).values("demand.units").tolist() == [2.0, 1.0 + 7.0 + 5.0]
+
+
 def test_a_pinned_version_that_is_not_loaded_keeps_nobody_from_an_answer(system):
     async def play(engine, _notes):
         away = Detour(versions={"demand": "9"})

@@ -71,14 +71,14 @@ def test_rows_that_do_not_bring_what_a_candidate_demands_are_the_champions(
     one.columns["weight"][6:] = np.nan  # clicks are 0, 1, 2 …
 
     reply, notes, breakers = asked(system, release, demands, one)
-    lacking = [arm for arm in reply.arms if arm.unmet is not None]
+    lacking = [arm for arm in reply.arms if arm.withheld is not None]
     assert [arm.arm for arm in lacking] == [ArmName.BASELINE]
     assert lacking[0].rollout_id == CHAMPION
     assert not lacking[0].paired.any()
     assert len(lacking[0].rows) == 12 - rows_kept
-    assert says in lacking[0].unmet.what
-    assert (lacking[0].unmet.model, lacking[0].unmet.version) == ("demand", "2")
-    evidence = [arm for arm in reply.arms if arm.unmet is None]
+    assert says in lacking[0].withheld.what
+    assert (lacking[0].withheld.model, lacking[0].withheld.version) == ("demand", "2")
+    evidence = [arm for arm in reply.arms if arm.withheld is None]
     assert sum(len(arm.rows) for arm in evidence) == rows_kept
     assert {arm.arm for arm in evidence} <= {ArmName.CANDIDATE}
     assert all(not arm.stand_ins for arm in reply.arms)
@@ -117,7 +117,7 @@ def test_a_halted_candidate_demands_nothing(system):
         return await engine.answer(question("refund", rows=3))
 
     reply = run(play)
-    assert [arm.unmet for arm in reply.arms] == [None]
+    assert [arm.withheld for arm in reply.arms] == [None]
 
 
 def test_the_log_names_the_rollout_that_could_not_learn(system):
@@ -127,8 +127,8 @@ def test_the_log_names_the_rollout_that_could_not_learn(system):
         first = sum(len(entry["unit"]) for entry in entries)
         entries.append(packed(one, arm, seq=first, at=0, keeping=Keeping()))
     rows = frame_of(entries, "s")
-    lacking = rows[rows["unmet"].notna()]
-    assert set(lacking["unmet"]) == {"r0001-demand-2"}
+    lacking = rows[rows["withheld"].notna()]
+    assert set(lacking["withheld"]) == {"r0001-demand-2"}
     assert sorted(lacking["unit"]) == ["o10", "o11"]
     assert set(lacking["rollout_id"]) == {CHAMPION}
-    assert "demands more of clicks" in lacking["unmet_what"].iloc[0]
+    assert "demands more of clicks" in lacking["withheld_what"].iloc[0]

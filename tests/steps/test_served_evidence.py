@@ -203,7 +203,7 @@ def test_a_gate_of_serving_that_nothing_was_seen_of_blocks_only_where_it_is_requ
         folder = tmp_path / role
         folder.mkdir()
         declared = gate("latency_mean", 5, "ms", role=role)
-        found = played(folder, declared, lambda rows: rows, days=8)
+        found = played(folder, declared, lambda rows: rows, days=16)
         promoted = found.site.state(found.rollout).promoted_at is not None
         assert promoted is (role == "guard")
         verdict = found.verdict("latency_mean")
@@ -214,14 +214,15 @@ def _parts(found: Played) -> tuple[Site, str]:
     return found.site, found.rollout
 
 
-def lacking(every: int) -> Dress:
-    """One in so many units lacks what the candidate demands: the champion alone answers it."""
+def lacking(every: int, because: str = "unmet_demand") -> Dress:
+    """One in so many units is withheld from the rollout: the champion alone answers it."""
 
     def dress(rows: pd.DataFrame) -> pd.DataFrame:
         lacks = rows["unit"].str[-4:].astype(int) % every == 0
         rows = rows.assign(
-            unmet=rows["rollout_id"].where(lacks),
-            unmet_what=np.where(lacks, "fraud@2 demands more of amount", None),
+            withheld=rows["rollout_id"].where(lacks),
+            withheld_because=np.where(lacks, because, None),
+            withheld_what=np.where(lacks, "fraud@2 demands more of amount", None),
             rollout_id=rows["rollout_id"].mask(lacks, ""),
         )
         return rows[~(lacks & (rows["arm"] == "candidate"))]
@@ -244,3 +245,12 @@ def test_a_candidate_whose_demands_clients_do_not_meet_is_neither_passed_nor_bla
         assert state.look.outcome is Outcome.INCONCLUSIVE
         assert "do not bring what a candidate demands" in str(state.look.fault)
         assert "fraud@2 demands more of amount" in state.look.notes[-1]
+
+
+def test_units_whose_path_a_flag_chose_are_named_and_hold_nothing_else_up(tmp_path: Path) -> None:
+    """Pinned for everybody nobody is evidence, which is no fault of who answers or logs."""
+    found = played(tmp_path, gate("latency_mean", 5, "ms"), lacking(1, because="flag"), days=3)
+    look = found.site.state(found.rollout).look
+    assert look is not None
+    assert (look.outcome, look.fault) == (Outcome.INCONCLUSIVE, None)
+    assert any("units are no evidence (flag)" in note for note in look.notes)

@@ -23,15 +23,7 @@ from sluiceway.serving.ports import Recorder
 from sluiceway.serving.refusals import RefusalCode, Refused
 from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.stand_ins import LastKnownGood
-from sluiceway.serving.values import (
-    CHAMPION,
-    ArmAnswers,
-    ArmName,
-    Path,
-    Question,
-    Reply,
-    UnmetDemand,
-)
+from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
 _LOOK_AGAIN: Final = 0.005
@@ -363,14 +355,7 @@ def _arm_answers(
         stand_ins=stand_ins,
         seconds=evaluation.seconds,
         together=len(evaluation.units),
-        unmet=None
-        if way.unmet is None or pairing is None
-        else UnmetDemand(
-            rollout_id=pairing.rollout_id,
-            model=way.unmet.model,
-            version=way.unmet.version,
-            what=way.unmet.what,
-        ),
+        withheld=way.withheld,
     )
 
 

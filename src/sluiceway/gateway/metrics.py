@@ -70,10 +70,11 @@ class Metrics:
             ("model", "version", "arm", "reason"),
             registry=registry,
         )
-        self._unmet = Counter(
-            "sluiceway_unmet_demands",
-            "Rows that a candidate could not be asked about: they lack what it demands of them.",
-            ("model", "version"),
+        self._withheld = Counter(
+            "sluiceway_withheld",
+            "Rows that are no evidence for a rollout: they lack what the version demands of them, "
+            "or a flag pins it.",
+            ("model", "version", "because"),
             registry=registry,
         )
         self._refused = Counter(
@@ -143,8 +144,9 @@ class Metrics:
             if rows is None:
                 rows = self._answered_rows[key] = self._rows.labels(*key)
             rows.inc(len(arm.rows))
-            if arm.unmet is not None:
-                self._unmet.labels(arm.unmet.model, arm.unmet.version).inc(len(arm.rows))
+            if (kept := arm.withheld) is not None:
+                why = (kept.model, kept.version, kept.because.value)
+                self._withheld.labels(*why).inc(len(arm.rows))
             self._chain(arm, name, offer)
         overall = MIXED if several else name
         key = model, "" if several else version, overall

@@ -15,7 +15,7 @@ from sluiceway.serving.layout import Layout, lay_out
 from sluiceway.serving.refusals import Refused
 from sluiceway.serving.served import Detour, Pairing, Served
 from sluiceway.serving.unmet import Demands, Unmet
-from sluiceway.serving.values import ArmName
+from sluiceway.serving.values import ArmName, Withheld, WithheldBecause
 
 _MIRROR_LINGER: Final = 0.1
 """Seconds for which mirrored rows wait for company."""
@@ -37,6 +37,8 @@ class Paths:
         releases: By arm, likewise.
         champion: The arm whose release is the champion's.
         demands: What the other arm demands beyond the champion; without one there is none.
+        withheld: Why no row is evidence for the rollout that compares these models; None where
+            rows are, or there is no such rollout.
     """
 
     reader: Reader
@@ -45,12 +47,24 @@ class Paths:
     releases: Mapping[ArmName, Release]
     champion: ArmName = ArmName.BASELINE
     demands: Demands | None = None
+    withheld: Withheld | None = None
 
     def unmet_by(self, features: Features, rows: int) -> Unmet | None:
         """Rows that the arm which is not the champion cannot be asked about, wherever they go."""
         if self.demands is None or self.pairing is None or self.pairing.halted is not None:
             return None
         return self.demands.unmet_by(features, rows)
+
+    def withheld_for(self, unmet: Unmet) -> Withheld:
+        """What becomes of such rows: the rollout learns nothing of them."""
+        assert self.pairing is not None
+        return Withheld(
+            rollout_id=self.pairing.rollout_id,
+            because=WithheldBecause.UNMET_DEMAND,
+            model=unmet.model,
+            version=unmet.version,
+            what=unmet.what,
+        )
 
 
 class Standing:
@@ -149,7 +163,9 @@ class Standing:
         detour = replace(detour, versions=there)
         champion = lay_out(served, model, served.champion, detour)
         pairing = served.pairing_of(model)
-        if pairing is not None and detour.versions.keys() & pairing.models:
+        withheld = None
+        if pairing is not None and (pinned := detour.versions.keys() & pairing.models):
+            withheld = _pinned(pairing, min(pinned), detour)
             pairing = None  # what the flag pins is not what the rollout compares
         releases = {ArmName.BASELINE: served.champion}
         layouts = {ArmName.BASELINE: champion}
@@ -179,4 +195,16 @@ class Standing:
             releases=releases,
             champion=next(arm for arm, one in layouts.items() if one is champion),
             demands=None if other is None else Demands(served.system, champion, layouts[other]),
+            withheld=withheld,
         )
+
+
+def _pinned(pairing: Pairing, model: str, detour: Detour) -> Withheld:
+    version = detour.versions[model]
+    return Withheld(
+        rollout_id=pairing.rollout_id,
+        because=WithheldBecause.FLAG,
+        model=model,
+        version=version,
+        what=f"a flag pins {model}@{version}, a model that the rollout compares",
+    )

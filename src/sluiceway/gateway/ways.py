@@ -12,8 +12,7 @@ from sluiceway.serving.layout import NO_DETOUR, Layout
 from sluiceway.serving.refusals import RefusalCode, Refused
 from sluiceway.serving.served import Detour
 from sluiceway.serving.sharing import Share, shares_of
-from sluiceway.serving.unmet import Unmet
-from sluiceway.serving.values import ArmName, Question
+from sluiceway.serving.values import ArmName, Question, Withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,7 +25,7 @@ class Way:
         features: Their features, and those only.
         units: Their units.
         is_evidence: Whether their answers tell anything about a rollout.
-        unmet: Why the other arm cannot be asked about them; None where it can.
+        withheld: Why they are none, where a rollout has a say in them and nobody chose the arm.
     """
 
     paths: Paths
@@ -36,7 +35,7 @@ class Way:
     features: Features
     units: Sequence[str]
     is_evidence: bool
-    unmet: Unmet | None = None
+    withheld: Withheld | None = None
 
     @property
     def layout(self) -> Layout:
@@ -83,6 +82,7 @@ def _shared(
         features=features,
         units=question.units,
         is_evidence=paths.pairing is not None and question.forced is None,
+        withheld=paths.withheld,
     )
     unmet = paths.unmet_by(features, question.rows)
     if unmet is None:
@@ -91,7 +91,8 @@ def _shared(
         if question.forced is not paths.champion:
             raise Refused(RefusalCode.OUT_OF_CONTRACT, unmet.what, faults=unmet.faults)
         return _by_share(way, question.forced)
-    lacking = replace(way, arm=paths.champion, is_evidence=False, unmet=unmet)
+    kept = paths.withheld_for(unmet)
+    lacking = replace(way, arm=paths.champion, is_evidence=False, withheld=kept)
     met = np.flatnonzero(~unmet.rows)
     ways = [rows_of(lacking, np.flatnonzero(unmet.rows))]
     return ways if not len(met) else ways + _by_share(rows_of(way, met), None)

@@ -29,10 +29,12 @@ SECONDS: Final = "seconds:"
 TOGETHER: Final = "together"
 """The column that says how many rows that pass had; 0 or missing where nobody knows."""
 
-UNMET: Final = "unmet"
-"""The column that names the rollout whose candidate could not be asked, for what the row lacks."""
-UNMET_WHAT: Final = "unmet_what"
-"""The column that says what it lacks, in words."""
+WITHHELD: Final = "withheld"
+"""The column that names the rollout for which the row is no evidence, though nobody failed."""
+WITHHELD_BECAUSE: Final = "withheld_because"
+"""The column that says why: a :class:`~sluiceway.serving.values.WithheldBecause`."""
+WITHHELD_WHAT: Final = "withheld_what"
+"""The column that says so in words."""
 
 Entry = dict[str, Any]
 """One arm's answers to some rows of one question, in plain values that JSON has."""
@@ -91,9 +93,12 @@ def packed(
     if answers.stand_ins:
         reasons = answers.stand_ins.items()
         entry["stand_ins"] = {name: [str(one) for one in why] for name, why in reasons}
-    if answers.unmet is not None:
-        unmet = answers.unmet
-        entry["unmet"] = {UNMET: unmet.rollout_id, UNMET_WHAT: unmet.what}
+    if (kept := answers.withheld) is not None:
+        entry["withheld"] = {
+            WITHHELD: kept.rollout_id,
+            WITHHELD_BECAUSE: kept.because.value,
+            WITHHELD_WHAT: kept.what,
+        }
     if keeping.share:
         _add_inputs(entry, question, None if whole else rows, asked, keeping)
     return entry
@@ -164,7 +169,7 @@ def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
     return pd.concat(frames).sort_values(SEQ, kind="stable", ignore_index=True)
 
 
-_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes", "unmet")
+_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes", "withheld")
 """What entries have in columns of their own."""
 
 _OF_ENTRY: Final = {
@@ -220,8 +225,8 @@ def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
     why = {name: list(every("stand_ins", name)) for name in first.get("stand_ins", ())}
     columns |= {f"{STAND_IN}{name}": [one or None for one in said] for name, said in why.items()}
     columns["fallback"] = [any(said) for said in zip(*why.values(), strict=True)] if why else False
-    for name in first.get("unmet", ()):
-        said = (entry["unmet"][name] for entry in entries)
+    for name in first.get("withheld", ()):
+        said = (entry["withheld"][name] for entry in entries)
         columns[name] = list(chain.from_iterable(map(repeat, said, sizes)))
     columns |= {f"{INPUT}{name}": list(every("inputs", name)) for name in first.get("inputs", ())}
     columns |= {f"{INPUT}{n}": _moments(every("times", n)) for n in first.get("times", ())}

@@ -84,7 +84,8 @@ class ArmAnswers:
         seconds: What each model that was asked took for the pass in which it was: in its own
             process, or until it was given up.
         together: Rows of that pass, of other questions too; 0 where that is not known.
-        unmet: Where the other arm could not be asked because the rows lack what it demands.
+        withheld: Why the rows are no evidence for a rollout that has a say in them; None where
+            they are, or none has.
     """
 
     rollout_id: str
@@ -100,20 +101,30 @@ class ArmAnswers:
     stand_ins: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     together: int = 0
-    unmet: "UnmetDemand | None" = None
+    withheld: "Withheld | None" = None
+
+
+class WithheldBecause(StrEnum):
+    """Why rows tell a rollout nothing, though nobody failed."""
+
+    UNMET_DEMAND = "unmet_demand"
+    """They lack what its candidate demands of them, which is their client's affair."""
+    FLAG = "flag"
+    """A flag pins another version of a model that it compares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnmetDemand:
-    """Rows that told a rollout nothing: they lack what one of its arms demands of them.
+class Withheld:
+    """Rows that tell a rollout nothing.
 
     Attributes:
-        model: Whose demand it is.
-        version: Of that model.
-        what: The first demand that is not met, in words.
+        model: Whose demand is not met, or who is pinned.
+        version: The version that demands, or that is pinned.
+        what: The same in words.
     """
 
     rollout_id: str
+    because: WithheldBecause
     model: str
     version: str
     what: str

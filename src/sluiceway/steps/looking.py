@@ -30,7 +30,7 @@ from sluiceway.steps.missing_answers import MissingAnswers, blocks_between
 from sluiceway.steps.pairs import held, pairs_of
 from sluiceway.steps.served_evidence import enter_served
 from sluiceway.steps.site import Site
-from sluiceway.steps.unmet_units import unmet_units
+from sluiceway.steps.withheld_units import withheld_units
 
 LOST_PAIRS_LIMIT = 0.01
 """Share of paired units that one arm may have lost before the evidence counts as broken."""
@@ -276,18 +276,18 @@ def _read(
     arrived = _arrived(site, plan, rollout_id, window, now, slices, inputs)
     expected = arrived[~arrived["block"].isin(missing.blocks)]
     notes = missing.notes(plan.calendar.name(window.start))
-    lacking = unmet_units(log, rollout_id, plan.calendar, window.start)
-    notes = (*notes, *lacking.notes)
+    withheld = withheld_units(log, rollout_id, plan.calendar, window.start)
+    notes = (*notes, *withheld.notes)
     if not log.empty:
         log = log[log["rollout_id"] == rollout_id]
     if log.empty:
-        fault = missing.fault() or _unanswered_fault(expected, lacking.blocks, plan)
+        fault = missing.fault() or _unanswered_fault(expected, withheld.blocks, plan)
         return LiveRows(
             paired=_no_rows(plan, slices),
             candidate_units=0,
             champion_units=0,
             fault=fault,
-            unmet=lacking.beyond_limit(0),
+            unmet=withheld.beyond_limit(0),
             notes=notes,
         )
     rows = log.assign(
@@ -309,12 +309,12 @@ def _read(
         candidate_units=int(on_candidate.sum()),
         champion_units=int(on_champion.sum()),
         fault=missing.fault()
-        or _unanswered_fault(expected, answered | lacking.blocks, plan)
+        or _unanswered_fault(expected, answered | withheld.blocks, plan)
         or _lost_fault(lost, len(paired))
         or _ratio_fault(log[log["path"] == "primary"], missing.blocks),
         # Of every row there is: a candidate whose failures cost rows must not hide behind that.
         broken=_fallback_fault(now_seen[now_seen["arm"] == "candidate"]),
-        unmet=lacking.beyond_limit(now_seen["unit"].nunique()),
+        unmet=withheld.beyond_limit(now_seen["unit"].nunique()),
         notes=notes,
     )
 
