@@ -6,18 +6,16 @@ lane idle is asked at once, so nobody waits for company; under load a hundred ro
 
 import asyncio
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from sluiceway.contracts.values import Trigger
 from sluiceway.gateway.hanging import Hanging
+from sluiceway.gateway.passes import RESERVE, Job, Pass, PassThread, together
 from sluiceway.serving.evaluating import Evaluation
 from sluiceway.serving.inputs import Features
 from sluiceway.serving.layout import Layout
@@ -28,10 +26,6 @@ from sluiceway.serving.values import Values
 _LOG: Final = logging.getLogger("sluiceway.gateway")
 MOST_ROWS: Final = 4_096
 """Rows of one pass, unless a contract allows fewer."""
-_RESERVE: Final = 0.1
-"""Share of a question's time that is kept for what comes after a step that hangs."""
-_FAIR: Final = 0.25
-"""Share of the time that it may usually take which a version must have had to be blamed."""
 _PASSES: Final = 4
 """Passes at once through versions in other processes."""
 
@@ -39,50 +33,6 @@ Begin = Callable[[Layout, Features, Sequence[str]], Evaluation]
 """Starts an evaluation with what is known of its versions by now."""
 Finish = Callable[[Evaluation], None]
 """Is told what came of a pass."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """Rows of one question.
-
-    Attributes:
-        ends_at: When it must be answered, on the loop's clock (s).
-        limit: Its whole time (s).
-        done: Is given the pass in which it was answered, and its rows there.
-        failed: Is given what keeps it from any answer; a fault of ours, never of a version.
-        alone: Whether it is asked by itself, because some row of its last pass spoilt it for all.
-    """
-
-    features: Features
-    units: Sequence[str]
-    ends_at: float
-    limit: float
-    done: Callable[[Evaluation, slice], None]
-    failed: Callable[[Exception], None]
-    alone: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Pass:
-    jobs: list[Job]
-    evaluation: Evaluation
-    ends_at: float
-    reserve: float
-    step_began: float
-    limit: float
-    spoilt: bool = False
-    timer: asyncio.TimerHandle | None = None
-
-    def is_fair(self, given: float) -> bool:
-        """Whether the version that is next was given time enough to be blamed for being late.
-
-        Args:
-            given: Seconds; the rest went to waiting, or to the versions before it.
-        """
-        if self.evaluation.is_done:
-            return True
-        own = self.evaluation.step.contract.deadline.total_seconds()
-        return given >= _FAIR * min(own, (1 - _RESERVE) * self.limit)
 
 
 class Lane:
@@ -110,7 +60,7 @@ class Lane:
         self._lingers = False
         self._starts = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thread: _Thread | None = None
+        self._thread: PassThread | None = None
         self._hanging: dict[Version, Hanging] = {}
         batches = [step.contract.max_batch for step in layout.steps]
         self._most = min([MOST_ROWS, *(most for most in batches if most is not None)])
@@ -169,17 +119,17 @@ class Lane:
 
     def _is_late(self, job: Job) -> bool:
         """Whether it waited so long that nobody can be asked any more."""
-        return not self._linger and self._loop.time() >= job.ends_at - _RESERVE * job.limit
+        return not self._linger and self._loop.time() >= job.ends_at - RESERVE * job.limit
 
     def _start(self, jobs: list[Job]) -> None:
-        features, units = _together(jobs)
+        features, units = together(jobs)
         evaluation = self._begin(self.layout, features, units)
         limit, now = min(job.limit for job in jobs), self._loop.time()
-        begun = _Pass(
+        begun = Pass(
             jobs=jobs,
             evaluation=evaluation,
             ends_at=now + limit if self._linger else min(job.ends_at for job in jobs),
-            reserve=_RESERVE * limit,
+            reserve=RESERVE * limit,
             step_began=now,
             limit=limit,
         )
@@ -195,14 +145,14 @@ class Lane:
 
     # -- versions of this process: one thread goes through all steps ----------------------------
 
-    def _ask(self, begun: _Pass) -> None:
+    def _ask(self, begun: Pass) -> None:
         if self._thread is None:
-            self._thread = _Thread(self._loop, self._answered)
+            self._thread = PassThread(self._loop, self._answered)
         begun.step_began = self._loop.time()
         self._thread.ask(begun)
         begun.timer = self._loop.call_at(self._overdue_at(begun), self._overdue, begun)
 
-    def _overdue_at(self, begun: _Pass) -> float:
+    def _overdue_at(self, begun: Pass) -> float:
         evaluation = begun.evaluation
         last = begun.ends_at - begun.reserve
         if evaluation.is_done:
@@ -210,7 +160,7 @@ class Lane:
         own = evaluation.step.contract.deadline.total_seconds()
         return min(begun.step_began + own, last)
 
-    def _overdue(self, begun: _Pass) -> None:
+    def _overdue(self, begun: Pass) -> None:
         now = self._loop.time()
         if (due := self._overdue_at(begun)) > now:
             # Another step has begun since the timer was set.
@@ -249,7 +199,7 @@ class Lane:
         ]
 
     def _answered(
-        self, begun: _Pass, evaluation: Evaluation, error: Exception | None = None
+        self, begun: Pass, evaluation: Evaluation, error: Exception | None = None
     ) -> None:
         if begun.evaluation is not evaluation:
             return  # it was overdue, and somebody else went on
@@ -273,7 +223,7 @@ class Lane:
 
     # -- versions elsewhere ----------------------------------------------------------------------
 
-    async def _drive(self, begun: _Pass) -> None:
+    async def _drive(self, begun: Pass) -> None:
         try:
             await self._through(begun)
         except Exception as error:  # noqa: BLE001 - or nobody would ever be told
@@ -282,7 +232,7 @@ class Lane:
         else:
             self._end(begun)
 
-    async def _through(self, begun: _Pass) -> None:
+    async def _through(self, begun: Pass) -> None:
         evaluation = begun.evaluation
         evaluation.skip_blocked()
         while not evaluation.is_done:
@@ -312,12 +262,12 @@ class Lane:
 
     # -- the end of a pass -----------------------------------------------------------------------
 
-    def _lose_rest(self, begun: _Pass, what: str) -> None:
+    def _lose_rest(self, begun: Pass, what: str) -> None:
         while not begun.evaluation.is_done:
             begun.evaluation.lose(Trigger.TIMEOUT, what, asked=False)
         self._end(begun)
 
-    def _end(self, begun: _Pass) -> None:
+    def _end(self, begun: Pass) -> None:
         self._running -= 1
         try:
             self._finish(begun.evaluation)
@@ -340,46 +290,6 @@ class Lane:
             job.failed(error)
 
 
-class _Thread:
-    """One thread that goes through passes, one after the other."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        answered: Callable[[_Pass, Evaluation, Exception | None], None],
-    ) -> None:
-        self._loop = loop
-        self._answered = answered
-        self._asked: SimpleQueue[_Pass | None] = SimpleQueue()
-        self._came_back: Callable[[], None] | None = None
-        self.ask = self._asked.put
-        threading.Thread(target=self._live, name="sluiceway-lane", daemon=True).start()
-
-    def end(self) -> None:
-        """Let it end, once it has nothing more to do."""
-        self._asked.put(None)
-
-    def abandon(self, came_back: Callable[[], None]) -> None:
-        """Let it end once it comes back from where it hangs, and be told of it."""
-        self._came_back = came_back
-        self._asked.put(None)
-
-    def _live(self) -> None:
-        while (begun := self._asked.get()) is not None:
-            evaluation, fault = begun.evaluation, None
-            try:
-                _go_through(begun, evaluation, self._loop.time)
-            except Exception as error:  # noqa: BLE001 - or nobody would ever be told
-                fault = error
-            self._tell(self._answered, begun, evaluation, fault)
-        if self._came_back is not None:
-            self._tell(self._came_back)
-
-    def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(call, *arguments)
-
-
 async def _asked(
     backend: Backend, columns: Mapping[str, Values], deadline: float
 ) -> tuple[np.ndarray, float | None]:
@@ -396,38 +306,3 @@ def _fault_of(error: Exception) -> tuple[Trigger, str]:
     return Trigger.ERROR, said if isinstance(
         error, BackendFailed
     ) else f"{type(error).__name__}: {said}"
-
-
-def _go_through(begun: _Pass, evaluation: Evaluation, clock: Callable[[], float]) -> None:
-    """Ask every version in turn; whatever one does is that version's fault."""
-    evaluation.skip_blocked()
-    while not evaluation.is_done:
-        step = evaluation.step
-        columns = evaluation.columns()
-        if columns is None:
-            what = f"the question lacks what {step.model} reads"
-            evaluation.lose(Trigger.ERROR, what, asked=False)
-        else:
-            began = time.perf_counter()
-            try:
-                answer = step.backend.local.predict(columns)  # type: ignore[union-attr]
-                evaluation.give(answer, time.perf_counter() - began)
-            except BaseException as error:  # noqa: BLE001 - a model may raise anything
-                if len(begun.jobs) > 1:
-                    begun.spoilt = True
-                    return
-                what = f"raised {type(error).__name__}: {error}"
-                evaluation.lose(Trigger.ERROR, what, seconds=time.perf_counter() - began)
-            begun.step_began = clock()
-        evaluation.skip_blocked()
-
-
-def _together(jobs: list[Job]) -> tuple[Features, Sequence[str]]:
-    """The rows of all jobs, which hold the same features, one after the other."""
-    first = jobs[0]
-    if len(jobs) == 1:
-        return first.features, first.units
-    units = [unit for job in jobs for unit in job.units]
-    return {
-        key: np.concatenate([job.features[key] for job in jobs]) for key in first.features
-    }, units
