@@ -559,6 +559,6 @@ def test_a_model_whose_only_required_metric_is_of_its_serving_could_never_pass(
         ("metric: brier", edit.replace("metric: brier", "role: guard\n        metric: brier")),
     )
     assert found == [
-        "system.yaml: models.fraud.metrics: has no required metric; nothing could ever pass "
-        "(how it is served no replay shows)"
+        "system.yaml: models.fraud.metrics: has no required metric that is compared in pairs, as "
+        "a shadow replay does; nothing could ever pass"
     ]

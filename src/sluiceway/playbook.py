@@ -11,7 +11,7 @@ from sluiceway.durations import render_duration
 from sluiceway.gates import Role
 from sluiceway.graph import blast_radius
 from sluiceway.rollouts.deciding import ATTEMPTS, ERROR_LIMIT
-from sluiceway.rollouts.plan import gates_of, serving_gates_of
+from sluiceway.rollouts.plan import gates_of
 from sluiceway.system.notifications import NoticeCode, Tier
 from sluiceway.system.rights import Proof
 from sluiceway.system.values import System
@@ -99,7 +99,7 @@ def _gates(system: System) -> Section:
             "must pass; harm rolls back" if gate.role is Role.REQUIRED else "harm rolls back",
             because.get((gate.model, gate.metric, gate.field), ""),
         )
-        for gate in (*gates_of(system, radius), *serving_gates_of(system, radius))
+        for gate in gates_of(system, radius)
     )
     columns = ("model", "metric", "tolerated harm", "gate", "why")
     return Section(title="Gates and margins", table=Table(columns=columns, rows=rows))

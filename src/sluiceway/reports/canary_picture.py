@@ -91,7 +91,7 @@ def _drawn_gates(plan: Plan, seen: Sequence[_Seen]) -> list[Gate]:
         for verdict in one.look.verdicts
         if verdict.outcome is Outcome.FAILED
     }
-    return [gate for gate in plan.live_gates if gate.role is Role.REQUIRED or gate.name in failed]
+    return [gate for gate in plan.gates if gate.role is Role.REQUIRED or gate.name in failed]
 
 
 def _axes(figure: Figure, place: int, height: float) -> Axes:

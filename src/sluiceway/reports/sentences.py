@@ -288,8 +288,8 @@ def _requested(happening: Requested) -> str:
 
 def _planned(happening: Planned) -> str:
     plan = happening.plan
-    required = sum(gate.role is Role.REQUIRED for gate in plan.live_gates)
-    gates = f"{count(len(plan.live_gates), 'gate')} ({required} required)"
+    required = sum(gate.role is Role.REQUIRED for gate in plan.gates)
+    gates = f"{count(len(plan.gates), 'gate')} ({required} required)"
     base = f"against generation {plan.baseline}"
     return f"Plan fixed: {gates} over {joined(plan.radius.models)}, {base}, α = {plan.alpha:g}"
 

@@ -1,19 +1,18 @@
 """The plan of a rollout: everything that was fixed before the first evidence was looked at."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Gate, Levels
+from sluiceway.gates import Comparison, Gate, Levels
 from sluiceway.graph import BlastRadius, blast_radius
 from sluiceway.planning import BlockLength, Schedule, in_blocks
 from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.rights import approvals_needed
-from sluiceway.statistics.metrics import metric_named
+from sluiceway.statistics.metrics import Metric, UnitKind, metric_named
 from sluiceway.statistics.sequential import method_for
-from sluiceway.system.values import CanaryPolicy, DriftWatch, System, WatchPolicy
+from sluiceway.system.values import CanaryPolicy, DriftWatch, MetricTarget, System, WatchPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ class Plan:
         members: The candidate's own versions.
         baseline: The champion's generation when the rollout began.
         release: Content hash of the candidate release on top of that baseline.
-        gates: Gates on the answers of every model in the blast radius: shadow's and the canary's.
+        gates: Gates of every model in the blast radius.
         alpha: Level of each required gate, and of the rollback over all gates and looks.
         min_blocks: Fewest blocks of a passed gate.
         shadow_end: End of the recorded window (UTC); every label before it is mature.
@@ -37,8 +36,6 @@ class Plan:
         budget_window: How long ago a generation may have served to be held against.
         seed: Fixes the draws of every simulation that the rollout is planned with.
         drift: When live inputs make shadow's evidence stale; None where nobody looks.
-        serving: Gates on how these models are served (latency, errors, stand-ins, missing answers):
-            the canary's alone, for no replay shows them.
     """
 
     rollout_id: str
@@ -63,7 +60,6 @@ class Plan:
     seed: int = 0
     budget_window: timedelta = WINDOW
     drift: DriftWatch | None = None
-    serving: tuple[Gate, ...] = ()
 
     @property
     def calendar(self) -> BlockCalendar:
@@ -80,7 +76,6 @@ class Plan:
         return replace(
             self,
             gates=tuple(in_blocks(gate, blocks) for gate in self.gates),
-            serving=tuple(in_blocks(gate, blocks) for gate in self.serving),
             canary=replace(self.canary, block=blocks.length),
             watch=replace(self.watch, window=max(self.watch.window, blocks.length)),
         )
@@ -100,13 +95,27 @@ class Plan:
             release=release.content_hash,
             radius=radius,
             gates=tuple(gate for gate in self.gates if gate.model in radius.models),
-            serving=tuple(gate for gate in self.serving if gate.model in radius.models),
         )
 
     @property
-    def live_gates(self) -> tuple[Gate, ...]:
-        """Every gate of its canary but those of slices, which shadow finds."""
-        return (*self.gates, *self.serving)
+    def shadow_gates(self) -> tuple[Gate, ...]:
+        """The gates that a replay of recorded rows can judge."""
+        return tuple(gate for gate in self.gates if gate.in_shadow)
+
+    @property
+    def paired_gates(self) -> tuple[Gate, ...]:
+        """Those of them whose harm scatters in a canary as it does in a replay."""
+        return tuple(one for one in self.shadow_gates if one.comparison is not Comparison.UNPAIRED)
+
+    @property
+    def answer_gates(self) -> tuple[Gate, ...]:
+        """The gates on what models answer."""
+        return tuple(gate for gate in self.gates if metric_named(gate.metric).of_answers)
+
+    @property
+    def serving(self) -> tuple[Gate, ...]:
+        """The gates on how models are served (latency, errors, stand-ins, missing answers)."""
+        return tuple(gate for gate in self.gates if not metric_named(gate.metric).of_answers)
 
     @property
     def levels(self) -> Levels:
@@ -162,7 +171,6 @@ def make_plan(
         release=release.content_hash,
         radius=radius,
         gates=gates_of(system, radius),
-        serving=serving_gates_of(system, radius),
         alpha=policies.alpha,
         min_blocks=policies.min_blocks,
         shadow_end=calendar.start(calendar.name(now - maturity)),
@@ -180,32 +188,58 @@ def make_plan(
 
 
 def gates_of(system: System, radius: BlastRadius) -> tuple[Gate, ...]:
-    """The gates on answers of every model in a blast radius, in the order of the chain."""
-    return tuple(gate for gate in _declared(system, radius) if metric_named(gate.metric).of_answers)
-
-
-def serving_gates_of(system: System, radius: BlastRadius) -> tuple[Gate, ...]:
-    """The gates on how they are served, likewise."""
-    every = _declared(system, radius)
-    return tuple(gate for gate in every if not metric_named(gate.metric).of_answers)
-
-
-def _declared(system: System, radius: BlastRadius) -> Iterator[Gate]:
-    return (
-        Gate(
-            model=name,
-            metric=target.metric,
-            field=target.field,
-            label=target.label,
-            role=target.role,
-            margin=target.margin,
-            unit=target.unit,
-            evidence=method_for(
-                metric_named(target.metric),
-                paired=True,
-                independent_units=system.policies.independent_units,
-            ),
-        )
+    """The gates of every model in a blast radius, in the order of the chain."""
+    return tuple(
+        _gate(system, name, target)
         for name in radius.models
         for target in system.models[name].metrics
+    )
+
+
+def _gate(system: System, model: str, target: MetricTarget) -> Gate:
+    metric = metric_named(target.metric)
+    if not metric.of_answers:
+        return _serving_gate(system, model, target, metric)
+    comparison = target.comparison
+    independent = system.policies.independent_units
+    may_lack = comparison is Comparison.PAIRED and not metric.paired
+    if may_lack and system.policies.canary.unpaired_without_pairs:
+        comparison = Comparison.PAIRED_ELSE_UNPAIRED
+        independent = False  # one method has to read blocks with pairs and blocks without
+    source = system.sources.get(target.label.partition(".")[0])
+    answered = source is not None and source.labels is not None and source.labels.depends_on_answer
+    return Gate(
+        model=model,
+        metric=target.metric,
+        field=target.field,
+        label=target.label,
+        role=target.role,
+        margin=target.margin,
+        unit=target.unit,
+        evidence=method_for(
+            metric,
+            paired=comparison is not Comparison.UNPAIRED,
+            independent_units=independent,
+        ),
+        comparison=comparison,
+        in_shadow=not answered,
+    )
+
+
+def _serving_gate(system: System, model: str, target: MetricTarget, metric: Metric) -> Gate:
+    """How a model is served no replay shows; how fast, only the arms' own consumers."""
+    unpaired = metric.unit_kind is UnitKind.MILLISECONDS
+    return Gate(
+        model=model,
+        metric=target.metric,
+        field=target.field,
+        label="",
+        role=target.role,
+        margin=target.margin,
+        unit=target.unit,
+        evidence=method_for(
+            metric, paired=not unpaired, independent_units=system.policies.independent_units
+        ),
+        comparison=Comparison.UNPAIRED if unpaired else Comparison.PAIRED,
+        in_shadow=False,
     )

@@ -121,7 +121,7 @@ def _harms(
     rows = rows[~rows["unit"].isin(rows.loc[isolated(rows), "unit"])]
     timed = [gate for gate in plan.serving if _is_latency(gate)]
     paired = [gate for gate in plan.serving if not _is_latency(gate)]
-    found = dict(_paired(system, plan, paired, rows, start, incomplete)) if paired else {}
+    found = dict(_paired(system, paired, rows, start, incomplete)) if paired else {}
     kept = rows[(rows["event_time"] >= start) & ~rows["block"].isin(incomplete)]
     kept = kept[kept["path"] == "primary"]
     found |= {gate.name: _unpaired(system, gate, kept) for gate in timed}
@@ -134,7 +134,6 @@ def _is_latency(gate: Gate) -> bool:
 
 def _paired(
     system: System,
-    plan: Plan,
     gates: Sequence[Gate],
     rows: pd.DataFrame,
     start: datetime,
@@ -147,9 +146,7 @@ def _paired(
         f"{one.model}.{one.field}": _seen(system, gate, rows)
         for one, gate in zip(read, gates, strict=True)
     }
-    pairs, _ = pairs_of(
-        rows.assign(**seen), replace(plan, gates=tuple(read), serving=()), start, incomplete
-    )
+    pairs, _ = pairs_of(rows.assign(**seen), read, start, incomplete)
     for gate in read:
         asked = pairs[pairs[held(gate.model)].eq(True)]
         column = f"{gate.model}.{gate.field}"
