@@ -533,6 +533,24 @@ def with_deadlines(system, milliseconds):
     return replace(system, models=models)
 
 
+def test_a_question_larger_than_the_mirrors_bound_is_mirrored_piece_by_piece(system):
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=50),)))
+        await engine.answer(question(rows=50))
+        assert await engine.settled()
+        return notes
+
+    notes = run(play, mirrored_rows=8)
+    assert notes.dropped == 0
+    mirrored = [answers for _, answers in notes.recorded if answers.path is Path.MIRROR]
+    assert sum(len(one.rows) for one in mirrored) == 50
+    assert max(len(one.rows) for one in mirrored) <= 8
+    for arm in ArmName:
+        rows = np.concatenate([one.rows for one in mirrored if one.arm is arm])
+        primary = [a for _, a in notes.recorded if a.path is Path.PRIMARY and a.arm is not arm]
+        assert sorted(rows) == sorted(primary[0].rows)
+
+
 @pytest.mark.parametrize("place", [Here, Elsewhere])
 def test_mirrors_that_wait_for_company_longer_than_a_deadline_blame_nobody(system, place):
     hasty = with_deadlines(system, 80)
