@@ -10,7 +10,7 @@ from tasks import flow_runs, retention
 
 @flow(name="retain", persist_result=False)
 def retain(as_of: datetime | None = None) -> None:
-    """Compact the log of answers, drop old reports, and forget gateways that are gone.
+    """Compact the log of answers, and drop old reports, unnamed files, and gateways that are gone.
 
     Args:
         as_of: The time to take as now; None for the clock.
@@ -19,4 +19,5 @@ def retain(as_of: datetime | None = None) -> None:
     settings = Settings()
     retention.compact_log(settings)
     retention.drop_reports(settings, as_of or datetime.now(UTC))
+    retention.drop_models(settings, as_of or datetime.now(UTC))
     retention.drop_heartbeats(settings)

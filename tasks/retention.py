@@ -5,10 +5,11 @@ from typing import Final
 
 from prefect import get_run_logger
 
+from sluiceway.adapters.kept_models import drop_unnamed
 from sluiceway.adapters.live_log.compaction import compact
 from sluiceway.adapters.observed_routing import Gateways
 from sluiceway.settings import Settings
-from sluiceway.steps.retaining import old_reports
+from sluiceway.steps.retaining import named_artifacts, old_reports
 from sluiceway.system.file import read_system
 from sluiceway.wiring import opened
 from tasks.retrying import side_effect
@@ -38,6 +39,21 @@ def drop_reports(settings: Settings, now: datetime) -> int:
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
+
+
+@side_effect("drop files of versions that nobody names")
+def drop_models(settings: Settings, now: datetime) -> int:
+    """Throw away the kept files of versions that no generation, open rollout or flag names.
+
+    Returns:
+        How many.
+    """
+    with opened(settings) as site:
+        named = named_artifacts(site)
+    gone = drop_unnamed(settings.serving_folder / "models", named, now=now)
+    for name in gone:
+        get_run_logger().info("the files of %s are named by nobody any more", name[:12])
+    return len(gone)
 
 
 @side_effect("drop heartbeats of gateways that are gone")

@@ -391,11 +391,6 @@ def test_a_consumer_outside_says_where_it_acts_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metric", "told"),
     [
-        ("latency_mean", "latency_mean is measured of requests, not of a field; it is no gate yet"),
-        ("error_rate", "error_rate is measured of requests, not of a field; it is no gate yet"),
-        ("fallback_rate", "fallback_rate is measured of requests, not of a field; it is no gate "
-         "yet"),
-        ("null_rate", "null_rate is measured of requests, not of a field; it is no gate yet"),
         ("brier(classes=3)", "brier(classes=3) needs 3 columns an answer; a field has one"),
         ("quantile_loss", "quantile_loss needs quantile: quantile_loss(quantile=…)"),
         ("quantile_loss(quantile=2)", "quantile_loss(quantile=2) quantile 2 must lie between 0 "
@@ -508,3 +503,62 @@ def test_every_fault_of_the_drift_policy_is_told(tmp_path: Path) -> None:
     assert named == {
         f"policies.drift.{name}" for name in ("alpha", "floor", "replays", "psi_limit", "limit")
     }
+
+
+SERVED = """metric: {metric}
+        {field}margin: 5
+        unit: {unit}
+        role: guard
+        because: The desk waits for the list and sees every tenth of a second.
+      - metric: brier"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "field", "unit"),
+    [
+        ("latency_mean", "", "ms"),
+        ("latency_p95", "", "ms"),
+        ("error_rate", "", "share"),
+        ("fallback_rate", "", "share"),
+        ("null_rate", "field: probability\n        ", "share"),
+    ],
+)
+def test_how_a_model_is_served_can_be_a_gate(
+    tmp_path: Path, metric: str, field: str, unit: str
+) -> None:
+    edit = SERVED.format(metric=metric, field=field, unit=unit)
+    assert metrics_of_fraud(tmp_path, ("metric: brier", edit)) == [metric, "brier"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "more", "unit", "told"),
+    [
+        ("latency_p95", "field: probability\n        ", "ms",
+         "field: is too much: latency_p95 is measured of requests"),
+        ("error_rate", "label: outcomes.fraud\n        ", "share",
+         "label: is too much: error_rate is compared with no truth"),
+        ("null_rate", "", "share", "field: is missing"),
+        ("latency_mean", "", "s", "unit: is s; latency_mean is in ms"),
+    ],
+)  # fmt: skip
+def test_a_gate_on_serving_that_says_too_much_or_too_little_is_refused(
+    tmp_path: Path, metric: str, more: str, unit: str, told: str
+) -> None:
+    edit = SERVED.format(metric=metric, field=more, unit=unit)
+    assert faults(tmp_path, ("metric: brier", edit)) == [
+        f"system.yaml: models.fraud.metrics[0].{told}"
+    ]
+
+
+def test_a_model_whose_only_required_metric_is_of_its_serving_could_never_pass(
+    tmp_path: Path,
+) -> None:
+    edit = SERVED.format(metric="latency_p95", field="", unit="ms").replace("guard", "required")
+    found = faults(
+        tmp_path,
+        ("metric: brier", edit.replace("metric: brier", "role: guard\n        metric: brier")),
+    )
+    assert found == [
+        "system.yaml: models.fraud.metrics: has no required metric that is compared in pairs, as "
+        "a shadow replay does; nothing could ever pass"
+    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -373,6 +374,34 @@ def test_a_detour_answers_its_rows_by_the_pinned_version(system):
     assert sorted(rollouts) == ["", "r0001-demand-2"]
 
 
+def test_what_a_flag_pins_in_a_canary_is_withheld_from_it_by_name(system):
+    async def play(engine, notes):
+        pinned = Detour(versions={"demand": "1"})
+        detours = {"detours": lambda q: [(np.arange(q.rows), pinned)]}
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=50),), **detours))
+        await engine.answer(question("refund", rows=3))
+        return [answers for _, answers in notes.recorded]
+
+    (arm,) = run(play)
+    assert arm.rollout_id == ""
+    assert arm.withheld is not None
+    assert (arm.withheld.rollout_id, arm.withheld.because) == ("r0001-demand-2", "flag")
+    assert arm.withheld.what == "a flag pins demand@1, a model that the rollout compares"
+
+
+def test_a_pinned_version_reads_the_features_that_it_was_trained_with(system):
+    """Not those of the version whose place it takes."""
+
+    async def play(engine, _notes):
+        other = Detour(versions={"demand": "2"}, features={"demand": {"weight": "2.0.0"}})
+        engine.serve(served(system, detours=lambda _q: [(np.array([1]), other)]))
+        one = question("demand", rows=2)
+        feeds = {"goods_2.weight": np.array([7.0, 7.0])}
+        return await engine.answer(replace(one, columns={**one.columns, **feeds}))
+
+    assert run(play).values("demand.units").tolist() == [2.0, 1.0 + 7.0 + 5.0]
+
+
 def test_a_pinned_version_that_is_not_loaded_keeps_nobody_from_an_answer(system):
     async def play(engine, _notes):
         away = Detour(versions={"demand": "9"})
@@ -464,6 +493,35 @@ def test_a_champion_that_hangs_for_good_does_not_eat_all_threads(tmp_path):
     assert seconds < 5.0  # far from thirty times two seconds
 
 
+def test_a_champion_that_hangs_for_a_while_is_asked_again_without_a_restart(tmp_path):
+    """Its threads never come back, and those that its consumers need are not lost with them."""
+    system = diamond.shop(tmp_path, deadline="0.1s")
+    well, over = threading.Event(), threading.Event()
+
+    def answer(columns):
+        if not well.is_set():
+            over.wait(60)
+        return columns["clicks"] + 2.0
+
+    async def play(engine, _notes):
+        engine.serve(served(system, {("demand", "1"): Here(Odd(("clicks",), answer))}))
+        hanging = [await engine.answer(question("refund", first=n)) for n in range(12)]
+        well.set()
+        until = time.monotonic() + 90
+        while True:
+            last = await engine.answer(question("refund", first=7))
+            if not last.arms[0].stand_ins or time.monotonic() > until:
+                over.set()
+                return hanging, last
+            await asyncio.sleep(0.05)
+
+    hanging, last = run(play)
+    assert all(set(reply.arms[0].stand_ins) >= {"demand"} for reply in hanging)
+    assert hanging[-1].arms[0].stand_ins.keys() == {"demand"}  # the others are asked all the same
+    assert last.arms[0].stand_ins == {}
+    np.testing.assert_array_equal(last.values("refund.units"), refund_of(np.array([7.0])))
+
+
 def with_deadlines(system, milliseconds):
     models = {
         name: replace(
@@ -473,6 +531,24 @@ def with_deadlines(system, milliseconds):
         for name, model in system.models.items()
     }
     return replace(system, models=models)
+
+
+def test_a_question_larger_than_the_mirrors_bound_is_mirrored_piece_by_piece(system):
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=50),)))
+        await engine.answer(question(rows=50))
+        assert await engine.settled()
+        return notes
+
+    notes = run(play, mirrored_rows=8)
+    assert notes.dropped == 0
+    mirrored = [answers for _, answers in notes.recorded if answers.path is Path.MIRROR]
+    assert sum(len(one.rows) for one in mirrored) == 50
+    assert max(len(one.rows) for one in mirrored) <= 8
+    for arm in ArmName:
+        rows = np.concatenate([one.rows for one in mirrored if one.arm is arm])
+        primary = [a for _, a in notes.recorded if a.path is Path.PRIMARY and a.arm is not arm]
+        assert sorted(rows) == sorted(primary[0].rows)
 
 
 @pytest.mark.parametrize("place", [Here, Elsewhere])

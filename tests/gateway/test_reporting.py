@@ -123,3 +123,37 @@ def test_a_journal_that_stays_away_is_an_alarm_and_never_an_error(tmp_path: Path
     reporter.close(patience=60)
     assert reporter.alarm == (f"the halt of {kept.rollout} is not in the journal yet: no such file")
     assert kept.halts() == []
+
+
+def test_a_halt_that_cannot_be_written_down_holds_up_no_other(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    reporter = HaltReporter(Failing(kept).opened, instance="gw-1")
+    reporter.report(rule("r0666-broken"))
+    reporter.report(rule(kept.rollout))
+    reporter.close(patience=60)
+    assert len(kept.halts()) == 1
+    assert kept.weight == 0
+    assert reporter.alarm == (
+        "the halt of r0666-broken is not in the journal yet: nobody can read r0666-broken"
+    )
+
+
+class Failing:
+    """A site whose journal cannot read one rollout."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    @contextmanager
+    def opened(self) -> Iterator[Site]:
+        with self._kept.opened() as site:
+            journal = site.journal
+            read = journal.events
+
+            def events(environment: str, rollout: str) -> object:
+                if rollout == "r0666-broken":
+                    raise RuntimeError(f"nobody can read {rollout}")
+                return read(environment, rollout)
+
+            journal.events = events  # type: ignore[method-assign,assignment]
+            yield site

@@ -114,7 +114,7 @@ def test_a_gate_reads_its_evidence_by_the_method_of_its_plan(
         plan.calendar,
         gates,
         begun,
-        rows.paired,
+        rows,
         first=plan.calendar.name(NOW),
         last=str(look.watermark),
     )

@@ -14,6 +14,10 @@ from sluiceway.serving.heartbeat import Heartbeat
 FRESH = timedelta(seconds=10)
 """How old the newest word of a gateway that lives may be."""
 
+GONE = timedelta(minutes=10)
+"""How long a gateway has said nothing when its last word is thrown away: 600 times the second
+between two of them."""
+
 _PATIENCE = 0.05
 """Seconds between two looks at gateways that are about to follow."""
 
@@ -35,14 +39,26 @@ class Gateways:
         self._clock = clock
 
     def all(self) -> tuple[Heartbeat, ...]:
-        """The newest word of each, dead ones included, by instance; what is no word is left out."""
+        """The newest word of each, by instance; what is no word is left out.
+
+        One that was killed is among them for a while, for people to see; then its last word goes.
+        """
         found = []
         for path in sorted(self._folder.glob("*.json")):
             try:
-                found.append(Heartbeat.from_json(path.read_bytes()))
+                heartbeat = Heartbeat.from_json(path.read_bytes())
+                if self._is_gone(heartbeat, path):
+                    path.unlink(missing_ok=True)
+                    continue
             except (OSError, ValidationError):
                 continue  # it is being replaced, or nobody's
+            found.append(heartbeat)
         return tuple(sorted(found, key=lambda one: one.instance))
+
+    def _is_gone(self, heartbeat: Heartbeat, path: Path) -> bool:
+        """By its own clock and by that of the folder: one of them may be wrong."""
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return self._clock() - heartbeat.at > GONE and now_utc() - written > GONE
 
     def is_alive(self, heartbeat: Heartbeat) -> bool:
         """Whether a gateway has said so just now; a clock that runs ahead is no excuse."""

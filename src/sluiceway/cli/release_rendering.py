@@ -8,7 +8,7 @@ from sluiceway.cli.answer_rendering import answer_json, answer_lines, counted
 from sluiceway.cli.rendering import radius_json, say
 from sluiceway.contracts.change_kinds import sentence as change_sentence
 from sluiceway.durations import render_duration
-from sluiceway.gates import Gate
+from sluiceway.gates import Comparison, Gate
 from sluiceway.planning import render_power
 from sluiceway.releasing.wording import pick_name, step_sentence
 from sluiceway.rights import NeededApproval, why_sentence
@@ -133,6 +133,7 @@ def _gate_json(gate: Gate) -> dict[str, Any]:
         "margin": gate.margin,
         "unit": gate.unit,
         "label": gate.label,
+        "comparison": gate.comparison.value,
     }
 
 
@@ -227,8 +228,19 @@ def _gates(found: ReleasePlan) -> list[str]:
     return [
         f"{gate.role.value}: {gate.name}, harm below {gate.margin:g} {gate.unit}".rstrip()
         + (f", against {gate.label}" if gate.label else "")
+        + _compared(gate)
         for gate in found.plan.gates
     ]
+
+
+def _compared(gate: Gate) -> str:
+    """How its arms are compared, where not in pairs."""
+    where = "" if gate.in_shadow else ", in the canary only"
+    return {
+        Comparison.PAIRED: where,
+        Comparison.PAIRED_ELSE_UNPAIRED: ", unpaired where there are no pairs",
+        Comparison.UNPAIRED: f", unpaired{where}",
+    }[gate.comparison]
 
 
 def _comes_to(found: ReleasePlan) -> list[str]:

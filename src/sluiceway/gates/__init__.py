@@ -1,7 +1,7 @@
 """Gates: policies that turn evidence into PASSED, INCONCLUSIVE, FAILED or ERROR with a reason."""
 
 from sluiceway.gates.canary import judge_canary
-from sluiceway.gates.declared import Gate, Levels, Role
+from sluiceway.gates.declared import Comparison, Gate, Levels, Role
 from sluiceway.gates.replay import Sums, judge_replay
 from sluiceway.gates.verdicts import (
     CanaryJudgement,
@@ -15,6 +15,7 @@ from sluiceway.gates.wording import render
 
 __all__ = [
     "CanaryJudgement",
+    "Comparison",
     "Gate",
     "HarmEstimate",
     "Levels",

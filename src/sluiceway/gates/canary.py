@@ -7,7 +7,7 @@ its evidence suffices, and anytime validity allows exactly that.
 import math
 from collections.abc import Sequence
 
-from sluiceway.gates.declared import Gate, Levels
+from sluiceway.gates.declared import Comparison, Gate, Levels
 from sluiceway.gates.verdicts import CanaryJudgement, HarmEstimate, Reason, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.statistics.evalues import e_holm, log_weighted_mean
@@ -74,7 +74,7 @@ def _judge_gate(
             gate=gate,
             outcome=outcome,
             reason=reason,
-            estimate=_estimate(state, levels),
+            estimate=_estimate(gate, state, levels),
             alpha=levels.alpha,
             rollback_alpha=levels.rollback_alpha,
             family_size=family_size,
@@ -106,10 +106,13 @@ def _judge_gate(
     return says(Outcome.INCONCLUSIVE, Reason.MARGIN_NOT_EXCLUDED)
 
 
-def _estimate(state: SequentialState, levels: Levels) -> HarmEstimate | None:
+def _estimate(gate: Gate, state: SequentialState, levels: Levels) -> HarmEstimate | None:
     if state.n == 0:
         return None
     low, high = state.confidence_sequence(levels.alpha)
+    words = Method(state.method).words
+    if gate.comparison is Comparison.UNPAIRED:
+        words += " of each arm's own units"
     return HarmEstimate(
         harm=state.mean,
         standard_error=state.standard_error,
@@ -119,5 +122,5 @@ def _estimate(state: SequentialState, levels: Levels) -> HarmEstimate | None:
         candidate=state.mean_candidate,
         rows=state.rows,
         blocks=state.n,
-        method=Method(state.method).words,
+        method=words,
     )

@@ -19,15 +19,26 @@ class Role(StrEnum):
     """May stop; while it cannot tell, it does not block."""
 
 
+class Comparison(StrEnum):
+    """Which units of the two arms are held against each other in a canary."""
+
+    PAIRED = "paired"
+    """Both arms answer a unit; what only one of them answered says nothing."""
+    PAIRED_ELSE_UNPAIRED = "paired_else_unpaired"
+    """The same, and in a block without any pair the arms' own units."""
+    UNPAIRED = "unpaired"
+    """What each arm's own consumers received, inside (block, routing revision)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One promise about one model's quality: the harm stays below the margin.
+    """One promise about one model's answers, or how it is served: the harm stays below the margin.
 
     Attributes:
         model: Whose answers are measured.
         metric: Name as :func:`~sluiceway.statistics.metrics.metric_named` takes it.
-        field: The model's output field that is measured.
-        label: The truth it is compared with, such as ``landings.arr_delay``.
+        field: The model's output field that is measured; empty where it is the requests themselves.
+        label: The truth it is compared with, such as ``landings.arr_delay``; empty without one.
         role: Required or guard.
         margin: Tolerated harm in the metric's unit, finite, at least 0.
         unit: The metric's unit as people write it, such as ``min``; empty where it has none.
@@ -35,6 +46,9 @@ class Gate:
         block: What one block is called, the unit of independence, such as ``day``.
         slice: The rows it is about; None for all.
         evidence: How live evidence is read (:func:`~sluiceway.statistics.sequential.method_for`).
+        comparison: Which units live evidence is made of.
+        in_shadow: Whether recorded rows can say anything of it. Where they cannot, only the canary
+            judges it.
     """
 
     model: str
@@ -48,13 +62,19 @@ class Gate:
     block: str = "day"
     slice: Slice | None = None
     evidence: Evidence = BY_BLOCKS
+    comparison: Comparison = Comparison.PAIRED
+    in_shadow: bool = True
 
     def __post_init__(self) -> None:
         faults = []
         try:
-            metric_named(self.metric)
+            metric = metric_named(self.metric)
         except BadInput as error:
             faults += [Fault(where=f"{self.name}.metric", what=str(one)) for one in error.faults]
+        else:
+            if metric.paired and self.comparison is not Comparison.PAIRED:
+                what = f"{self.metric} compares two answers to one unit; it needs pairs"
+                faults.append(Fault(where=f"{self.name}.comparison", what=what))
         if not (math.isfinite(self.margin) and self.margin >= 0):
             what = f"{self.margin} is no margin; it must be finite and at least 0"
             faults.append(Fault(where=f"{self.name}.margin", what=what))

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sluiceway.gateway.lanes import Job
+from sluiceway.gateway.passes import Job
 from sluiceway.gateway.standing import Standing
 from sluiceway.gateway.watching import HardRule, Limits, Observer
 from sluiceway.gateway.ways import Way, rows_of, ways_of
@@ -205,25 +205,44 @@ class Engine:
         layout = way.paths.layouts[other]
         lane = standing.lane(layout, mirrors=True)
         kept = np.flatnonzero(way.mirrored)
-        if lane.waiting_rows + len(kept) > self._limits.mirrored_rows:
+        most, waiting = self._limits.mirrored_rows, lane.waiting_rows + standing.held_rows
+        fits = waiting + len(kept) <= most
+        if not fits and (len(kept) <= most or waiting > most):
             self._observer.mirror_dropped(len(kept))
             return np.zeros_like(way.mirrored)
         mirror = rows_of(replace(way, arm=other, mirrored=np.ones(len(way.rows), dtype=bool)), kept)
+        # A question that could never fit goes piece after piece, the next once one is answered.
+        size = len(kept) if fits else max(most // 2, 1)
+        places = np.arange(len(kept))
+        pieces = [rows_of(mirror, places[at : at + size]) for at in range(0, len(kept), size)]
+        standing.mirrors(sum(len(piece.rows) for piece in pieces[1:]))
+        self._mirror(standing, question, pieces)
+        return way.mirrored
+
+    def _mirror(self, standing: Standing, question: Question, pieces: list[Way]) -> None:
+        """Have the first piece answered, and then the others."""
+        mirror, *rest = pieces
+
+        def over() -> None:
+            if rest:
+                standing.released(len(rest[0].rows))
+                self._mirror(standing, question, rest)
+            else:
+                standing.mirrored()
 
         def done(evaluation: Evaluation, rows: slice) -> None:
             answers = _arm_answers(
                 standing.served, mirror, evaluation, rows, Path.MIRROR, mirror.mirrored
             )
             self._recorder.record(question, answers)
-            standing.mirrored()
+            over()
 
         def failed(error: Exception) -> None:
             _LOG.error("rows could not be mirrored: %s", error, exc_info=error)
-            standing.mirrored()
+            over()
 
-        standing.mirrors()
-        lane.put(self._job(layout, mirror.features, mirror.units, done, failed))
-        return way.mirrored
+        lane = standing.lane(mirror.layout, mirrors=True)
+        lane.put(self._job(mirror.layout, mirror.features, mirror.units, done, failed))
 
     def _isolated(
         self, served: Served, way: Way, question: Question, answers: ArmAnswers
@@ -354,6 +373,8 @@ def _arm_answers(
         else {name: values[rows] for name, values in evaluation.fields.items()},
         stand_ins=stand_ins,
         seconds=evaluation.seconds,
+        together=len(evaluation.units),
+        withheld=way.withheld,
     )
 
 

@@ -8,6 +8,7 @@ that its variants stand for are the table's all the same.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -103,12 +104,19 @@ class Flags:
         self._client = api.get_client(DOMAIN)
         self.alarms: tuple[str, ...] = ()
 
-    def detours(self, table: RoutingTable, *, resident: Collection[Version]) -> Detours | None:
+    def detours(
+        self,
+        table: RoutingTable,
+        *,
+        resident: Collection[Version],
+        features: Mapping[Version, Mapping[str, str]] = MappingProxyType({}),
+    ) -> Detours | None:
         """What shares rows out among the paths of a table's flags.
 
         Args:
             resident: Versions that can be asked. A variant that pins another is not taken: its rows
                 go the declared way, and `alarms` say so.
+            features: Versions of the features that versions read, where not the current ones.
 
         Returns:
             None where nobody can take another path than the declared one, so that no flag is asked.
@@ -138,7 +146,7 @@ class Flags:
             for route in table.flags
             if not route.is_neutral
         ]
-        return FlagDetours(self._client, asked) if asked else None
+        return FlagDetours(self._client, asked, features) if asked else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +162,14 @@ class _Asked:
 class FlagDetours:
     """Shares rows out by flags: asks once a question, or once a unit where rules go by the unit."""
 
-    def __init__(self, client: OpenFeatureClient, asked: Sequence[_Asked]) -> None:
+    def __init__(
+        self,
+        client: OpenFeatureClient,
+        asked: Sequence[_Asked],
+        features: Mapping[Version, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
         self._client = client
+        self._features = features
         self._whole = tuple(one for one in asked if not one.is_by_unit)
         self._by_unit = tuple(one for one in asked if one.is_by_unit)
         self._detours: dict[tuple[str, ...], Detour] = {}
@@ -194,9 +208,12 @@ class FlagDetours:
         if known is None:
             flags = (*self._whole, *self._by_unit)
             chosen = [flag.variants[name] for flag, name in zip(flags, taken, strict=True)]
+            versions = {m: v for one in chosen for m, v in one.versions.items()}
+            read = {model: self._features.get((model, v)) for model, v in versions.items()}
             known = self._detours[taken] = Detour(
-                versions={m: v for one in chosen for m, v in one.versions.items()},
+                versions=versions,
                 cut=frozenset(name for one in chosen for name in one.cut),
+                features={model: one for model, one in read.items() if one},
             )
         return known
 

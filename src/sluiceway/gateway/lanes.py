@@ -6,29 +6,26 @@ lane idle is asked at once, so nobody waits for company; under load a hundred ro
 
 import asyncio
 import logging
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from sluiceway.contracts.values import Trigger
+from sluiceway.gateway.hanging import Hanging
+from sluiceway.gateway.passes import RESERVE, Job, Pass, PassThread, together
 from sluiceway.serving.evaluating import Evaluation
 from sluiceway.serving.inputs import Features
 from sluiceway.serving.layout import Layout
-from sluiceway.serving.ports import BackendFailed, BackendTimeout
+from sluiceway.serving.ports import Backend, BackendFailed, BackendTimeout, Timed
+from sluiceway.serving.served import Version
+from sluiceway.serving.values import Values
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
 MOST_ROWS: Final = 4_096
 """Rows of one pass, unless a contract allows fewer."""
-_RESERVE: Final = 0.1
-"""Share of a question's time that is kept for what comes after a step that hangs."""
-_ABANDONED: Final = 8
-"""Threads of one lane that may hang at once; after that its questions get stand-ins unasked."""
 _PASSES: Final = 4
 """Passes at once through versions in other processes."""
 
@@ -36,38 +33,6 @@ Begin = Callable[[Layout, Features, Sequence[str]], Evaluation]
 """Starts an evaluation with what is known of its versions by now."""
 Finish = Callable[[Evaluation], None]
 """Is told what came of a pass."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """Rows of one question.
-
-    Attributes:
-        ends_at: When it must be answered, on the loop's clock (s).
-        limit: Its whole time (s).
-        done: Is given the pass in which it was answered, and its rows there.
-        failed: Is given what keeps it from any answer; a fault of ours, never of a version.
-        alone: Whether it is asked by itself, because some row of its last pass spoilt it for all.
-    """
-
-    features: Features
-    units: Sequence[str]
-    ends_at: float
-    limit: float
-    done: Callable[[Evaluation, slice], None]
-    failed: Callable[[Exception], None]
-    alone: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Pass:
-    jobs: list[Job]
-    evaluation: Evaluation
-    ends_at: float
-    reserve: float
-    step_began: float
-    spoilt: bool = False
-    timer: asyncio.TimerHandle | None = None
 
 
 class Lane:
@@ -86,7 +51,6 @@ class Lane:
     ) -> None:
         self.layout = layout
         self.waiting_rows = 0
-        self.abandoned = 0
         self._loop = asyncio.get_running_loop()
         self._begin = begin
         self._finish = finish
@@ -96,7 +60,8 @@ class Lane:
         self._lingers = False
         self._starts = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thread: _Thread | None = None
+        self._thread: PassThread | None = None
+        self._hanging: dict[Version, Hanging] = {}
         batches = [step.contract.max_batch for step in layout.steps]
         self._most = min([MOST_ROWS, *(most for most in batches if most is not None)])
         self._is_local = layout.is_local
@@ -154,18 +119,19 @@ class Lane:
 
     def _is_late(self, job: Job) -> bool:
         """Whether it waited so long that nobody can be asked any more."""
-        return not self._linger and self._loop.time() >= job.ends_at - _RESERVE * job.limit
+        return not self._linger and self._loop.time() >= job.ends_at - RESERVE * job.limit
 
     def _start(self, jobs: list[Job]) -> None:
-        features, units = _together(jobs)
+        features, units = together(jobs)
         evaluation = self._begin(self.layout, features, units)
         limit, now = min(job.limit for job in jobs), self._loop.time()
-        begun = _Pass(
+        begun = Pass(
             jobs=jobs,
             evaluation=evaluation,
             ends_at=now + limit if self._linger else min(job.ends_at for job in jobs),
-            reserve=_RESERVE * limit,
+            reserve=RESERVE * limit,
             step_began=now,
+            limit=limit,
         )
         if self._is_late(jobs[0]):
             self._lose_rest(begun, "was not asked: no time was left")
@@ -173,21 +139,20 @@ class Lane:
             task = self._loop.create_task(self._drive(begun))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif self.abandoned >= _ABANDONED:
-            self._lose_rest(begun, "hangs in as many calls as may hang")
         else:
+            evaluation.block(self._hanging_versions(evaluation, now))
             self._ask(begun)
 
     # -- versions of this process: one thread goes through all steps ----------------------------
 
-    def _ask(self, begun: _Pass) -> None:
+    def _ask(self, begun: Pass) -> None:
         if self._thread is None:
-            self._thread = _Thread(self._loop, self._answered)
+            self._thread = PassThread(self._loop, self._answered)
         begun.step_began = self._loop.time()
         self._thread.ask(begun)
         begun.timer = self._loop.call_at(self._overdue_at(begun), self._overdue, begun)
 
-    def _overdue_at(self, begun: _Pass) -> float:
+    def _overdue_at(self, begun: Pass) -> float:
         evaluation = begun.evaluation
         last = begun.ends_at - begun.reserve
         if evaluation.is_done:
@@ -195,37 +160,51 @@ class Lane:
         own = evaluation.step.contract.deadline.total_seconds()
         return min(begun.step_began + own, last)
 
-    def _overdue(self, begun: _Pass) -> None:
+    def _overdue(self, begun: Pass) -> None:
         now = self._loop.time()
         if (due := self._overdue_at(begun)) > now:
             # Another step has begun since the timer was set.
             begun.timer = self._loop.call_at(due, self._overdue, begun)
             return
         # The thread cannot be ended: it is left to itself, and what it may still give to nobody.
-        if self._thread is not None:
-            self._thread.abandon(self._came_back)
-            self._thread = None
-        self.abandoned += 1
         hanging = begun.evaluation
-        what = f"gave no answer within {now - begun.step_began:.3g} s"
-        begun.evaluation = hanging.without(Trigger.TIMEOUT, what)
+        counted = Hanging() if hanging.is_done else self._hanging_of(hanging.step.key)
+        if self._thread is not None:
+            self._thread.abandon(counted.came_back)
+            self._thread = None
+        counted.hung(now)
+        took = now - begun.step_began
+        what = f"gave no answer within {took:.3g} s"
+        begun.evaluation = hanging.without(
+            Trigger.TIMEOUT, what, asked=begun.is_fair(took), seconds=took
+        )
         begun.evaluation.skip_blocked()
         if begun.evaluation.is_done:
             self._end(begun)
-        elif now >= begun.ends_at - begun.reserve / 2 or self.abandoned >= _ABANDONED:
+        elif now >= begun.ends_at - begun.reserve / 2:
             self._lose_rest(begun, "was not asked: no time was left")
         else:
             begun.reserve /= 2
             self._ask(begun)
 
-    def _came_back(self) -> None:
-        self.abandoned -= 1
+    def _hanging_of(self, version: Version) -> Hanging:
+        return self._hanging.setdefault(version, Hanging("@".join(version)))
+
+    def _hanging_versions(self, evaluation: Evaluation, now: float) -> list[Version]:
+        """Versions that hang and are not to be tried again yet."""
+        return [
+            version
+            for version, one in self._hanging.items()
+            if not evaluation.is_blocked(version) and not one.may_begin(now)
+        ]
 
     def _answered(
-        self, begun: _Pass, evaluation: Evaluation, error: Exception | None = None
+        self, begun: Pass, evaluation: Evaluation, error: Exception | None = None
     ) -> None:
         if begun.evaluation is not evaluation:
             return  # it was overdue, and somebody else went on
+        for version in evaluation.tallies.keys() & self._hanging.keys():
+            self._hanging[version].answered()
         if begun.timer is not None:
             begun.timer.cancel()
         if error is not None:
@@ -244,7 +223,7 @@ class Lane:
 
     # -- versions elsewhere ----------------------------------------------------------------------
 
-    async def _drive(self, begun: _Pass) -> None:
+    async def _drive(self, begun: Pass) -> None:
         try:
             await self._through(begun)
         except Exception as error:  # noqa: BLE001 - or nobody would ever be told
@@ -253,7 +232,7 @@ class Lane:
         else:
             self._end(begun)
 
-    async def _through(self, begun: _Pass) -> None:
+    async def _through(self, begun: Pass) -> None:
         evaluation = begun.evaluation
         evaluation.skip_blocked()
         while not evaluation.is_done:
@@ -263,31 +242,32 @@ class Lane:
             left = begun.ends_at - begun.reserve - now
             columns = evaluation.columns()
             if columns is None:
-                evaluation.lose(Trigger.ERROR, f"the question lacks what {step.model} reads")
+                what = f"the question lacks what {step.model} reads"
+                evaluation.lose(Trigger.ERROR, what, asked=False)
             elif left <= 0:
                 evaluation.lose(Trigger.TIMEOUT, "was not asked: no time was left", asked=False)
             else:
                 budget = min(left, step.contract.deadline.total_seconds())
                 try:
-                    answer = await step.backend.predict(columns, deadline=budget)
-                    evaluation.give(answer, time.perf_counter() - began)
-                except BackendTimeout as error:
-                    evaluation.lose(Trigger.TIMEOUT, str(error))
-                except BackendFailed as error:
-                    evaluation.lose(Trigger.ERROR, str(error))
+                    answer, own = await _asked(step.backend, columns, budget)
+                    took = time.perf_counter() - began
+                    evaluation.give(answer, took if own is None else min(own, took))
                 except Exception as error:  # noqa: BLE001 - whatever it gave, it is no answer
-                    evaluation.lose(Trigger.ERROR, f"{type(error).__name__}: {error}")
+                    trigger, what = _fault_of(error)
+                    took = time.perf_counter() - began
+                    blamed = trigger is not Trigger.TIMEOUT or begun.is_fair(budget)
+                    evaluation.lose(trigger, what, asked=blamed, seconds=took)
                 begun.reserve /= 2
             evaluation.skip_blocked()
 
     # -- the end of a pass -----------------------------------------------------------------------
 
-    def _lose_rest(self, begun: _Pass, what: str) -> None:
+    def _lose_rest(self, begun: Pass, what: str) -> None:
         while not begun.evaluation.is_done:
             begun.evaluation.lose(Trigger.TIMEOUT, what, asked=False)
         self._end(begun)
 
-    def _end(self, begun: _Pass) -> None:
+    def _end(self, begun: Pass) -> None:
         self._running -= 1
         try:
             self._finish(begun.evaluation)
@@ -310,74 +290,19 @@ class Lane:
             job.failed(error)
 
 
-class _Thread:
-    """One thread that goes through passes, one after the other."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        answered: Callable[[_Pass, Evaluation, Exception | None], None],
-    ) -> None:
-        self._loop = loop
-        self._answered = answered
-        self._asked: SimpleQueue[_Pass | None] = SimpleQueue()
-        self._came_back: Callable[[], None] | None = None
-        self.ask = self._asked.put
-        threading.Thread(target=self._live, name="sluiceway-lane", daemon=True).start()
-
-    def end(self) -> None:
-        """Let it end, once it has nothing more to do."""
-        self._asked.put(None)
-
-    def abandon(self, came_back: Callable[[], None]) -> None:
-        """Let it end once it comes back from where it hangs, and be told of it."""
-        self._came_back = came_back
-        self._asked.put(None)
-
-    def _live(self) -> None:
-        while (begun := self._asked.get()) is not None:
-            evaluation, fault = begun.evaluation, None
-            try:
-                _go_through(begun, evaluation, self._loop.time)
-            except Exception as error:  # noqa: BLE001 - or nobody would ever be told
-                fault = error
-            self._tell(self._answered, begun, evaluation, fault)
-        if self._came_back is not None:
-            self._tell(self._came_back)
-
-    def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(call, *arguments)
+async def _asked(
+    backend: Backend, columns: Mapping[str, Values], deadline: float
+) -> tuple[np.ndarray, float | None]:
+    """What a version elsewhere answered, and what it took itself where somebody there says so."""
+    if isinstance(backend, Timed):
+        return await backend.timed(columns, deadline=deadline)
+    return await backend.predict(columns, deadline=deadline), None
 
 
-def _go_through(begun: _Pass, evaluation: Evaluation, clock: Callable[[], float]) -> None:
-    """Ask every version in turn; whatever one does is that version's fault."""
-    evaluation.skip_blocked()
-    while not evaluation.is_done:
-        step = evaluation.step
-        columns = evaluation.columns()
-        if columns is None:
-            evaluation.lose(Trigger.ERROR, f"the question lacks what {step.model} reads")
-        else:
-            began = time.perf_counter()
-            try:
-                answer = step.backend.local.predict(columns)  # type: ignore[union-attr]
-                evaluation.give(answer, time.perf_counter() - began)
-            except BaseException as error:  # noqa: BLE001 - a model may raise anything
-                if len(begun.jobs) > 1:
-                    begun.spoilt = True
-                    return
-                evaluation.lose(Trigger.ERROR, f"raised {type(error).__name__}: {error}")
-            begun.step_began = clock()
-        evaluation.skip_blocked()
-
-
-def _together(jobs: list[Job]) -> tuple[Features, Sequence[str]]:
-    """The rows of all jobs, which hold the same features, one after the other."""
-    first = jobs[0]
-    if len(jobs) == 1:
-        return first.features, first.units
-    units = [unit for job in jobs for unit in job.units]
-    return {
-        key: np.concatenate([job.features[key] for job in jobs]) for key in first.features
-    }, units
+def _fault_of(error: Exception) -> tuple[Trigger, str]:
+    if isinstance(error, BackendTimeout):
+        return Trigger.TIMEOUT, str(error)
+    said = str(error)
+    return Trigger.ERROR, said if isinstance(
+        error, BackendFailed
+    ) else f"{type(error).__name__}: {said}"

@@ -5,13 +5,14 @@ from the system, the releases or our own codes, never from a client.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from sluiceway.gateway.watching import HardRule
-from sluiceway.serving.breaker import BreakerState
+from sluiceway.serving.breaker import Breaker, BreakerState
 from sluiceway.serving.protocols.offer import Offer
 from sluiceway.serving.served import Version
 from sluiceway.serving.values import ArmAnswers, Reply
@@ -25,6 +26,21 @@ _BUCKETS: Final = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032),
     *(0.064, 0.125, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentsSeen:
+    """What is resident here at one moment, and what should be.
+
+    Attributes:
+        versions: ``loaded``, ``loading`` or ``failed`` by version that is wanted or here.
+        failed_generation: The champion's generation that is wanted and cannot be loaded; else 0.
+        alarm: What a person should look at; None where there is nothing.
+    """
+
+    versions: Mapping[Version, str]
+    failed_generation: int
+    alarm: str | None
 
 
 class Metrics:
@@ -70,6 +86,13 @@ class Metrics:
             ("model", "version", "arm", "reason"),
             registry=registry,
         )
+        self._withheld = Counter(
+            "sluiceway_withheld",
+            "Rows that are no evidence for a rollout: they lack what the version demands of them, "
+            "or a flag pins it.",
+            ("model", "version", "because"),
+            registry=registry,
+        )
         self._refused = Counter(
             "sluiceway_refused", "Requests that were refused.", ("code",), registry=registry
         )
@@ -92,7 +115,7 @@ class Metrics:
         )
         self._breaker = Gauge(
             "sluiceway_breaker_state",
-            "0 closed, 1 trying, 2 open.",
+            "0 closed, 1 trying, 2 open; of every version that may be asked.",
             ("model", "version"),
             registry=registry,
         )
@@ -115,6 +138,23 @@ class Metrics:
             "1 while the flag file cannot be read and the last good one is followed.",
             registry=registry,
         )
+        self._versions = Gauge(
+            "sluiceway_version_state",
+            "1 for what a version that is wanted here is: loaded, loading or failed.",
+            ("model", "version", "state"),
+            registry=registry,
+        )
+        self._failed_generation = Gauge(
+            "sluiceway_failed_generation",
+            "The champion's generation that is wanted and cannot be loaded; 0 where all is well.",
+            registry=registry,
+        )
+        self._alarm = Gauge(
+            "sluiceway_alarm",
+            "1 while something waits for a person; `sluiceway gateways` says what.",
+            registry=registry,
+        )
+        self._looks: list[Callable[[], None]] = []
         self._answered: dict[tuple[str, str, str], Counter] = {}
         self._answered_rows: dict[tuple[str, str, str], Counter] = {}
         self._took: dict[tuple[str, str], Histogram] = {}
@@ -137,6 +177,9 @@ class Metrics:
             if rows is None:
                 rows = self._answered_rows[key] = self._rows.labels(*key)
             rows.inc(len(arm.rows))
+            if (kept := arm.withheld) is not None:
+                why = (kept.model, kept.version, kept.because.value)
+                self._withheld.labels(*why).inc(len(arm.rows))
             self._chain(arm, name, offer)
         overall = MIXED if several else name
         key = model, "" if several else version, overall
@@ -193,8 +236,33 @@ class Metrics:
         """Say who knows whether the flag file is broken; asked whenever somebody reads."""
         self._flags_broken.set_function(lambda: float(broken()))
 
+    def breakers(self, now: Callable[[], Mapping[Version, Breaker]]) -> None:
+        """Say who knows how the breakers of all versions stand; asked whenever somebody reads."""
+
+        def look() -> None:
+            self._breaker.clear()
+            for version, breaker in now().items():
+                self._breaker.labels(*version).set(_STATES[breaker.state])
+
+        self._looks.append(look)
+
+    def residents(self, now: Callable[[], ResidentsSeen]) -> None:
+        """Say who knows what is resident and what is not; asked whenever somebody reads."""
+
+        def look() -> None:
+            seen = now()
+            self._versions.clear()
+            for version, state in seen.versions.items():
+                self._versions.labels(*version, state).set(1)
+            self._failed_generation.set(seen.failed_generation)
+            self._alarm.set(seen.alarm is not None)
+
+        self._looks.append(look)
+
     def text(self) -> bytes:
         """All of it, as :data:`CONTENT_TYPE` says."""
+        for look in self._looks:
+            look()
         return generate_latest(self.registry)
 
     def _chain(self, arm: ArmAnswers, name: str, offer: Offer) -> None:

@@ -51,4 +51,5 @@ class FlaggedPaths:
 
     def detours(self, table: RoutingTable, *, resident: Collection[Version]) -> Detours | None:
         """Who takes which path; None where everybody takes the declared one."""
-        return self._flags.detours(table, resident=resident)
+        features = {version: member.features for version, member in self._members.items()}
+        return self._flags.detours(table, resident=resident, features=features)

@@ -39,7 +39,7 @@ class HaltReporter:
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._over = threading.Event()
-        self._fault: str | None = None
+        self._faults: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="halt reporter", daemon=True)
         self._thread.start()
 
@@ -47,10 +47,10 @@ class HaltReporter:
     def alarm(self) -> str | None:
         """What could not be written down yet, and why; None where all was."""
         with self._lock:
-            waiting = sorted({rollout for rollout, _ in self._waiting})
-        if not waiting or self._fault is None:
-            return None
-        return f"the halt of {', '.join(waiting)} is not in the journal yet: {self._fault}"
+            waiting = {rollout for rollout, _ in self._waiting}
+            faults = [(one, said) for one, said in sorted(self._faults.items()) if one in waiting]
+        told = [f"the halt of {one} is not in the journal yet: {said}" for one, said in faults]
+        return "; ".join(told) or None
 
     def report(self, rule: HardRule) -> None:
         """Take a broken rule to be written down; never waits and never raises."""
@@ -82,16 +82,26 @@ class HaltReporter:
             waiting = dict(self._waiting)
         if not waiting:
             return
+        faults: dict[str, str] = {}
         try:
             with self._opened() as site:
                 for rule in waiting.values():
-                    if halt(site, rule, instance=self._instance, now=datetime.now(UTC)):
-                        _LOG.warning("%s was halted: %s", rule.rollout_id, rule.code)
+                    try:
+                        if halt(site, rule, instance=self._instance, now=datetime.now(UTC)):
+                            _LOG.warning("%s was halted: %s", rule.rollout_id, rule.code)
+                    except Exception as error:  # noqa: BLE001 - the others are still to be told
+                        faults[rule.rollout_id] = _said(error)
                 bring_routing(site)
-            with self._lock:
-                for key in waiting:
-                    self._waiting.pop(key, None)
-            self._fault = None
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-            self._fault = " ".join(str(error).split()) or type(error).__name__
-            _LOG.warning("the halt cannot be written down yet: %s", self._fault)
+            faults = {rollout: _said(error) for rollout, _ in waiting} | faults
+        for rollout, said in faults.items():
+            _LOG.warning("the halt of %s cannot be written down yet: %s", rollout, said)
+        with self._lock:
+            self._faults = faults
+            for key in waiting:
+                if key[0] not in faults:
+                    self._waiting.pop(key, None)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -179,6 +179,16 @@ class Residents:
         return self._follower.is_broken
 
     @property
+    def wanted_generation(self) -> int:
+        """The champion's generation that the newest table wants; 0 before the first."""
+        wanted = self._follower.wanted
+        return 0 if wanted is None else wanted.table.generation
+
+    def tell(self, concern: str, said: str | None) -> None:
+        """Raise an alarm of another part of the gateway, or end it with None."""
+        self._alarms.tell(concern, said)
+
+    @property
     def unready(self) -> str | None:
         """Why nothing answers yet, in words that anybody may read; None once something does.
 

@@ -36,6 +36,7 @@ from sluiceway.gateway.metrics import Metrics
 from sluiceway.gateway.other_paths import FlaggedPaths
 from sluiceway.gateway.reporting import HaltReporter
 from sluiceway.gateway.residents import residents_of
+from sluiceway.gateway.telling import alarms_told, seen_of
 from sluiceway.gateway.watching import HardRule, Observer
 from sluiceway.serving.breaker import BreakerState
 from sluiceway.serving.refusals import RefusalCode, Refused
@@ -123,7 +124,11 @@ async def _serve(
             other_paths=FlaggedPaths(site, Flags()),
         )
         metrics.flags_broken(lambda: residents.is_table_broken)
+        metrics.breakers(lambda: engine.breakers)
+        metrics.residents(lambda: seen_of(residents))
         await stack.enter_async_context(residents)
+        others = {"halts": lambda: reporter.alarm, "log": lambda: writing.counts().fault}
+        await stack.enter_async_context(alarms_told(residents, others))
         await stack.enter_async_context(kept_up(settings, writing, metrics))
         groups = (
             RouteGroup(role=Role.LABEL, routes=[labels_route(intake)], paths=LABELS_DESCRIBED),

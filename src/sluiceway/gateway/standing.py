@@ -14,7 +14,8 @@ from sluiceway.serving.judging import Judge
 from sluiceway.serving.layout import Layout, lay_out
 from sluiceway.serving.refusals import Refused
 from sluiceway.serving.served import Detour, Pairing, Served
-from sluiceway.serving.values import ArmName
+from sluiceway.serving.unmet import Demands, Unmet
+from sluiceway.serving.values import ArmName, Withheld, WithheldBecause
 
 _MIRROR_LINGER: Final = 0.1
 """Seconds for which mirrored rows wait for company."""
@@ -34,12 +35,36 @@ class Paths:
         pairing: Who shares the rows out; None where the champion alone answers.
         layouts: By arm of the pairing; without one the champion is the baseline.
         releases: By arm, likewise.
+        champion: The arm whose release is the champion's.
+        demands: What the other arm demands beyond the champion; without one there is none.
+        withheld: Why no row is evidence for the rollout that compares these models; None where
+            rows are, or there is no such rollout.
     """
 
     reader: Reader
     pairing: Pairing | None
     layouts: Mapping[ArmName, Layout]
     releases: Mapping[ArmName, Release]
+    champion: ArmName = ArmName.BASELINE
+    demands: Demands | None = None
+    withheld: Withheld | None = None
+
+    def unmet_by(self, features: Features, rows: int) -> Unmet | None:
+        """Rows that the arm which is not the champion cannot be asked about, wherever they go."""
+        if self.demands is None or self.pairing is None or self.pairing.halted is not None:
+            return None
+        return self.demands.unmet_by(features, rows)
+
+    def withheld_for(self, unmet: Unmet) -> Withheld:
+        """What becomes of such rows: the rollout learns nothing of them."""
+        assert self.pairing is not None
+        return Withheld(
+            rollout_id=self.pairing.rollout_id,
+            because=WithheldBecause.UNMET_DEMAND,
+            model=unmet.model,
+            version=unmet.version,
+            what=unmet.what,
+        )
 
 
 class Standing:
@@ -53,6 +78,7 @@ class Standing:
     Attributes:
         questions: Questions that are under way.
         mirroring: Parts of questions that the other arm is still to answer.
+        held_rows: Rows of them that wait until those before them are answered.
     """
 
     def __init__(self, served: Served, *, begin: Begin, finish: Finish) -> None:
@@ -62,6 +88,7 @@ class Standing:
         self._begin = begin
         self._finish = finish
         self.mirroring = 0
+        self.held_rows = 0
         self._paths: dict[tuple[str, tuple[tuple[str, str], ...], frozenset[str]], Paths] = {}
         self._lanes: dict[tuple[int, bool], Lane] = {}
         self._drained = asyncio.Event()
@@ -101,9 +128,14 @@ class Standing:
         self.questions -= 1
         self._end_if_idle()
 
-    def mirrors(self) -> None:
-        """Rows begin to be mirrored."""
+    def mirrors(self, held: int = 0) -> None:
+        """Rows begin to be mirrored, but for so many that are held back."""
         self.mirroring += 1
+        self.held_rows += held
+
+    def released(self, rows: int) -> None:
+        """So many that were held back are mirrored now."""
+        self.held_rows -= rows
 
     def mirrored(self) -> None:
         """Rows have been mirrored."""
@@ -138,7 +170,9 @@ class Standing:
         detour = replace(detour, versions=there)
         champion = lay_out(served, model, served.champion, detour)
         pairing = served.pairing_of(model)
-        if pairing is not None and detour.versions.keys() & pairing.models:
+        withheld = None
+        if pairing is not None and (pinned := detour.versions.keys() & pairing.models):
+            withheld = _pinned(pairing, min(pinned), detour)
             pairing = None  # what the flag pins is not what the rollout compares
         releases = {ArmName.BASELINE: served.champion}
         layouts = {ArmName.BASELINE: champion}
@@ -160,4 +194,24 @@ class Standing:
             [layout for layout in layouts.values() if layout is not champion],
             served.transformations,
         )
-        return Paths(reader=reader, pairing=pairing, layouts=layouts, releases=releases)
+        other = next((arm for arm, one in layouts.items() if one is not champion), None)
+        return Paths(
+            reader=reader,
+            pairing=pairing,
+            layouts=layouts,
+            releases=releases,
+            champion=next(arm for arm, one in layouts.items() if one is champion),
+            demands=None if other is None else Demands(served.system, champion, layouts[other]),
+            withheld=withheld,
+        )
+
+
+def _pinned(pairing: Pairing, model: str, detour: Detour) -> Withheld:
+    version = detour.versions[model]
+    return Withheld(
+        rollout_id=pairing.rollout_id,
+        because=WithheldBecause.FLAG,
+        model=model,
+        version=version,
+        what=f"a flag pins {model}@{version}, a model that the rollout compares",
+    )

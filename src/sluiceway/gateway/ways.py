@@ -12,7 +12,7 @@ from sluiceway.serving.layout import NO_DETOUR, Layout
 from sluiceway.serving.refusals import RefusalCode, Refused
 from sluiceway.serving.served import Detour
 from sluiceway.serving.sharing import Share, shares_of
-from sluiceway.serving.values import ArmName, Question
+from sluiceway.serving.values import ArmName, Question, Withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +25,7 @@ class Way:
         features: Their features, and those only.
         units: Their units.
         is_evidence: Whether their answers tell anything about a rollout.
+        withheld: Why they are none, where a rollout has a say in them and nobody chose the arm.
     """
 
     paths: Paths
@@ -34,6 +35,7 @@ class Way:
     features: Features
     units: Sequence[str]
     is_evidence: bool
+    withheld: Withheld | None = None
 
     @property
     def layout(self) -> Layout:
@@ -72,13 +74,6 @@ def _shared(
     _hold_batch(paths, question.rows)
     features = paths.reader.read(question)
     whole = np.arange(question.rows) if rows is None else rows
-    if paths.pairing is None:
-        nobody = np.zeros(question.rows, dtype=bool)
-        shares: tuple[Share, ...] = (
-            Share(arm=ArmName.BASELINE, rows=np.arange(question.rows), mirrored=nobody),
-        )
-    else:
-        shares = shares_of(paths.pairing, question.units, forced=question.forced)
     way = Way(
         paths=paths,
         arm=ArmName.BASELINE,
@@ -87,7 +82,28 @@ def _shared(
         features=features,
         units=question.units,
         is_evidence=paths.pairing is not None and question.forced is None,
+        withheld=paths.withheld,
     )
+    unmet = paths.unmet_by(features, question.rows)
+    if unmet is None:
+        return _by_share(way, question.forced)
+    if question.forced is not None:
+        if question.forced is not paths.champion:
+            raise Refused(RefusalCode.OUT_OF_CONTRACT, unmet.what, faults=unmet.faults)
+        return _by_share(way, question.forced)
+    kept = paths.withheld_for(unmet)
+    lacking = replace(way, arm=paths.champion, is_evidence=False, withheld=kept)
+    met = np.flatnonzero(~unmet.rows)
+    ways = [rows_of(lacking, np.flatnonzero(unmet.rows))]
+    return ways if not len(met) else ways + _by_share(rows_of(way, met), None)
+
+
+def _by_share(way: Way, forced: ArmName | None) -> list[Way]:
+    """A way's rows, each on the arm that is to answer it."""
+    pairing = way.paths.pairing
+    if pairing is None:
+        return [way]
+    shares: tuple[Share, ...] = shares_of(pairing, way.units, forced=forced)
     if len(shares) == 1:
         return [replace(way, arm=shares[0].arm, mirrored=shares[0].mirrored)]
     return [
@@ -107,12 +123,16 @@ def _pinned(standing: Standing, question: Question, version: str) -> Way:
         halted = paths.pairing is not None and paths.pairing.halted is not None
         if arm is ArmName.CANDIDATE and halted:
             continue
+        features = paths.reader.read(question)
+        unmet = None if arm is paths.champion else paths.unmet_by(features, question.rows)
+        if unmet is not None:
+            raise Refused(RefusalCode.OUT_OF_CONTRACT, unmet.what, faults=unmet.faults)
         return Way(
             paths=paths,
             arm=arm,
             rows=np.arange(question.rows),
             mirrored=np.zeros(question.rows, dtype=bool),
-            features=paths.reader.read(question),
+            features=features,
             units=question.units,
             is_evidence=False,
         )

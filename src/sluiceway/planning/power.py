@@ -100,6 +100,8 @@ class CanaryPower:
         blocks: How long a block is, for this plan and its canary, and why; None in journals older
             than that.
         gates: Each required gate, the one that needs most first.
+        unplanned: Names of required gates of which nothing was recorded to simulate from; the
+            probabilities are without them.
     """
 
     blocks_needed: int | None
@@ -119,6 +121,7 @@ class CanaryPower:
     recorded_blocks: int
     gates: tuple[GatePower, ...]
     blocks: BlockLength | None = None
+    unplanned: tuple[str, ...] = ()
 
     @property
     def fit(self) -> Fit:

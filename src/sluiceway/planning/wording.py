@@ -15,7 +15,7 @@ def render_power(power: CanaryPower) -> str:
     For example: ``a harmless candidate passes all required gates within 14 days (12,600 units)
     with probability 0.80, and by the deadline of 35d (33 days) with 0.99``.
     """
-    return f"{_needs(power)}{_in_blocks(power)}"
+    return f"{_needs(power)}{_in_blocks(power)}{_without(power)}"
 
 
 def _needs(power: CanaryPower) -> str:
@@ -60,6 +60,14 @@ def _in_blocks(power: CanaryPower) -> str:
     if power.recorded_blocks < 2:
         said += f"; the record holds {power.recorded_blocks} such blocks, so nothing can be planned"
     return said
+
+
+def _without(power: CanaryPower) -> str:
+    """Which gates the simulation knows nothing of."""
+    if not power.unplanned:
+        return ""
+    verb = "is" if len(power.unplanned) == 1 else "are"
+    return f"; {', '.join(power.unplanned)} {verb} not in it: unpaired, so nothing was recorded"
 
 
 def _tightest(power: CanaryPower) -> str:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from sluiceway.attribution.sources import HEARD_AT_MOST
 from sluiceway.durations import render_duration
-from sluiceway.gates import Levels, Verdict, render
+from sluiceway.gates import Comparison, Levels, Verdict, render
 from sluiceway.journal import Event
 from sluiceway.planning import render_block_length
 from sluiceway.reports.advice import headline, what_now
@@ -248,6 +248,7 @@ def plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
         ),
         ("Rollback", f"{family} over all looks{bonferroni}"),
         ("Blocks", _blocks_said(story, plan)),
+        *_own_units(plan),
         (
             "Shadow",
             f"{render_duration(plan.shadow_window)} up to {moment(plan.shadow_end)} UTC, "
@@ -264,6 +265,20 @@ def plan_facts(story: Story) -> tuple[tuple[str, str], ...]:
         ("Watch", f"{render_duration(plan.watch.window)} after the promotion"),
         ("Approval", waits_for(story.state.needed) or "none needed"),
     )
+
+
+def _own_units(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Which gates may be judged by what each arm's own consumers received; of most plans none."""
+    unpaired = [one.name for one in plan.gates if one.comparison is Comparison.UNPAIRED]
+    live = [one.name for one in plan.gates if not one.in_shadow]
+    said = []
+    if unpaired:
+        said.append(f"{joined(unpaired)} by each arm's own units")
+    if live:
+        said.append(f"{joined(live)} in the canary only")
+    if any(one.comparison is Comparison.PAIRED_ELSE_UNPAIRED for one in plan.gates):
+        said.append("blocks without any pair by each arm's own units")
+    return (("Unpaired", "; ".join(said)),) if said else ()
 
 
 def _needed(story: Story) -> tuple[tuple[str, str], ...]:

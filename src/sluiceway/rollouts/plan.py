@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Gate, Levels
+from sluiceway.gates import Comparison, Gate, Levels
 from sluiceway.graph import BlastRadius, blast_radius
 from sluiceway.planning import BlockLength, Schedule, in_blocks
 from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.rights import approvals_needed
-from sluiceway.statistics.metrics import metric_named
+from sluiceway.statistics.metrics import Metric, UnitKind, metric_named
 from sluiceway.statistics.sequential import method_for
-from sluiceway.system.values import CanaryPolicy, DriftWatch, System, WatchPolicy
+from sluiceway.system.values import CanaryPolicy, DriftWatch, MetricTarget, System, WatchPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,26 @@ class Plan:
         )
 
     @property
+    def shadow_gates(self) -> tuple[Gate, ...]:
+        """The gates that a replay of recorded rows can judge."""
+        return tuple(gate for gate in self.gates if gate.in_shadow)
+
+    @property
+    def paired_gates(self) -> tuple[Gate, ...]:
+        """Those of them whose harm scatters in a canary as it does in a replay."""
+        return tuple(one for one in self.shadow_gates if one.comparison is not Comparison.UNPAIRED)
+
+    @property
+    def answer_gates(self) -> tuple[Gate, ...]:
+        """The gates on what models answer."""
+        return tuple(gate for gate in self.gates if metric_named(gate.metric).of_answers)
+
+    @property
+    def serving(self) -> tuple[Gate, ...]:
+        """The gates on how models are served (latency, errors, stand-ins, missing answers)."""
+        return tuple(gate for gate in self.gates if not metric_named(gate.metric).of_answers)
+
+    @property
     def levels(self) -> Levels:
         """How often its verdicts may be wrong."""
         return Levels(alpha=self.alpha, rollback_alpha=self.alpha, min_blocks=self.min_blocks)
@@ -170,20 +190,56 @@ def make_plan(
 def gates_of(system: System, radius: BlastRadius) -> tuple[Gate, ...]:
     """The gates of every model in a blast radius, in the order of the chain."""
     return tuple(
-        Gate(
-            model=name,
-            metric=target.metric,
-            field=target.field,
-            label=target.label,
-            role=target.role,
-            margin=target.margin,
-            unit=target.unit,
-            evidence=method_for(
-                metric_named(target.metric),
-                paired=True,
-                independent_units=system.policies.independent_units,
-            ),
-        )
+        _gate(system, name, target)
         for name in radius.models
         for target in system.models[name].metrics
+    )
+
+
+def _gate(system: System, model: str, target: MetricTarget) -> Gate:
+    metric = metric_named(target.metric)
+    if not metric.of_answers:
+        return _serving_gate(system, model, target, metric)
+    comparison = target.comparison
+    independent = system.policies.independent_units
+    may_lack = comparison is Comparison.PAIRED and not metric.paired
+    if may_lack and system.policies.canary.unpaired_without_pairs:
+        comparison = Comparison.PAIRED_ELSE_UNPAIRED
+        independent = False  # one method has to read blocks with pairs and blocks without
+    source = system.sources.get(target.label.partition(".")[0])
+    answered = source is not None and source.labels is not None and source.labels.depends_on_answer
+    return Gate(
+        model=model,
+        metric=target.metric,
+        field=target.field,
+        label=target.label,
+        role=target.role,
+        margin=target.margin,
+        unit=target.unit,
+        evidence=method_for(
+            metric,
+            paired=comparison is not Comparison.UNPAIRED,
+            independent_units=independent,
+        ),
+        comparison=comparison,
+        in_shadow=not answered,
+    )
+
+
+def _serving_gate(system: System, model: str, target: MetricTarget, metric: Metric) -> Gate:
+    """How a model is served no replay shows; how fast, only the arms' own consumers."""
+    unpaired = metric.unit_kind is UnitKind.MILLISECONDS
+    return Gate(
+        model=model,
+        metric=target.metric,
+        field=target.field,
+        label="",
+        role=target.role,
+        margin=target.margin,
+        unit=target.unit,
+        evidence=method_for(
+            metric, paired=not unpaired, independent_units=system.policies.independent_units
+        ),
+        comparison=Comparison.UNPAIRED if unpaired else Comparison.PAIRED,
+        in_shadow=False,
     )

@@ -231,9 +231,13 @@ class RolloutState:
 
     @property
     def measured(self) -> int:
-        """Blocks that the gate with the most of them has measured."""
-        states = self.look.states.values() if self.look else ()
-        return max((sequence.n for sequence in states), default=0)
+        """Blocks that the gate on answers with the most of them has measured.
+
+        How models are served is known of blocks before their labels are.
+        """
+        states = self.look.states if self.look else {}
+        served = {gate.name for gate in self.plan.serving} if self.plan else set()
+        return max((one.n for name, one in states.items() if name not in served), default=0)
 
     @property
     def phase(self) -> Phase:

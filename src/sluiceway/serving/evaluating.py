@@ -26,7 +26,7 @@ class Evaluation:
         fields: ``model.field`` to values of shape (rows,), of all steps so far.
         stand_ins: By model or feature whose value was not its own in some row: why, for each row.
         tallies: Rows asked and rows without a usable answer, by version that was asked.
-        seconds: Wall time by model that was asked.
+        seconds: What each model that was asked took; a lost one's until it was given up.
         words: What the first unusable answer of each version looked like.
         at: Index of the step that is next.
     """
@@ -68,6 +68,15 @@ class Evaluation:
         """The step that is next."""
         return self.layout.steps[self.at]
 
+    def is_blocked(self, version: Version) -> bool:
+        """Whether a version is not to be asked."""
+        return version in self._blocked
+
+    def block(self, versions: Collection[Version]) -> None:
+        """Ask these neither."""
+        if versions:
+            self._blocked = {*self._blocked, *versions}
+
     def skip_blocked(self) -> None:
         """Let stand-ins answer for every next step whose version is not to be asked."""
         while not self.is_done and self.step.key in self._blocked:
@@ -107,22 +116,34 @@ class Evaluation:
         self.tallies[step.key] = (rows, broken)
         self.at += 1
 
-    def lose(self, trigger: Trigger, what: str, *, asked: bool = True) -> None:
+    def lose(
+        self, trigger: Trigger, what: str, *, asked: bool = True, seconds: float = 0.0
+    ) -> None:
         """The next step's version gave nothing that can be used.
 
         Args:
             asked: Whether it was asked at all; what others took of its time is not its fault.
+            seconds: How long it was waited for, where it was asked and that is not counted yet.
         """
         step = self.step
         rows = len(self.units)
         if asked:
+            # Or what is late would make its version look fast: only its quick answers would count.
+            self.seconds[step.model] = self.seconds.get(step.model, 0.0) + seconds
             self.tallies[step.key] = (rows, rows)
             self.words[step.key] = what
         self._stand_in(step, trigger, np.arange(rows))
         self.at += 1
 
-    def without(self, trigger: Trigger, what: str) -> "Evaluation":
-        """Another pass that has all that this one has, and has lost the step that is next."""
+    def without(
+        self, trigger: Trigger, what: str, *, asked: bool = True, seconds: float = 0.0
+    ) -> "Evaluation":
+        """Another pass that has all that this one has, and has lost the step that is next.
+
+        Args:
+            asked: As in :meth:`lose`.
+            seconds: How long that step was waited for.
+        """
         other = Evaluation(
             self.layout,
             self._features,
@@ -140,7 +161,7 @@ class Evaluation:
         other.seconds = dict(self.seconds)
         other.words = dict(self.words)
         if not other.is_done:
-            other.lose(trigger, what)
+            other.lose(trigger, what, asked=asked, seconds=seconds)
         return other
 
     def _value(self, slot: Slot) -> Values | None:

@@ -32,7 +32,7 @@ Features = Mapping[FeatureKey, Values]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
     """What one feature's values have to be: the narrowest of what all its readers demand."""
 
     key: FeatureKey
@@ -62,7 +62,7 @@ class Reader:
     ) -> None:
         self._system = system
         self._transformations = transformations
-        rules = [_rule(system, key, _demands(needed, key)) for key in needed.features]
+        rules = [rule_of(system, key, demands_of(needed, key)) for key in needed.features]
         self._numbers = [rule for rule in rules if rule.feature.dtype in NUMERIC]
         self._texts = [rule for rule in rules if rule.feature.dtype not in NUMERIC]
         self._lows = np.array([[rule.low] for rule in self._numbers])
@@ -125,10 +125,10 @@ class Reader:
                 continue
             if null[place].any():
                 what = f"{rule.feature.name} may not be missing"
-                faults.append(_fault(rule, "null", null[place], what))
+                faults.append(fault_of(rule, "null", null[place], what))
             if outside[place].any():
-                rule_name, what = _range_words(rule, matrix[place][outside[place]])
-                faults.append(_fault(rule, rule_name, outside[place], what))
+                rule_name, what = range_words(rule, matrix[place][outside[place]])
+                faults.append(fault_of(rule, rule_name, outside[place], what))
 
     def _value(
         self, question: Question, key: FeatureKey, faults: list[InputFault]
@@ -167,7 +167,8 @@ class Reader:
         return None
 
 
-def _rule(system: System, key: FeatureKey, demands: Sequence[InputDemand]) -> _Rule:
+def rule_of(system: System, key: FeatureKey, demands: Sequence[InputDemand]) -> Rule:
+    """What a feature's values have to be for readers that demand this of it."""
     feature = system.features[key[0]]
     lows = [one for one in (feature.low, *(d.low for d in demands)) if one is not None]
     highs = [one for one in (feature.high, *(d.high for d in demands)) if one is not None]
@@ -176,7 +177,7 @@ def _rule(system: System, key: FeatureKey, demands: Sequence[InputDemand]) -> _R
     if known:
         common = set.intersection(*known)
         categories = tuple(one for one in (feature.categories or sorted(common)) if one in common)
-    return _Rule(
+    return Rule(
         key=key,
         feature=feature,
         low=max(lows, default=-np.finfo(np.float64).max),
@@ -186,7 +187,8 @@ def _rule(system: System, key: FeatureKey, demands: Sequence[InputDemand]) -> _R
     )
 
 
-def _demands(layout: Layout, key: FeatureKey) -> list[InputDemand]:
+def demands_of(layout: Layout, key: FeatureKey) -> list[InputDemand]:
+    """What the versions of a layout demand of a feature that they read."""
     return [
         slot.demand
         for step in layout.steps
@@ -195,17 +197,17 @@ def _demands(layout: Layout, key: FeatureKey) -> list[InputDemand]:
     ]
 
 
-def _hold_texts(rule: _Rule, values: Values, faults: list[InputFault]) -> None:
+def _hold_texts(rule: Rule, values: Values, faults: list[InputFault]) -> None:
     missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
     if missing.any() and not rule.nullable:
-        faults.append(_fault(rule, "null", missing, f"{rule.feature.name} may not be missing"))
+        faults.append(fault_of(rule, "null", missing, f"{rule.feature.name} may not be missing"))
     wrong = np.fromiter(
         (value is not None and not isinstance(value, str) for value in values),
         dtype=bool,
         count=len(values),
     )
     if wrong.any():
-        faults.append(_fault(rule, "dtype", wrong, "is no text; texts are right"))
+        faults.append(fault_of(rule, "dtype", wrong, "is no text; texts are right"))
         return
     if rule.categories is None:
         return
@@ -218,17 +220,18 @@ def _hold_texts(rule: _Rule, values: Values, faults: list[InputFault]) -> None:
     if new.any():
         example = values[np.flatnonzero(new)[0]]
         what = f"{example!r} is not among the categories: {', '.join(rule.categories)}"
-        faults.append(_fault(rule, "category", new, what))
+        faults.append(fault_of(rule, "category", new, what))
 
 
-def _fault(rule: _Rule, name: str, broken: NDArray[np.bool_], what: str) -> InputFault:
+def fault_of(rule: Rule, name: str, broken: NDArray[np.bool_], what: str) -> InputFault:
+    """A fault of the rows that break a rule."""
     rows = tuple(np.flatnonzero(broken)[:_FIRST].tolist())
     return InputFault(
         field=rule.feature.name, rule=name, rows=rows, count=int(broken.sum()), what=what
     )
 
 
-def _not_a_number(rule: _Rule, values: Values) -> InputFault:
+def _not_a_number(rule: Rule, values: Values) -> InputFault:
     example = next((value for value in values.tolist() if value is not None), None)
     what = f"{example!r} is no number; {rule.feature.name} is a {rule.feature.dtype}"
     return InputFault(
@@ -244,7 +247,8 @@ def _absent(feature: Feature, version: str, lacking: Sequence[str]) -> InputFaul
     return InputFault(field=name, rule="missing_column", what=what)
 
 
-def _range_words(rule: _Rule, values: NDArray[np.float64]) -> tuple[str, str]:
+def range_words(rule: Rule, values: NDArray[np.float64]) -> tuple[str, str]:
+    """Which rule the first of some values breaks that are not in range, and that in words."""
     if np.isinf(values).any():
         return "finite", f"{rule.feature.name} may not be infinite"
     low, high = rule.low, rule.high

@@ -89,7 +89,7 @@ def lay_out(served: Served, model: str, release: Release, detour: Detour = NO_DE
     """
     cut = served.cut | detour.cut
     steps: dict[str, Step] = {}
-    _add(served, model, release, detour.versions, cut, steps)
+    _add(served, model, release, detour, cut, steps)
     features = {
         (slot.producer, slot.version): None
         for step in steps.values()
@@ -108,7 +108,7 @@ def _add(
     served: Served,
     model: str,
     release: Release,
-    pinned: Mapping[str, str],
+    detour: Detour,
     cut: frozenset[str],
     steps: dict[str, Step],
 ) -> None:
@@ -116,7 +116,7 @@ def _add(
     if model in steps:
         return
     member = release.members.get(model)
-    version = pinned.get(model) or (member.version if member else None)
+    version = detour.versions.get(model) or (member.version if member else None)
     if version is None or (model, version) not in served.backends:
         said = f"{model}@{version}" if version else model
         raise Refused(RefusalCode.NOT_READY, f"{said} is not loaded", retry_after=1)
@@ -132,9 +132,9 @@ def _add(
             raise Refused(RefusalCode.NOT_READY, what)
         is_cut = edge.name in cut or _sources_are_cut(served.system, edge, cut)
         if edge.field is not None and not is_cut:
-            _add(served, edge.producer, release, pinned, cut, steps)
-        instead = _safe_default(served, edge, release, pinned) if is_cut else None
-        slots.append(_slot(served.system, edge, release, demands.get(name), instead))
+            _add(served, edge.producer, release, detour, cut, steps)
+        instead = _safe_default(served, edge, release, detour.versions) if is_cut else None
+        slots.append(_slot(served.system, edge, release, detour, demands.get(name), instead))
     steps[model] = Step(
         model=model, version=version, contract=contract, backend=backend, inputs=tuple(slots)
     )
@@ -144,15 +144,18 @@ def _slot(
     system: System,
     edge: Edge,
     release: Release,
+    detour: Detour,
     demand: InputDemand | None,
     instead: float | str | None,
 ) -> Slot:
-    is_feature = edge.field is None
-    member = release.members.get(edge.consumer)
     version = None
-    if is_feature:
-        current = system.features[edge.producer].current
-        version = feature_version(system, member, edge.producer) if member else current
+    if edge.field is None:
+        version = system.features[edge.producer].current
+        member = release.members.get(edge.consumer)
+        if edge.consumer in detour.versions:  # a pinned version reads what it was trained with
+            version = detour.features.get(edge.consumer, {}).get(edge.producer, version)
+        elif member is not None:
+            version = feature_version(system, member, edge.producer)
     return Slot(
         column=edge.column,
         producer=edge.column,

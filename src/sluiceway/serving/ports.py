@@ -1,7 +1,7 @@
 """What answering needs of the world."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -46,6 +46,19 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Free all it holds; nobody asks it again."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A backend that knows what its version took itself, without the way there and back.
+
+    Where a version lives for its canary says nothing about how fast it will be once promoted.
+    """
+
+    async def timed(
+        self, columns: Mapping[str, Values], *, deadline: float
+    ) -> tuple[np.ndarray, float]:
+        """Answer rows as :meth:`Backend.predict` does; and say how many seconds that took."""
 
 
 class Answering(Protocol):

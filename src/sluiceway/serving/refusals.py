@@ -29,8 +29,6 @@ class RefusalCode(StrEnum):
     """One caller asks more often than it may."""
     NOT_READY = "not_ready"
     """Nothing is loaded that could answer."""
-    NO_ANSWER = "no_answer"
-    """Neither the model nor anything that may stand in for it gave an answer in time."""
     UNKNOWN_UNIT = "unknown_unit"
     """Nothing was ever answered to this unit."""
     CONFLICT = "conflict"

@@ -24,6 +24,17 @@ HASHED: Final = "hashed:"
 """How columns of hashed inputs begin; another name, for they are text whatever the input is."""
 STAND_IN: Final = "stand_in:"
 """How columns begin that say why an answer is not a model's own."""
+SECONDS: Final = "seconds:"
+"""How columns begin that say what a model took for the pass in which it answered the row."""
+TOGETHER: Final = "together"
+"""The column that says how many rows that pass had; 0 or missing where nobody knows."""
+
+WITHHELD: Final = "withheld"
+"""The column that names the rollout for which the row is no evidence, though nobody failed."""
+WITHHELD_BECAUSE: Final = "withheld_because"
+"""The column that says why: a :class:`~sluiceway.serving.values.WithheldBecause`."""
+WITHHELD_WHAT: Final = "withheld_what"
+"""The column that says so in words."""
 
 Entry = dict[str, Any]
 """One arm's answers to some rows of one question, in plain values that JSON has."""
@@ -77,10 +88,17 @@ def packed(
         "revision": answers.revision,
         "fields": {name: values.tolist() for name, values in answers.fields.items()},
         "seconds": dict(answers.seconds),
+        "together": answers.together,
     }
     if answers.stand_ins:
         reasons = answers.stand_ins.items()
         entry["stand_ins"] = {name: [str(one) for one in why] for name, why in reasons}
+    if (kept := answers.withheld) is not None:
+        entry["withheld"] = {
+            WITHHELD: kept.rollout_id,
+            WITHHELD_BECAUSE: kept.because.value,
+            WITHHELD_WHAT: kept.what,
+        }
     if keeping.share:
         _add_inputs(entry, question, None if whole else rows, asked, keeping)
     return entry
@@ -136,8 +154,9 @@ def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
     ``paired``, ``weight``, ``release``, ``generation``, ``routing_revision``, ``fallback``,
     ``consumer``, ``asked``, ``model.field`` …) a row says by which request, when, in which order
     and after how long (``request_id``, ``answered_at``, ``session``, ``seq``,
-    ``seconds:<model>``), which models it holds (``models``), why an answer is not a model's own
-    (``stand_in:<model>``), and what was asked (``input:<column>``).
+    ``seconds:<model>``), in a pass of how many rows (``together``), which models it holds
+    (``models``), why an answer is not a model's own (``stand_in:<model>``), and what was asked
+    (``input:<column>``).
     """
     alike: dict[tuple[tuple[str, ...], ...], list[Entry]] = {}
     for entry in entries:
@@ -150,7 +169,7 @@ def frame_of(entries: Iterable[Entry], session: str) -> pd.DataFrame:
     return pd.concat(frames).sort_values(SEQ, kind="stable", ignore_index=True)
 
 
-_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes")
+_PARTS: Final = ("fields", "seconds", "stand_ins", "inputs", "times", "hashes", "withheld")
 """What entries have in columns of their own."""
 
 _OF_ENTRY: Final = {
@@ -194,15 +213,21 @@ def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
         ),
         "answered_at": _moments(each("at")),
         MODELS: models,
+        TOGETHER: list(
+            chain.from_iterable(map(repeat, (e.get("together", 0) for e in entries), sizes))
+        ),
         "paired": list(chain.from_iterable(entry["paired"] for entry in entries)),
     }
     columns |= {name: list(every("fields", name)) for name in first["fields"]}
     for name in first["seconds"]:
         spent = (entry["seconds"][name] for entry in entries)
-        columns[f"seconds:{name}"] = list(chain.from_iterable(map(repeat, spent, sizes)))
+        columns[f"{SECONDS}{name}"] = list(chain.from_iterable(map(repeat, spent, sizes)))
     why = {name: list(every("stand_ins", name)) for name in first.get("stand_ins", ())}
     columns |= {f"{STAND_IN}{name}": [one or None for one in said] for name, said in why.items()}
     columns["fallback"] = [any(said) for said in zip(*why.values(), strict=True)] if why else False
+    for name in first.get("withheld", ()):
+        said = (entry["withheld"][name] for entry in entries)
+        columns[name] = list(chain.from_iterable(map(repeat, said, sizes)))
     columns |= {f"{INPUT}{name}": list(every("inputs", name)) for name in first.get("inputs", ())}
     columns |= {f"{INPUT}{n}": _moments(every("times", n)) for n in first.get("times", ())}
     columns |= {f"{HASHED}{name}": list(every("hashes", name)) for name in first.get("hashes", ())}

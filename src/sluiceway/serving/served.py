@@ -52,10 +52,13 @@ class Detour:
     Attributes:
         versions: Version that answers instead of the release's, by model.
         cut: Names of edges whose consumer receives the safe default.
+        features: Versions of the features that a pinned version reads, where these are not the
+            current ones: by model, then by feature.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
     cut: frozenset[str] = frozenset()
+    features: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 Detours = Callable[[Question], Sequence[tuple[NDArray[np.intp], Detour]]]

@@ -81,7 +81,11 @@ class ArmAnswers:
         fields: ``model.field`` of every model that was asked on the way to values of that shape.
         stand_ins: By model whose answer was not its own in some row: why, for each row; an empty
             text where it was its own. The reasons are :class:`~sluiceway.contracts.values.Trigger`.
-        seconds: Wall time spent by model that was asked.
+        seconds: What each model that was asked took for the pass in which it was: in its own
+            process, or until it was given up.
+        together: Rows of that pass, of other questions too; 0 where that is not known.
+        withheld: Why the rows are no evidence for a rollout that has a say in them; None where
+            they are, or none has.
     """
 
     rollout_id: str
@@ -96,6 +100,34 @@ class ArmAnswers:
     fields: Mapping[str, Values]
     stand_ins: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    together: int = 0
+    withheld: "Withheld | None" = None
+
+
+class WithheldBecause(StrEnum):
+    """Why rows tell a rollout nothing, though nobody failed."""
+
+    UNMET_DEMAND = "unmet_demand"
+    """They lack what its candidate demands of them, which is their client's affair."""
+    FLAG = "flag"
+    """A flag pins another version of a model that it compares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """Rows that tell a rollout nothing.
+
+    Attributes:
+        model: Whose demand is not met, or who is pinned.
+        version: The version that demands, or that is pinned.
+        what: The same in words.
+    """
+
+    rollout_id: str
+    because: WithheldBecause
+    model: str
+    version: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -41,7 +41,7 @@ def budgets_of(site: Site, plan: Plan, *, now: datetime) -> Budgets:
     served, since = served_generations(site), now - plan.budget_window
     baseline = site.journal.release(site.environment, plan.baseline)
     best, arms = {}, {}
-    for gate in plan.gates:
+    for gate in plan.shadow_gates:
         generation = best_generation(gate, served, champion=plan.baseline, since=since)
         release = _in_radius(site, plan, baseline, generation)
         if release != baseline:

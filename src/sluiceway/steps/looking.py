@@ -1,14 +1,14 @@
 """One look at live evidence: closed, mature blocks enter, each exactly once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Gate, Levels, Verdict, combine, judge_canary
+from sluiceway.gates import Comparison, Gate, Levels, Verdict, combine, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.replay.faults import HistoryFaultCode, UnusableHistory
@@ -16,6 +16,7 @@ from sluiceway.replay.partitions import Needs, needs_of_models
 from sluiceway.rollouts.actions import Look
 from sluiceway.rollouts.events import Looked
 from sluiceway.rollouts.plan import Plan
+from sluiceway.rollouts.state import RolloutState
 from sluiceway.serving.rows import failed, isolated, merged
 from sluiceway.slices import Slice
 from sluiceway.statistics.metrics import metric_named
@@ -26,8 +27,11 @@ from sluiceway.statistics.sequential import BlockHarm, SequentialState
 from sluiceway.steps.drifting import inputs_seen
 from sluiceway.steps.inputs import InputMeter
 from sluiceway.steps.missing_answers import MissingAnswers, blocks_between
+from sluiceway.steps.own_units import NEEDED, harms_of_own_units, own_units, without_pairs
 from sluiceway.steps.pairs import held, pairs_of
+from sluiceway.steps.served_evidence import enter_served
 from sluiceway.steps.site import Site
+from sluiceway.steps.withheld_units import withheld_units
 
 LOST_PAIRS_LIMIT = 0.01
 """Share of paired units that one arm may have lost before the evidence counts as broken."""
@@ -51,18 +55,24 @@ class LiveRows:
             ``baseline:model.field``, ``candidate:model.field``, ``holds:model`` (whether the unit
             was asked about a gate's model at all), and the labels' columns. A block from which
             answers are missing has no rows.
+        own: One row an answer that a consumer received, by units in the first block that saw them
+            (:func:`~sluiceway.steps.own_units.own_units`), with the labels' columns.
         candidate_units: Units whose consumer received the candidate's answer.
         champion_units: Units whose consumer received the other arm's answer.
         fault: Why the rows cannot be trusted; None where they can.
         broken: The hard rule that the candidate broke; None where it broke none.
+        unmet: Why too many units could not be asked about, which is their clients' affair; None
+            where they could.
         notes: What people should know of the rows.
     """
 
     paired: pd.DataFrame
+    own: pd.DataFrame
     candidate_units: int
     champion_units: int
     fault: str | None
     broken: str | None = None
+    unmet: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -101,8 +111,16 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         inputs=meter,
         since_revision=state.since_revision,
     )
+    served = states
+    if rows.fault is None and plan.serving:
+        try:
+            served = states | _served(site, plan, state, rollout_id, states, since, first, now)
+        except Exception as error:  # noqa: BLE001 - as in `live_rows`
+            said = " ".join(str(error).split()) or type(error).__name__
+            rows = replace(rows, fault=f"how it is served cannot be read: {said}")
     if rows.fault is None:
-        states = entered(plan.calendar, gates, states, rows.paired, first=first, last=last)
+        of_answers = (*plan.answer_gates, *state.slice_gates)
+        states = served | entered(plan.calendar, of_answers, states, rows, first=first, last=last)
     judgement = judge_canary(
         [(gate, states[gate.name]) for gate in gates],
         Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks),
@@ -126,7 +144,9 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         log_e=judgement.family_log_e,
         candidate_units=rows.candidate_units,
         champion_units=rows.champion_units,
-        fault=rows.fault or rows.broken,
+        fault=rows.fault
+        or rows.broken
+        or (rows.unmet if outcome is Outcome.INCONCLUSIVE else None),
         inputs=seen,
         notes=rows.notes,
     )
@@ -134,9 +154,36 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     site.tell(rollout_id, *(one for one in (looked, drift) if one), after=state.seq, now=now)
 
 
+def _served(
+    site: Site,
+    plan: Plan,
+    state: RolloutState,
+    rollout_id: str,
+    states: Mapping[str, SequentialState],
+    since: datetime,
+    first: str,
+    now: datetime,
+) -> dict[str, SequentialState]:
+    """How the models are served in all blocks that have closed by now, labelled or not."""
+    watched = state.promoted_at
+    until = now if watched is None else min(now, watched + plan.watch.window)
+    return enter_served(
+        site,
+        plan,
+        rollout_id,
+        states,
+        since=since,
+        first=first,
+        until=until,
+        since_revision=state.since_revision,
+    )
+
+
 def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]) -> Outcome:
     if rows.broken is not None:
         return Outcome.FAILED  # a hard rule needs no statistics
+    if rows.unmet is not None and outcome is Outcome.PASSED:
+        outcome = Outcome.INCONCLUSIVE  # who sends such rows would be refused once it is promoted
     if rows.fault is None or any(v.outcome is Outcome.FAILED for v in verdicts):
         return outcome
     return Outcome.ERROR
@@ -146,31 +193,47 @@ def entered(
     calendar: BlockCalendar,
     gates: Sequence[Gate],
     states: Mapping[str, SequentialState],
-    paired: pd.DataFrame,
+    rows: LiveRows,
     *,
     first: str,
     last: str,
 ) -> dict[str, SequentialState]:
     """Each gate's evidence after all blocks from `first` to `last`; an empty one counts as such."""
+    lacking = without_pairs(gates, rows.paired, rows.own)
     after: dict[str, SequentialState] = {}
     for gate in gates:
-        rows = paired[paired[held(gate.model)].eq(True)]
-        if gate.slice is not None:
-            rows = rows[rows[_mask(gate.slice)].eq(True)]
-        harms = paired_block_harms(
-            metric_named(gate.metric),
-            rows[gate.label] if gate.label else np.zeros(len(rows)),
-            rows[f"baseline:{gate.model}.{gate.field}"],
-            rows[f"candidate:{gate.model}.{gate.field}"],
-            rows["block"].astype(str),
-        )
-        measured = {harm.block: harm for harm in harms}
+        measured = _measured(gate, rows, lacking.get(gate.model, ()))
         sequence = states[gate.name]
         for block in blocks_between(calendar, first, last):
             empty = BlockHarm(block=block, harm=None, baseline=None, candidate=None, rows=0)
             sequence = sequence.enter(measured.get(block, empty))
         after[gate.name] = sequence
     return after
+
+
+def _measured(gate: Gate, rows: LiveRows, lacking: Sequence[str]) -> dict[str, BlockHarm]:
+    """One gate's harm in each block that has something to measure.
+
+    Args:
+        lacking: Blocks without any pair, where those may be read by the arms' own units.
+    """
+    own = rows.own if gate.slice is None else rows.own[rows.own[_mask(gate.slice)].eq(True)]
+    if gate.comparison is Comparison.UNPAIRED:
+        return harms_of_own_units(gate, own)
+    paired = rows.paired[rows.paired[held(gate.model)].eq(True)]
+    if gate.slice is not None:
+        paired = paired[paired[_mask(gate.slice)].eq(True)]
+    harms = paired_block_harms(
+        metric_named(gate.metric),
+        paired[gate.label] if gate.label else np.zeros(len(paired)),
+        paired[f"baseline:{gate.model}.{gate.field}"],
+        paired[f"candidate:{gate.model}.{gate.field}"],
+        paired["block"].astype(str),
+    )
+    found = {harm.block: harm for harm in harms}
+    if gate.comparison is Comparison.PAIRED_ELSE_UNPAIRED and lacking:
+        found |= harms_of_own_units(gate, own[own["block"].isin(list(lacking))])
+    return found
 
 
 def _mask(one: Slice) -> str:
@@ -214,7 +277,7 @@ def live_rows(
     except Exception as error:  # noqa: BLE001 - see above
         said = " ".join(str(error).split()) or type(error).__name__
         fault = f"live evidence cannot be read: {said}"
-    return LiveRows(paired=_no_rows(plan, slices), candidate_units=0, champion_units=0, fault=fault)
+    return _nothing(plan, slices, fault)
 
 
 def _read(
@@ -231,17 +294,13 @@ def _read(
     arrived = _arrived(site, plan, rollout_id, window, now, slices, inputs)
     expected = arrived[~arrived["block"].isin(missing.blocks)]
     notes = missing.notes(plan.calendar.name(window.start))
+    withheld = withheld_units(log, rollout_id, plan.calendar, window.start)
+    notes = (*notes, *withheld.notes)
     if not log.empty:
         log = log[log["rollout_id"] == rollout_id]
     if log.empty:
-        fault = missing.fault() or _unanswered_fault(expected, frozenset(), plan)
-        return LiveRows(
-            paired=_no_rows(plan, slices),
-            candidate_units=0,
-            champion_units=0,
-            fault=fault,
-            notes=notes,
-        )
+        fault = missing.fault() or _unanswered_fault(expected, withheld.blocks, plan)
+        return replace(_nothing(plan, slices, fault, notes), unmet=withheld.beyond_limit(0))
     rows = log.assign(
         block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])), fallback=failed(log)
     )
@@ -249,29 +308,40 @@ def _read(
     cut = rows["unit"].isin(rows.loc[isolated(rows), "unit"])
     if units := rows.loc[cut & (rows["event_time"] >= window.start), "unit"].nunique():
         notes = (*notes, f"{units:,} units are no evidence: an edge on their way was isolated")
-    paired, lost = pairs_of(rows[~cut], plan, window.start, missing.blocks)
+    paired, lost = pairs_of(rows[~cut], plan.answer_gates, window.start, missing.blocks)
+    paired = paired.join(arrived.drop(columns="block"))
+    own = own_units(rows[~cut], missing.blocks)
+    own = own[own["event_time"] >= window.start].join(arrived.drop(columns="block"), on="unit")
+    for model, blocks in without_pairs(plan.answer_gates, paired, own).items():
+        what = f"no pair of {model}'s answers, so each arm's own units are compared"
+        notes = (*notes, *(f"{block}: {what}" for block in blocks))
     # A unit that was answered again counts once, by what was in force last.
     log = merged(rows, ["unit", "arm", "block"])
     now_seen = log[log["event_time"] >= window.start]
     on_candidate = (now_seen["path"] == "primary") & (now_seen["arm"] == "candidate")
     on_champion = (now_seen["path"] == "primary") & (now_seen["arm"] != "candidate")
-    answered = frozenset(now_seen.loc[now_seen["paired"].astype(bool), "block"])
+    seen = now_seen["path"] == "primary"
+    if not plan.canary.unpaired_without_pairs:
+        seen = now_seen["paired"].astype(bool)
+    answered = frozenset(now_seen.loc[seen, "block"])
     return LiveRows(
-        paired=paired.join(arrived.drop(columns="block")),
+        paired=paired,
+        own=own,
         candidate_units=int(on_candidate.sum()),
         champion_units=int(on_champion.sum()),
         fault=missing.fault()
-        or _unanswered_fault(expected, answered, plan)
+        or _unanswered_fault(expected, answered | withheld.blocks, plan)
         or _lost_fault(lost, len(paired))
         or _ratio_fault(log[log["path"] == "primary"], missing.blocks),
         # Of every row there is: a candidate whose failures cost rows must not hide behind that.
         broken=_fallback_fault(now_seen[now_seen["arm"] == "candidate"]),
+        unmet=withheld.beyond_limit(now_seen["unit"].nunique()),
         notes=notes,
     )
 
 
 def _unanswered_fault(arrived: pd.DataFrame, answered: frozenset[str], plan: Plan) -> str | None:
-    """Blocks in which units arrived and no pair was logged: nobody serves, or nobody logs.
+    """Blocks in which units arrived and nothing that counts was logged: nobody serves, or logs.
 
     So few units may have arrived that the mirror drew none of them; that is no fault.
     """
@@ -281,19 +351,27 @@ def _unanswered_fault(arrived: pd.DataFrame, answered: frozenset[str], plan: Pla
     if not silent:
         return None
     units = int(arrived["block"].isin(silent).sum())
-    return f"{units:,} units arrived in {', '.join(silent)} and no pair of answers was logged"
+    nothing = "no answer" if plan.canary.unpaired_without_pairs else "no pair of answers"
+    return f"{units:,} units arrived in {', '.join(silent)} and {nothing} was logged"
 
 
-def _no_rows(plan: Plan, slices: Sequence[Slice]) -> pd.DataFrame:
-    names = [
-        f"{arm}:{gate.model}.{gate.field}"
-        for gate in plan.gates
-        for arm in ("baseline", "candidate")
-    ]
+def _nothing(
+    plan: Plan, slices: Sequence[Slice], fault: str | None, notes: tuple[str, ...] = ()
+) -> LiveRows:
+    """No evidence, in the columns that evidence has."""
+    fields = [f"{gate.model}.{gate.field}" for gate in plan.answer_gates]
+    arms = [f"{arm}:{name}" for name in fields for arm in ("baseline", "candidate")]
     labels = {gate.label for gate in plan.gates if gate.label}
     asked = {held(gate.model) for gate in plan.gates}
-    names = [*dict.fromkeys(names), *asked, "block", *labels, *map(_mask, slices)]
-    return pd.DataFrame(columns=names)
+    known = [*labels, *map(_mask, slices)]
+    return LiveRows(
+        paired=pd.DataFrame(columns=[*dict.fromkeys(arms), *asked, "block", *known]),
+        own=pd.DataFrame(columns=[*NEEDED, *dict.fromkeys(fields), *known]),
+        candidate_units=0,
+        champion_units=0,
+        fault=fault,
+        notes=notes,
+    )
 
 
 def _lost_fault(lost: int, paired: int) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from sluiceway.rollouts.plan import Plan
+from sluiceway.gates import Gate
 from sluiceway.serving.rows import MODELS, holds, merged
 from sluiceway.statistics.recurring import in_first_block
 
@@ -16,7 +16,7 @@ def held(model: str) -> str:
 
 
 def pairs_of(
-    rows: pd.DataFrame, plan: Plan, start: datetime, incomplete: frozenset[str]
+    rows: pd.DataFrame, gates: Sequence[Gate], start: datetime, incomplete: frozenset[str]
 ) -> tuple[pd.DataFrame, int]:
     """Answers of both arms to the same question, one pair a unit, and how many lost one arm's.
 
@@ -37,8 +37,8 @@ def pairs_of(
     }
     parts: list[pd.DataFrame] = []
     lost: set[str] = set()
-    for model in dict.fromkeys(gate.model for gate in plan.gates):
-        fields = sorted({f"{g.model}.{g.field}" for g in plan.gates if g.model == model})
+    for model in dict.fromkeys(gate.model for gate in gates):
+        fields = sorted({f"{g.model}.{g.field}" for g in gates if g.model == model})
         before, after = (_answers_of(one, model, fields) for one in arms.values())
         both = before.add_prefix("baseline:").join(after.add_prefix("candidate:"), how="inner")
         both = both.droplevel("request")

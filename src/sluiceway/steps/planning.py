@@ -1,8 +1,10 @@
 """Making the plans of a rollout and of its canary, or ending one that cannot be planned."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sluiceway.errors import BadInput, Fault
+from sluiceway.gates import Role
 from sluiceway.planning import CanaryPower, RecordedHarms, block_length
 from sluiceway.planning import plan_canary as simulate_canary
 from sluiceway.releases import Member, Release, parse_member_name
@@ -93,10 +95,13 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
 
 def canary_power(plan: Plan, recorded: RecordedHarms) -> CanaryPower:
     """What a plan's canary needs to finish, by what shadow recorded."""
-    blocks = block_length(plan.gates, recorded, plan.canary.block, level=plan.alpha)
-    return simulate_canary(
-        plan.gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
+    gates = plan.paired_gates
+    blocks = block_length(gates, recorded, plan.canary.block, level=plan.alpha)
+    power = simulate_canary(
+        gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
     )
+    unplanned = (g.name for g in plan.gates if g not in gates and g.role is Role.REQUIRED)
+    return replace(power, unplanned=tuple(unplanned))
 
 
 def _unfit(site: Site, system: System, state: RolloutState, champion: Release) -> str | None:

@@ -210,7 +210,7 @@ def replayed(
         window,
         world=world,
         needs=evaluator.needs(
-            labels={g.label for g in plan.gates if g.label},
+            labels={g.label for g in plan.shadow_gates if g.label},
             columns={
                 *profiled,
                 *(slices.columns if slices else ()),
@@ -223,7 +223,7 @@ def replayed(
     if given is not None:
         parts = map(given, parts)
     return measure_all(
-        plan.gates,
+        plan.shadow_gates,
         evaluator,
         parts,
         on_partition=watch,

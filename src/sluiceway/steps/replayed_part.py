@@ -23,6 +23,7 @@ def part_replayed(chains: Chains, back: Member) -> PartReplayed:
     began = time.perf_counter()
     stays = tuple(member for member in chains.plan.members if member != back)
     plan = chains.plan.narrowed(chains.system, stays, chains.baseline)
+    gates = plan.shadow_gates
     part = replace(chains, plan=plan, candidate=chains.baseline.with_members(stays))
     verdicts: tuple[Verdict, ...] = ()
     rows, fault, outcome = 0, None, Outcome.ERROR
@@ -35,8 +36,8 @@ def part_replayed(chains: Chains, back: Member) -> PartReplayed:
         measured = measured_by(part, arms, shadow_window(part), "recorded", words=words)
         before, after = measured.evidence[BASELINE], measured.evidence[CANDIDATE]
         verdicts = tuple(
-            judge_replay(gate, before[gate.name], after[gate.name], part.levels, len(plan.gates))
-            for gate in plan.gates
+            judge_replay(gate, before[gate.name], after[gate.name], part.levels, len(gates))
+            for gate in gates
         )
         rows, outcome = measured.rows, combine(verdicts)
     except (UnusableHistory, FaultyAnswers, UnknownVersion, UnloadableVersion) as error:

@@ -29,7 +29,7 @@ def replayed_sources(site: Site, rollout_id: str, state: RolloutState) -> list[R
     ).reads(system)
     names = {
         column.partition(".")[0]
-        for column in (*read, *(gate.label for gate in plan.gates if gate.label))
+        for column in (*read, *(gate.label for gate in plan.shadow_gates if gate.label))
     }
     return [
         ReplayedSource(

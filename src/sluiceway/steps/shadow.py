@@ -78,7 +78,7 @@ def replay_shadow(
     try:
         budgets = budgets_of(site, chains.plan, now=now)
         meter = SliceMeter(
-            chains.plan.gates,
+            chains.plan.shadow_gates,
             chains.system.slices,
             automatic=chains.system.policies.automatic_slices,
             blocks=(window.end - window.start) // chains.plan.calendar.length,
@@ -102,7 +102,7 @@ def replay_shadow(
         spent = [replace(one.against_best, outcome=one.outcome) for one in budget]
         outcome = combine([*verdicts, *slices, *spent])
         if outcome is Outcome.PASSED:
-            harms = recorded_harms(chains.plan.gates, sums[BASELINE], sums[CANDIDATE])
+            harms = recorded_harms(chains.plan.shadow_gates, sums[BASELINE], sums[CANDIDATE])
             inputs = reference_inputs(site, rollout_id, chains.plan, window, profiled, now=now)
         if combine(verdicts) is Outcome.FAILED:
             attribution = _attributed(chains, window, verdicts)
@@ -153,7 +153,7 @@ def diagnose(site: Site, rollout_id: str, *, now: datetime) -> None:
             start=calendar.next_start(state.first_step_at), end=calendar.end(state.look.watermark)
         )
         try:
-            attribution = _live_attribution(chains, window, state.look.verdicts)
+            attribution = _live_attribution(chains, window, _replayable(state.look.verdicts))
         except (UnusableHistory, FaultyAnswers, UnknownVersion, UnloadableVersion) as error:
             fault = _on_one_line(error)
     happened: list[Diagnosed | PartReplayed] = [Diagnosed(attribution=attribution, fault=fault)]
@@ -204,7 +204,7 @@ def _verdicts(
     """Verdicts of the plan's gates and of the slices; each half has half of the rollback level."""
     gates = [
         (gate, measured.evidence[BASELINE][gate.name], measured.evidence[CANDIDATE][gate.name])
-        for gate in chains.plan.gates
+        for gate in chains.plan.shadow_gates
     ]
     parts = [(one.gate, one.baseline, one.candidate) for one in slices]
     halves = 2 if parts else 1
@@ -289,6 +289,11 @@ def _live_attribution(chains: Chains, window: Window, verdicts: Sequence[Verdict
     return found if sources is None else with_sources(found, sources, suspects)
 
 
+def _replayable(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Those whose harm can be seen in a replay; what only live answers show leaves no trace."""
+    return tuple(one for one in verdicts if one.gate.in_shadow)
+
+
 def _replaced_sources(
     chains: Chains, window: Window, columns: frozenset[str], suspects: Collection[str]
 ) -> SourceAttribution | None:
@@ -319,7 +324,7 @@ def _replaced_sources(
 
     try:
         return find_source(
-            chains.plan.gates,
+            chains.plan.shadow_gates,
             sorted(suspects),
             measured,
             differing=suspects,

@@ -12,6 +12,7 @@ from sluiceway.statistics.metrics import (
     at_operating_threshold,
     metric_named,
     needs_threshold,
+    of_a_field,
 )
 from sluiceway.system.check_logging import check_logging
 from sluiceway.system.check_rights import rights_make_sense
@@ -165,13 +166,30 @@ def _metrics_make_sense(parts: FileParts, tell: Tell) -> None:
             if metric is not None:
                 _metric_fits(parts, metric, target, path, tell)
             field = parts.output_field(name, target.field)
-            if (lacking := parts.unpromised(name, target.field)) is not None:
+            lacking = parts.unpromised(name, target.field)
+            if metric is not None and not of_a_field(metric):
+                _has_no_field(target, path, tell)
+            elif not target.field:
+                tell(f"{path}.field", "is missing")
+            elif lacking is not None:
                 tell(f"{path}.field", f"{target.field} is not promised (it has: {lacking[1]})")
             in_label_unit = metric is not None and metric.unit_kind is UnitKind.LABEL
             if field and in_label_unit and target.unit != field.unit:
                 tell(f"{path}.unit", f"is {target.unit}, {name}.{field.name} is in {field.unit}")
-        if model.metrics and all(target.role.value == "guard" for target in model.metrics):
+        required = [target for target in model.metrics if target.role is Role.REQUIRED]
+        if model.metrics and not required:
             tell(f"models.{name}.metrics", "has no required metric; nothing could ever pass")
+        elif required and not any(map(_is_replayed, required)):
+            what = "has no required metric that is compared in pairs, as a shadow replay does"
+            tell(f"models.{name}.metrics", f"{what}; nothing could ever pass")
+
+
+def _is_replayed(target: MetricShape) -> bool:
+    """Whether a shadow replay judges it; one that cannot be read is told elsewhere."""
+    try:
+        return target.compare == "paired" and metric_named(target.metric).of_answers
+    except BadInput:
+        return True
 
 
 def _metric(
@@ -196,11 +214,18 @@ def _metric_fits(
 ) -> None:
     if target.worse is not None and target.worse != metric.worse:
         tell(f"{path}.worse", f"says {target.worse}, but {target.metric} is worse {metric.worse}")
+    if metric.paired and target.compare == "unpaired":
+        what = f"{target.metric} compares two answers to one unit; it needs pairs"
+        tell(f"{path}.compare", what)
     if metric.best_is_no_change and target.role is Role.REQUIRED:
         tell(f"{path}.role", f"{target.metric} can only get better; it is no required gate")
-    if not metric.of_answers:
-        what = f"{target.metric} is measured of requests, not of a field; it is no gate yet"
-        tell(f"{path}.metric", what)
+    if metric.unit_kind is UnitKind.MILLISECONDS and target.unit != "ms":
+        tell(f"{path}.unit", f"is {target.unit or 'missing'}; {target.metric} is in ms")
+    if not metric.of_answers and target.label:
+        tell(f"{path}.label", f"is too much: {target.metric} is compared with no truth")
+        return
+    if not metric.of_answers and target.compare == "unpaired":
+        tell(f"{path}.compare", f"is too much: how {target.metric} is compared is fixed")
     if metric.columns > 1:
         what = f"{target.metric} needs {metric.columns} columns an answer; a field has one"
         tell(f"{path}.metric", what)
@@ -213,8 +238,14 @@ def _metric_fits(
         tell(f"{path}.label", f"{target.label} is no source.column")
     elif (shape := parts.sources.get(source)) is not None and shape.labels is None:
         tell(f"{path}.label", f"{source} does not say when its labels are known (labels: …)")
-    elif shape is not None and shape.labels and shape.labels.depends_on_answer:
-        tell(f"{path}.label", f"{source}'s labels depend on the answer given: it cannot be paired")
+    elif target.compare == "paired" and shape and shape.labels and shape.labels.depends_on_answer:
+        what = f"{source}'s labels depend on the answer given: it cannot be paired"
+        tell(f"{path}.label", f"{what} (compare: unpaired, judged in canaries only)")
+
+
+def _has_no_field(target: MetricShape, path: str, tell: Tell) -> None:
+    if target.field:
+        tell(f"{path}.field", f"is too much: {target.metric} is measured of requests")
 
 
 def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
@@ -228,6 +259,10 @@ def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
     weights = [step.weight for step in policies.canary.steps]
     if weights != sorted(set(weights)):
         tell("policies.canary.steps", f"the weights do not grow: {weights}")
+    if weights == [100] and _unpaired_and_required(parts):
+        told = ", ".join(_unpaired_and_required(parts))
+        what = f"leave the champion no units of its own, with which {told} could be compared"
+        tell("policies.canary.steps", what)
     baked = sum(step.bake.total_seconds() for step in policies.canary.steps)
     if baked > policies.canary.deadline.total_seconds():
         tell("policies.canary.deadline", "is earlier than the steps' bake times together")
@@ -241,6 +276,15 @@ def _policies_make_sense(parts: FileParts, tell: Tell) -> None:
     blocks = policies.shadow.window / policies.canary.block
     if blocks < policies.min_blocks:
         tell("policies.shadow.window", f"holds {blocks:g} blocks, {policies.min_blocks} are needed")
+
+
+def _unpaired_and_required(parts: FileParts) -> list[str]:
+    return [
+        f"{name}.{target.metric}"
+        for name, model in parts.models.items()
+        for target in model.metrics
+        if target.compare == "unpaired" and target.role is Role.REQUIRED
+    ]
 
 
 def _edges(parts: FileParts) -> Iterable[tuple[str, EdgeShape]]:

@@ -14,6 +14,7 @@ from sluiceway.contracts.refused import RefusedContract, what_is_sure
 from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
 from sluiceway.errors import BadInput, Fault
+from sluiceway.gates import Comparison
 from sluiceway.slices import SliceVariable
 from sluiceway.statistics.metrics import at_operating_threshold, metric_named
 from sluiceway.system.arriving import ArrivalPolicy
@@ -380,6 +381,7 @@ def _model(
                 unit=m.unit,
                 role=m.role,
                 because=m.because,
+                comparison=Comparison(m.compare),
             )
             for m in shape.metrics
         ),
@@ -398,6 +400,7 @@ def _policies(shape: PoliciesShape) -> Policies:
             deadline=shape.canary.deadline,
             block=shape.canary.block,
             max_deadline=shape.canary.max_deadline,
+            unpaired_without_pairs=shape.canary.without_pairs == "unpaired",
         ),
         watch=WatchPolicy(window=shape.watch.window),
         approvals=tuple(shape.approvals.always),

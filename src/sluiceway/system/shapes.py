@@ -123,11 +123,12 @@ class MetricShape(Shape):
     """What a model is judged by."""
 
     metric: str
-    field: str
+    field: str = ""
     label: str = ""
     margin: NonNegativeFloat
     unit: str
     role: Role = Role.REQUIRED
+    compare: Literal["paired", "unpaired"] = "paired"
     worse: Literal["higher", "lower"] | None = None
     because: str = Field(min_length=10)
 
@@ -212,6 +213,7 @@ class CanaryShape(Shape):
     mirror: int = Field(default=100, ge=1, le=100)
     deadline: Duration
     block: PositiveDuration = timedelta(days=1)
+    without_pairs: Literal["error", "unpaired"] = "error"
     max_deadline: Duration | None = None
 
 

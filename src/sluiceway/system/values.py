@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from sluiceway.contracts.values import Contract
 from sluiceway.drift import DriftPolicy
-from sluiceway.gates import Role
+from sluiceway.gates import Comparison, Role
 from sluiceway.slices import SliceVariable
 from sluiceway.system.arriving import AT_ONCE, ArrivalPolicy
 from sluiceway.system.flags import Flag
@@ -110,12 +110,13 @@ class MetricTarget:
 
     Attributes:
         metric: Name as :func:`sluiceway.statistics.metrics.metric_named` takes it.
-        field: Output field that is compared with the label.
+        field: Output field that is compared with the label; empty where requests are measured.
         label: ``source.column`` of the truth; empty where the metric needs none.
         margin: Tolerated harm, in `unit`.
         unit: Unit of metric and margin.
         role: Whether it must pass, or may only stop.
         because: The business reason for the margin.
+        comparison: Which units of the two arms are compared in a canary.
     """
 
     metric: str
@@ -125,6 +126,7 @@ class MetricTarget:
     unit: str
     role: Role
     because: str
+    comparison: Comparison = Comparison.PAIRED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +184,8 @@ class CanaryPolicy:
         block: Length of a block of independent evidence, in the system's timezone.
         max_deadline: Up to where a canary that needs more time may be lengthened; None for twice
             the deadline.
+        unpaired_without_pairs: Whether a block in which no pair was logged is judged by what each
+            arm's own consumers received; else it is an error.
     """
 
     steps: tuple[CanaryStep, ...]
@@ -189,6 +193,7 @@ class CanaryPolicy:
     deadline: timedelta
     block: timedelta
     max_deadline: timedelta | None = None
+    unpaired_without_pairs: bool = False
 
     @property
     def longest(self) -> timedelta:

@@ -20,9 +20,9 @@ from sluiceway.gateway.backends.frames import (
     Frame,
     Frames,
     Kind,
+    answered,
     asked,
     framed,
-    packed,
 )
 
 _GRACE: Final = 5.0
@@ -94,12 +94,14 @@ def _loaded(request: dict[str, Any]) -> tuple[Any, str]:
 
 
 def _answered(predictor: Any, columns: dict[str, Any]) -> tuple[Kind, bytes]:
+    began = time.perf_counter()
     try:
         answer = predictor.predict(columns)
+        took = time.perf_counter() - began
     except Exception as error:  # noqa: BLE001 - a candidate may raise anything; it is told
         return Kind.FAULT, _short(f"raised {type(error).__name__}: {error}").encode()
     try:
-        return Kind.ANSWER, packed(answer)
+        return Kind.ANSWER, answered(answer, took)
     except ValueError as error:
         return Kind.FAULT, _short(f"answers with what is no array: {error}").encode()
 

@@ -22,9 +22,9 @@ from sluiceway.gateway.backends.frames import (
     BadFrame,
     Frames,
     Kind,
+    answer_of,
     framed,
     question,
-    unpacked,
 )
 from sluiceway.serving.ports import BackendFailed, BackendTimeout
 from sluiceway.serving.values import Values
@@ -38,7 +38,8 @@ _TAIL: Final = 2_000
 _LONGEST_SAYING: Final = 500
 """Characters of a model's own words that are passed on."""
 
-Answer = np.ndarray[Any, np.dtype[Any]]
+Answer = tuple[np.ndarray[Any, np.dtype[Any]], float]
+"""The array, and the seconds that the version took in its process."""
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +147,7 @@ class Child(asyncio.Protocol):
             raise BackendTimeout(f"{self._name} {said}") from None
 
     async def ask(self, columns: Mapping[str, Values], deadline: float) -> Answer:
-        """Ask it; see :meth:`sluiceway.serving.ports.Backend.predict`.
+        """Ask it; see :meth:`sluiceway.serving.ports.Timed.timed`.
 
         Raises:
             BackendTimeout: It gave no answer in time.
@@ -215,7 +216,7 @@ class Child(asyncio.Protocol):
         answered = self._waiting[0]
         match kind:
             case Kind.ANSWER:
-                _settle(answered, unpacked(payload))
+                _settle(answered, answer_of(payload))
             case Kind.FAULT:
                 _settle(answered, BackendFailed(f"{self._name} {_words(payload)}"))
             case Kind.EXPIRED:

@@ -19,6 +19,7 @@ MOST_BYTES: Final = 1 << 28
 """Longest payload that is read, in bytes."""
 _HEAD: Final = struct.Struct("<BIQ")
 _QUESTION: Final = struct.Struct("<dI")
+_TOOK: Final = struct.Struct("<d")
 _ARRAY: Final = struct.Struct("<cBQ")
 _MOST_DIMENSIONS: Final = 8
 _NUMBERS, _TIMES, _TEXTS = b"f", b"M", b"t"
@@ -37,7 +38,7 @@ class Kind(IntEnum):
     """From the worker: JSON list of the columns it reads."""
     QUESTION = 3
     ANSWER = 4
-    """From the worker: one array."""
+    """From the worker: the seconds that it took, and one array."""
     FAULT = 5
     """From the worker: why there is no answer, as UTF-8."""
     EXPIRED = 6
@@ -125,6 +126,29 @@ def asked(payload: bytes, inputs: Sequence[str]) -> tuple[float, dict[str, Array
         arrays.append(values)
     columns = arrays[0] if len(arrays) == 1 and arrays[0].ndim == 2 else arrays
     return until, dict(zip(inputs, columns, strict=True))
+
+
+def answered(values: Array, seconds: float) -> bytes:
+    """The payload of an answer.
+
+    Raises:
+        ValueError: It holds what cannot travel.
+    """
+    return _TOOK.pack(seconds) + packed(values)
+
+
+def answer_of(payload: bytes) -> tuple[Array, float]:
+    """An answer's array, and the seconds that it took; never negative.
+
+    Raises:
+        BadFrame: The payload is no answer.
+    """
+    if len(payload) < _TOOK.size:
+        raise BadFrame("said a part of an answer")
+    (seconds,) = _TOOK.unpack_from(payload)
+    if not 0.0 <= seconds < math.inf:
+        raise BadFrame(f"said that it took {seconds} seconds")
+    return unpacked(payload[_TOOK.size :]), seconds
 
 
 def packed(values: Array) -> bytes:

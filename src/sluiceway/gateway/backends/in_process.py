@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sluiceway.gateway.hanging import Hanging
 from sluiceway.ports import Predictor
 from sluiceway.serving.ports import BackendFailed, BackendTimeout
 from sluiceway.serving.values import Values
-
-MOST_STUCK = 8
-"""So many threads may be stuck in one version before it is asked nothing any more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +61,7 @@ class InProcessBackend:
         self._most_threads = threads
         self._running = 0
         self._stuck: set[_Thread] = set()
+        self._hanging = Hanging(name)
         self._counting = threading.Lock()
         self.abandoned = 0
         """How many threads were left alone so far."""
@@ -91,8 +90,9 @@ class InProcessBackend:
         """
         if self._predictor is None:
             raise BackendFailed(f"{self._name} is closed")
-        if len(self._stuck) >= MOST_STUCK:
-            raise BackendFailed(f"{self._name} has {MOST_STUCK} threads that do not come back")
+        if not self._hanging.may_begin(time.monotonic()):
+            said = f"{self._name} has {len(self._stuck)} threads that do not come back"
+            raise BackendFailed(f"{said}; it is tried again")
         if self._jobs.qsize() >= self._most_waiting:
             raise BackendFailed(f"{self._name} has {self._most_waiting} questions waiting already")
         if self._running < self._most_threads:
@@ -101,7 +101,7 @@ class InProcessBackend:
         self._jobs.put(job)
         try:
             async with asyncio.timeout(deadline):
-                return await job.answer
+                answer = await job.answer
         except TimeoutError:
             self._leave(job, deadline)
             said = f"{self._name} does not answer within {deadline:g} seconds"
@@ -109,6 +109,11 @@ class InProcessBackend:
         except asyncio.CancelledError:
             asyncio.get_running_loop().call_later(deadline, self._leave, job, deadline)
             raise
+        except BackendFailed:
+            self._hanging.answered()  # it raised: it does not hang
+            raise
+        self._hanging.answered()
+        return answer
 
     async def close(self) -> None:
         """Let the model and the threads go; those that are stuck go when they come back."""
@@ -138,6 +143,7 @@ class InProcessBackend:
                 return  # it came back just now
             thread.abandoned.set()
             self._stuck.add(thread)
+            self._hanging.hung(time.monotonic())
         self.abandoned += 1
         self._running -= 1
         if self._predictor is not None and not self._jobs.empty():
@@ -155,7 +161,9 @@ class InProcessBackend:
             answer = _answer(self._name, predictor, job.columns)
             with self._counting:
                 job.thread = None
-                self._stuck.discard(thread)
+                if thread in self._stuck:
+                    self._stuck.discard(thread)
+                    self._hanging.came_back()
             try:
                 job.answer.get_loop().call_soon_threadsafe(_settle, job.answer, answer)
             except RuntimeError:

@@ -22,7 +22,6 @@ STATUS: Final[Mapping[RefusalCode, HTTPStatus]] = {
     RefusalCode.OVERLOADED: HTTPStatus.SERVICE_UNAVAILABLE,
     RefusalCode.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
     RefusalCode.NOT_READY: HTTPStatus.SERVICE_UNAVAILABLE,
-    RefusalCode.NO_ANSWER: HTTPStatus.GATEWAY_TIMEOUT,
     RefusalCode.UNKNOWN_UNIT: HTTPStatus.NOT_FOUND,
     RefusalCode.CONFLICT: HTTPStatus.CONFLICT,
     RefusalCode.UNKNOWN_PATH: HTTPStatus.NOT_FOUND,

@@ -46,8 +46,8 @@ class Looked:
             gates and slices.
         candidate_units: Units that the candidate answered in these blocks.
         champion_units: Units that the champion answered in these blocks.
-        fault: Why a block could not be read, or with FAILED the hard rule that the candidate
-            broke; None where neither is so.
+        fault: Why a block could not be read, with FAILED the hard rule that the candidate broke,
+            with INCONCLUSIVE what most of its units could not be asked for; None where none is so.
         inputs: What the live inputs looked like; None where nobody looks for drift.
         notes: What people should know of these blocks, such as answers that the log lacks.
     """

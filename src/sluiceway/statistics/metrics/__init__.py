@@ -15,6 +15,7 @@ from sluiceway.statistics.metrics.naming import (
 )
 from sluiceway.statistics.metrics.ranking import RankMetric
 from sluiceway.statistics.metrics.scorer import ScorerMetric, scorer_metric
+from sluiceway.statistics.metrics.serving import of_a_field
 from sluiceway.statistics.metrics.sums import (
     BlockSums,
     Codes,
@@ -47,5 +48,6 @@ __all__ = [
     "at_operating_threshold",
     "metric_named",
     "needs_threshold",
+    "of_a_field",
     "scorer_metric",
 ]

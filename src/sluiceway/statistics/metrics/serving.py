@@ -1,9 +1,13 @@
-"""How answers are served. They need no label; an answer here is what was seen of a request."""
+"""How answers are served. They need no label; an answer here is what was seen of a request.
+
+Gates on them are read from live answers only (:mod:`sluiceway.steps.served_evidence`).
+"""
 
 import numpy as np
 
 from sluiceway.statistics import quantiles
 from sluiceway.statistics.metrics.additive import AdditiveMetric, Term
+from sluiceway.statistics.metrics.metric import Metric
 from sluiceway.statistics.metrics.ranking import RankMetric
 from sluiceway.statistics.metrics.sums import Domain, UnitKind
 
@@ -84,3 +88,8 @@ def null_rate() -> AdditiveMetric:
     """Share of answers that are missing (NaN)."""
     missing = Term("missing", lambda r: np.isnan(r.answer).astype(np.float64))
     return _share("null_rate", Domain.ANY, missing)
+
+
+def of_a_field(metric: Metric) -> bool:
+    """Whether it looks at one output field, which then has to be named, and not at requests."""
+    return metric.of_answers or metric.name == "null_rate"
