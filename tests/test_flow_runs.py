@@ -46,9 +46,10 @@ def test_a_place_is_read_as_it_was_written(text: str) -> None:
 def test_what_fails_again_and_again_is_tried_ever_more_rarely() -> None:
     assert may_follow([], NOW)
     assert may_follow([Over(failed=False, at=NOW)], NOW)
-    assert not may_follow([Over(failed=True, at=ago(0.5))], NOW)
-    assert may_follow([Over(failed=True, at=ago(1))], NOW)
-    three = [Over(failed=True, at=ago(m)) for m in (6, 30, 60)]
+    assert may_follow([Over(failed=True, at=NOW)], NOW), "one that was killed is no pattern"
+    assert not may_follow([Over(failed=True, at=ago(m)) for m in (0.5, 2)], NOW)
+    assert may_follow([Over(failed=True, at=ago(m)) for m in (1, 2)], NOW)
+    three = [Over(failed=True, at=ago(m)) for m in (2, 30, 60)]
     assert not may_follow(three, NOW)
     assert may_follow(three, NOW + timedelta(minutes=1))
     many = [Over(failed=True, at=ago(60 + m)) for m in range(40)]
