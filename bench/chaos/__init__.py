@@ -1,9 +1,9 @@
 """What survives: real processes are killed, and what they need is broken, at points of rollouts.
 
-Everything that `sluiceway up` starts runs on this machine, and versions are registered in its MLflow
-server while requests come in. At each point something dies or breaks; after it, without anybody's
-hands, all has to be right: one champion release which the gateway serves and the aliases name, an
-intact journal, each registration with one rollout, no promotion without its verdicts.
+Everything that `sluiceway up` starts runs on this machine, and versions are registered in its
+MLflow server while requests come in. At each point something dies or breaks; after it, without
+anybody's hands, all has to be right: one champion release which the gateway serves and the aliases
+name, an intact journal, each registration with one rollout, no promotion without its verdicts.
 """
 
 import os

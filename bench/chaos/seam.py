@@ -1,9 +1,9 @@
 """Where a flow run can be stopped: the command by which the sweep's deployments run flows.
 
-``python -m bench.chaos.seam FOLDER`` is Prefect's engine behind a wrapper around the calls by which a
-flow changes the world. The product knows nothing of it. Whoever sweeps says in a file which call is
-meant; the first process that comes there takes the file away, and either kills itself or waits until
-the file that says that it is there is taken away.
+``python -m bench.chaos.seam FOLDER`` is Prefect's engine behind a wrapper around the calls by which
+a flow changes the world. The product knows nothing of it. Whoever sweeps says in a file which call
+is meant; the first process that comes there takes the file away, and either kills itself or waits
+until the file that says that it is there is taken away.
 """
 
 import json
@@ -146,5 +146,5 @@ def _stop(folder: Path, call: str, when: str, kind: str | None) -> None:
 
 if __name__ == "__main__":
     # As the module that others import, so that there is one of each name.
-    import_module("bench.chaos.seam").wrap(Path(sys.argv[1]))
+    import_module("bench.chaos.seam").wrap(Path(sys.argv.pop(1)))
     runpy.run_module("prefect.engine", run_name="__main__")

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import httpx
 import psutil
@@ -156,3 +157,23 @@ def test_what_died_is_started_again_and_ended_by_its_own_turn(tmp_path, book):
     ended = []
     assert book.end(ended.append) == 2
     assert ended == ["worker has ended", "web has ended"]
+
+
+@pytest.mark.parametrize("then", ["keep", "end"])
+def test_what_a_service_that_was_killed_left_behind_does_not_hold_its_port(tmp_path, book, then):
+    """MLflow's server is one: its first process starts another, which listens."""
+    one = web(tmp_path)
+    code = f"import subprocess; subprocess.run({list(one.command)!r})"
+    parent = replace(one, command=(sys.executable, "-c", code))
+    book.start([parent], lambda _: None)
+    (first,) = book.running()
+    (listening,) = psutil.Process(first.pid).children()
+    psutil.Process(first.pid).kill()
+    if then == "end":
+        book.end(lambda _: None)
+    else:
+        told = []
+        until = time.monotonic() + 30
+        book.keep([parent], told.append, goes_on=lambda: not told and time.monotonic() < until)
+        assert told
+    assert not listening.is_running() or listening.status() == psutil.STATUS_ZOMBIE

@@ -131,6 +131,8 @@ class ServiceBook:
                     continue
                 pauses[one.name] = min(2 * pauses.get(one.name, 0.5), _LONGEST_PAUSE)
                 due[one.name] = now + pauses[one.name]
+                if by_name[one.name].port is not None:  # flow runs of a worker go on without it
+                    _end_left(one)
                 began = self._begin(by_name[one.name])
                 self._write([began if r.name == one.name else r for r in self.running()])
                 told(f"{one.name} had died and was started again, as process {began.pid}")
@@ -151,6 +153,7 @@ class ServiceBook:
                 alive += 1
                 _end(process, known - {one.pid})
                 told(f"{one.name} has ended")
+            _end_left(one)
         for child in self._children:
             child.wait()  # what this very process started is its to bury
         self._children.clear()
@@ -274,6 +277,24 @@ def _process(running: Running) -> psutil.Process | None:
         if same and process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
+
+
+def _end_left(running: Running) -> None:
+    """End what is left of a service that has died: it may still listen where the next one is to.
+
+    All that it started is in the session that it began. While any of that lives, its id is not
+    given to another program; where another has it, nothing is left.
+    """
+    with suppress(psutil.NoSuchProcess):
+        if abs(psutil.Process(running.pid).create_time() - running.began) >= 1.0:
+            return
+    left = []
+    for one in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            if os.getsid(one.pid) == running.pid != one.pid:
+                one.kill()
+                left.append(one)
+    psutil.wait_procs(left, timeout=_ENDS_WITHIN)
 
 
 def _end(process: psutil.Process, others: frozenset[int]) -> None:
