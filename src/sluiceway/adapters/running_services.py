@@ -131,13 +131,27 @@ class ServiceBook:
                     continue
                 pauses[one.name] = min(2 * pauses.get(one.name, 0.5), _LONGEST_PAUSE)
                 due[one.name] = now + pauses[one.name]
-                if by_name[one.name].port is not None:  # flow runs of a worker go on without it
-                    _end_left(one)
-                began = self._begin(by_name[one.name])
-                self._write([began if r.name == one.name else r for r in self.running()])
-                told(f"{one.name} had died and was started again, as process {began.pid}")
+                with suppress(OSError):  # a full disk, for one: the next look tries again
+                    began = self._begin_again(one, by_name[one.name])
+                    told(f"{one.name} had died and was started again, as process {began.pid}")
             for child in self._children:
                 child.poll()  # what has died is this process's to bury
+
+    def _begin_again(self, dead: Running, service: Service) -> Running:
+        """Start a service that has died, and write it down: both or neither.
+
+        Raises:
+            OSError: It cannot be started, or nothing can be written.
+        """
+        if service.port is not None:  # flow runs of a worker go on without it
+            _end_left(dead)
+        began = self._begin(service)
+        try:
+            self._write([began if one.name == dead.name else one for one in self.running()])
+        except OSError:
+            _end(psutil.Process(began.pid), frozenset())
+            raise
+        return began
 
     def end(self, told: Callable[[str], None]) -> int:
         """End all that was started, the last one first.
