@@ -39,10 +39,10 @@ def _swept(folder: Path, *, quick: bool, pattern: str | None) -> dict[str, objec
     from bench.chaos.sweep import Sweep, chosen, own_disk, say, summary
     from bench.chaos.traffic import Traffic
 
-    points, skipped = chosen(pattern, quick=quick)
+    points, skipped = chosen(pattern, quick=quick), ()
     with own_disk(folder / "home") as fillable:
         if not fillable:
-            skipped = (*skipped, *(one for one in points if one.what is Break.FULL))
+            skipped = tuple(one for one in points if one.what is Break.FULL)
             points = tuple(one for one in points if one.what is not Break.FULL)
         say(f"{len(points)} points; fitting and registering the models")
         settings, stock = prepared(folder, versions=8 if quick else 24)

@@ -10,6 +10,7 @@ from typing import Final
 
 import psutil
 
+from bench.chaos.clock import FILE
 from bench.chaos.deployed import Deployed
 from bench.chaos.points import SERVICES, Break
 from bench.chaos.proxy import Mode, Proxy
@@ -33,7 +34,8 @@ def breaking(what: Break, deployed: Deployed, proxy: Proxy) -> Iterator[dict[str
             for one in flow_runs(deployed):
                 with suppress(psutil.NoSuchProcess):
                     one.send_signal(signal.SIGKILL)
-        yield {name: deployed.kill(name) for name in SERVICES[what]}
+        whole = what is not Break.MLFLOW_PARENT
+        yield {name: deployed.kill(name, whole=whole) for name in SERVICES[what]}
         return
     if what is Break.FLOW:
         yield {}
@@ -69,10 +71,8 @@ def _full(home: Path) -> Iterator[None]:
     """No byte is left where everything is kept."""
     ballast = home / "ballast"
     with ballast.open("wb") as written, suppress(OSError):
-        block = b"\0" * 65_536
         while True:
-            os.write(written.fileno(), block)
-            block = block if os.statvfs(home).f_bavail * 4096 > 65_536 else b"\0" * 512
+            os.write(written.fileno(), b"\0" * 65_536)
     try:
         yield
     finally:
@@ -99,8 +99,9 @@ def _away(proxy: Proxy, mode: Mode) -> Iterator[None]:
 
 @contextmanager
 def _clock(deployed: Deployed, seconds: int) -> Iterator[None]:
-    deployed.clock.write_text(f"{seconds:+d}", encoding="utf-8")
+    clock = deployed.seam / FILE
+    clock.write_text(str(seconds), encoding="utf-8")
     try:
         yield
     finally:
-        deployed.clock.write_text("+0", encoding="utf-8")
+        clock.unlink()

@@ -1,8 +1,8 @@
 """What runs while it is broken: everything that `sluiceway up` starts, and a proxy before MLflow.
 
 Services and deployments are those of the repository's files, with what the sweep needs changed:
-shorter schedules, flows behind the seam, a clock that can be set, and a way to MLflow that can be
-broken.
+shorter schedules, fewer flow runs at once, flows behind the seam, and a way to MLflow that
+can be broken.
 """
 
 import json
@@ -23,15 +23,10 @@ import yaml
 from sluiceway.settings import Settings
 
 REPOSITORY: Final = Path(__file__).parents[2]
-_SCHEDULES: Final = {"reconcile": 20, "reap": 40, "evaluate-canaries": 60}
+_SCHEDULES: Final = {"reconcile": 20, "reap": 60, "evaluate-canaries": 120}
 """Seconds between two runs; the shipped ones are 60, 120 and 300."""
-_FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-"""Where Debian's package `faketime` has it."""
-
-
-def clock_can_jump() -> bool:
-    """Whether there is a library by which the processes' clock can be set."""
-    return _FAKETIME.exists() and "NOFAKE" not in os.environ
+_AT_ONCE: Final = 3
+"""Flow runs at once: two cores have enough of them, and more would recover later."""
 
 
 class Deployed:
@@ -45,40 +40,24 @@ class Deployed:
         self.prefect_api = f"http://127.0.0.1:{4200 + shift}/api"
         self.gateway_url = f"http://127.0.0.1:{8080 + shift}"
 
-    @property
-    def clock(self) -> Path:
-        """The file that says how far the services' clock is off."""
-        return self.folder / "clock"
-
     def write(self) -> None:
         """Write services and deployments."""
         self.seam.mkdir(parents=True, exist_ok=True)
-        self.clock.write_text("+0", encoding="utf-8")
         declared = yaml.safe_load((REPOSITORY / "deployments/services.yaml").read_text("utf-8"))
         proxy = f"http://127.0.0.1:{self.proxy_port}"
         declared["environment"] |= {"MLFLOW_TRACKING_URI": proxy, "SLUICEWAY_TRACKING_URI": proxy}
         declared["environment"] |= {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
         services = declared["services"]
-        if clock_can_jump():
-            for name in ("worker", "gateway", "receiver"):
-                services[name].setdefault("environment", {}).update(self._settable_clock)
         deployments = self.folder / "prefect.yaml"
         services["prefect"]["then"] = [
             services["prefect"]["then"][0],
             ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(deployments)],
         ]
+        worker = services["worker"]["command"]
+        services["worker"]["command"] = [*worker[:-1], f"--limit={_AT_ONCE}"]
         services["keeper"]["command"] += ["--services", str(self._services)]
         self._services.write_text(yaml.safe_dump(declared, sort_keys=False), "utf-8")
         deployments.write_text(yaml.safe_dump(self._deployments(), sort_keys=False), "utf-8")
-
-    @property
-    def _settable_clock(self) -> dict[str, str]:
-        return {
-            "LD_PRELOAD": str(_FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
 
     @property
     def _services(self) -> Path:
@@ -126,15 +105,18 @@ class Deployed:
         said = self.settings.home / "services" / "running.json"
         return {one["name"]: one for one in json.loads(said.read_text("utf-8"))}
 
-    def kill(self, service: str) -> int:
-        """End a service and all processes it started, but for flow runs, at once.
+    def kill(self, service: str, *, whole: bool) -> int:
+        """End a service at once.
+
+        Args:
+            whole: Also what listens for it, where that is another process, as with MLflow's.
 
         Returns:
             The id of its process.
         """
         pid = int(self.services()[service]["pid"])
         family = [psutil.Process(pid)]
-        if service != "worker":
+        if whole and service == "mlflow":
             family += family[0].children(recursive=True)
         for one in family:
             one.send_signal(signal.SIGKILL)

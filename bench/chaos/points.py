@@ -15,8 +15,6 @@ class Stage(StrEnum):
     """A version is registered; its rollout goes on until a canary answers half of all units."""
     FALL = "fall"
     """A person aborts that rollout; it ends."""
-    REJECT = "reject"
-    """A harmful version is registered; shadow rejects it."""
     LOOK = "look"
     """A minute of live evidence is looked at."""
     PROMOTE = "promote"
@@ -37,7 +35,8 @@ class Break(StrEnum):
     PREFECT = "the Prefect server is killed"
     MLFLOW = "the MLflow server is killed"
     RECEIVER = "the receiver is killed"
-    KEEPER = "the keeper's ward, all services but itself, is killed"
+    ALL = "all services are killed"
+    MLFLOW_PARENT = "the first process of the MLflow server is killed"
     FULL = "the disk is full"
     LOCKED = "the journal's database is locked"
     FAILS = "MLflow answers 500"
@@ -53,7 +52,8 @@ SERVICES: Final = {
     Break.PREFECT: ("prefect",),
     Break.MLFLOW: ("mlflow",),
     Break.RECEIVER: ("receiver",),
-    Break.KEEPER: ("mlflow", "prefect", "receiver", "worker", "gateway"),
+    Break.MLFLOW_PARENT: ("mlflow",),
+    Break.ALL: ("mlflow", "prefect", "receiver", "worker", "gateway"),
 }
 """The services that are killed."""
 
@@ -97,30 +97,33 @@ def _at(stage: Stage, call: str, when: When, *breaks: Break) -> Iterator[Point]:
 
 def all_points() -> tuple[Point, ...]:
     """Every point, in the order of the sweep within its stage."""
-    rise, fall, look = Stage.RISE, Stage.FALL, Stage.LOOK
-    promote, back = Stage.PROMOTE, Stage.BACK
+    rise, fall, look, back = Stage.RISE, Stage.FALL, Stage.LOOK, Stage.BACK
     return (
         *_calls(
             rise,
-            *("append:requested", "begin", "keep", "append:planned", "append:contracts_checked"),
-            *("replay", "append:shadow_measured", "append:canary_planned", "append:step_entered"),
-            *("route", "set_alias", "set_tag", "append:confirmed", "record", "show", "mark"),
+            *("append:requested", "begin", "append:planned", "append:contracts_checked"),
+            *("append:shadow_measured", "append:canary_planned", "append:step_entered"),
+            *("route", "set_alias", "append:confirmed", "record"),
         ),
+        *_calls(rise, "keep", "replay", when=("after",)),
+        *_calls(rise, "set_tag", "show", "mark", when=("before",)),
         *(Point(stage=rise, what=what) for what in (Break.RECEIVER, Break.WORKER, Break.PREFECT)),
         *_at(rise, "append:shadow_measured", "before", Break.MLFLOW, Break.BOTH, Break.LOCKED),
-        *_at(rise, "append:step_entered", "after", Break.GATEWAY, Break.FAILS, Break.KEEPER),
-        *_at(rise, "append:planned", "after", Break.HANGS, Break.FULL),
-        *_at(rise, "append:contracts_checked", "after", Break.AHEAD, Break.BEHIND),
-        *_calls(fall, "append:ended", "remove_alias", "set_tag", "append:confirmed", "record"),
+        *_at(rise, "append:step_entered", "after", Break.GATEWAY, Break.FAILS, Break.ALL),
+        *_at(rise, "append:contracts_checked", "after", Break.AHEAD, Break.FULL),
+        *_calls(fall, "append:ended", "remove_alias", "append:confirmed"),
+        *_calls(fall, "set_tag", when=("after",)),
+        *_calls(fall, "record", when=("before",)),
         *_at(fall, "append:ended", "before", Break.WORKER, Break.GATEWAY, Break.PREFECT),
-        *_at(fall, "append:ended", "after", Break.MLFLOW, Break.RECEIVER, Break.FULL, Break.LOCKED),
+        *_at(fall, "append:ended", "before", Break.HANGS, Break.BEHIND, Break.FULL),
+        *_at(fall, "append:ended", "after", Break.MLFLOW, Break.MLFLOW_PARENT, Break.RECEIVER),
+        *_at(fall, "append:ended", "after", Break.LOCKED),
         *_calls(look, "append:looked"),
         *_at(look, "append:looked", "before", Break.PREFECT, Break.WORKER),
         *_at(look, "append:looked", "after", Break.MLFLOW, Break.GATEWAY),
-        *_calls(promote, "move_champion"),
-        *_at(promote, "move_champion", "after", Break.KEEPER),
-        *_calls(Stage.WATCH, "append:ended"),
-        *_calls(back, "move_champion", when=("after",)),
+        *_calls(Stage.PROMOTE, "move_champion", when=("before",)),
+        *_calls(Stage.WATCH, "append:ended", when=("before",)),
+        *_at(back, "move_champion", "after", Break.FLOW, Break.ALL),
         *_calls(back, "route", "set_alias", "append:confirmed"),
     )
 

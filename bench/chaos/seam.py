@@ -20,6 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from bench.chaos.clock import begun_by
+
 ARMED: Final = "armed.json"
 REACHED: Final = "reached.json"
 _PATIENCE: Final = 180.0
@@ -89,6 +91,8 @@ def wrap(folder: Path) -> None:
         for part in parts:
             owner = getattr(owner, part)
         setattr(owner, attribute, _wrapped(name, getattr(owner, attribute), folder))
+    flow_runs: Any = import_module("tasks.flow_runs")
+    flow_runs.sign_on = begun_by(folder, flow_runs.sign_on)
 
 
 def _wrapped(name: str, original: Callable[..., Any], folder: Path) -> Callable[..., Any]:
@@ -145,6 +149,7 @@ def _stop(folder: Path, call: str, when: str, kind: str | None) -> None:
 
 
 if __name__ == "__main__":
+    os.setsid()  # as Prefect's own command has it, a run does not end with its worker
     # As the module that others import, so that there is one of each name.
     import_module("bench.chaos.seam").wrap(Path(sys.argv.pop(1)))
     runpy.run_module("prefect.engine", run_name="__main__")

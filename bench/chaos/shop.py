@@ -108,29 +108,25 @@ class Stock:
 
     Args:
         uri: Of the MLflow server.
-        harmless: URI and id of the logged models, each a little unlike the others.
-        harmful: The same of one that shadow has to reject.
+        logged: URI and id of the logged models, each a little unlike the others, none harmful.
     """
 
-    def __init__(self, uri: str, harmless: list[tuple[str, str]], harmful: tuple[str, str]) -> None:
-        self._uri, self._harmless, self._harmful = uri, harmless, harmful
+    def __init__(self, uri: str, logged: list[tuple[str, str]]) -> None:
+        self._uri, self._logged = uri, logged
         self._taken = 0
 
     def at(self, uri: str) -> "Stock":
         """The same, registered elsewhere."""
-        return Stock(uri, self._harmless, self._harmful)
+        return Stock(uri, self._logged)
 
-    def register(self, *, harmful: bool = False) -> str:
+    def register(self) -> str:
         """Register the next one, as a training job would; ``first@VERSION``."""
         from mlflow import MlflowClient
 
-        source, model_id = self._harmful
-        if not harmful:
-            source, model_id = self._harmless[self._taken % len(self._harmless)]
-            self._taken += 1
-        made = MlflowClient(self._uri, self._uri).create_model_version(
-            "first", source, model_id=model_id
-        )
+        source, model_id = self._logged[self._taken % len(self._logged)]
+        client = MlflowClient(self._uri, self._uri)
+        made = client.create_model_version("first", source, model_id=model_id)
+        self._taken += 1
         return f"first@{made.version}"
 
 
@@ -138,7 +134,7 @@ def prepared(folder: Path, *, versions: int) -> tuple[Settings, Stock]:
     """Write the system, fit and log its models, and register what is adopted.
 
     Args:
-        versions: How many harmless versions of `first` there are to be.
+        versions: How many more versions of `first` there are to be.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "system.yaml").write_text(_SYSTEM.replace("METRIC", _METRIC), encoding="utf-8")
@@ -181,8 +177,8 @@ def _logged(settings: Settings, where: Path, versions: int) -> Stock:
     given, target = fitting[["a", "b"]], fitting["value"]
     draw = np.random.default_rng(0)
 
-    def first(shift: float = 0.0) -> LinearRegression:
-        return LinearRegression().fit(given, target + shift + draw.normal(scale=2, size=len(given)))
+    def first() -> LinearRegression:
+        return LinearRegression().fit(given, target + draw.normal(scale=2, size=len(given)))
 
     serving = first()
     fed = pd.DataFrame({"first.value": serving.predict(given), "a": given["a"]})
@@ -193,5 +189,4 @@ def _logged(settings: Settings, where: Path, versions: int) -> Stock:
         source, model_id = logged(model, fitted, columns)
         client.create_registered_model(model)
         client.create_model_version(model, source, model_id=model_id)
-    harmless = [logged("first", first(), given) for _ in range(versions)]
-    return Stock(uri, harmless, logged("first", first(3.0), given))
+    return Stock(uri, [logged("first", first(), given) for _ in range(versions)])

@@ -14,7 +14,7 @@ from typing import Final
 
 from bench.chaos import breaking, seam
 from bench.chaos.claims import broken, unsettled
-from bench.chaos.deployed import Deployed, clock_can_jump
+from bench.chaos.deployed import Deployed
 from bench.chaos.points import QUICK, Break, Point, Stage, all_points
 from bench.chaos.proxy import Proxy
 from bench.chaos.shop import Stock
@@ -82,15 +82,11 @@ class Sweep:
         if not wanted:
             return
         by_stage = {stage: [one for one in wanted if one.stage is stage] for stage in Stage}
-        rounds = max(len(by_stage[stage]) for stage in (Stage.PROMOTE, Stage.WATCH))
-        for number in range(max(1, rounds)):
-            self._play(Stage.RISE, None)
-            if number == 0:
-                for one in by_stage[Stage.LOOK]:
-                    self._play(Stage.LOOK, one)
-            for stage in (Stage.PROMOTE, Stage.WATCH):
-                points_of = by_stage[stage]
-                self._play(stage, points_of[number] if number < len(points_of) else None)
+        self._play(Stage.RISE, None)
+        for one in by_stage[Stage.LOOK]:
+            self._play(Stage.LOOK, one)
+        for stage in (Stage.PROMOTE, Stage.WATCH):
+            self._play(stage, next(iter(by_stage[stage]), None))
         for one in by_stage[Stage.BACK]:
             self._play(Stage.BACK, one)
 
@@ -247,8 +243,6 @@ def _is_through(state: RolloutState, stage: Stage, looks: int) -> bool:
             return state.step is not None
         case Stage.FALL:
             return state.ended is not None and state.ended.ending is Ending.ABORTED
-        case Stage.REJECT:
-            return state.ended is not None and state.ended.ending is Ending.REJECTED
         case Stage.LOOK:
             return state.looks > looks
         case Stage.PROMOTE:
@@ -257,18 +251,13 @@ def _is_through(state: RolloutState, stage: Stage, looks: int) -> bool:
             return state.ended is not None and state.ended.ending is Ending.PROMOTED
 
 
-def chosen(pattern: str | None, *, quick: bool) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
-    """The points that are tried, and those that cannot be on this machine."""
-    points = [
+def chosen(pattern: str | None, *, quick: bool) -> tuple[Point, ...]:
+    """The points that are tried."""
+    return tuple(
         one
         for one in all_points()
         if (not quick or str(one) in QUICK)
         and (pattern is None or fnmatch.fnmatchcase(str(one), f"*{pattern}*"))
-    ]
-    lacking = {Break.AHEAD, Break.BEHIND} if not clock_can_jump() else set()
-    return (
-        tuple(one for one in points if one.what not in lacking),
-        tuple(one for one in points if one.what in lacking),
     )
 
 
