@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down test search lint format bench clean
+.PHONY: help install demo up down test search chaos lint format bench clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: $(INSTALLED) ## run the tests
 
 search: $(INSTALLED) ## look for new counter-examples: the property tests, with many random ones
 	@HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 --dist loadfile -m hypothesis
+
+chaos: $(INSTALLED) ## kill and break what runs, at many points of rollouts; one JSON object
+	@$(BIN)/python -m bench.chaos
 
 lint: $(INSTALLED) ## formatting, lint, types and layers
 	@$(BIN)/ruff format --check .

@@ -81,16 +81,32 @@ def sign_on() -> None:
         client.update_flow_run_labels(run_id, {_PLACE: str(place)})
         run = client.read_flow_run(run_id)
         if run.auto_scheduled and run.deployment_id is not None:
-            _drop_missed(client, run.deployment_id)
+            _drop_missed(client, run.deployment_id, _by_its_server(run))
 
 
-def _drop_missed(client: SyncPrefectClient, deployment: UUID) -> None:
+def _by_its_server(run: FlowRun) -> datetime:
+    """The time by the clock of the Prefect server, as of when it last heard of a run.
+
+    Schedules and states are in its time. A clock here that runs ahead would have runs cancelled
+    that are yet to come, and runs ended that have only just begun.
+    """
+    return datetime.now(UTC) if run.state is None else run.state.timestamp
+
+
+def _now(client: SyncPrefectClient) -> datetime:
+    """The same, of the flow run that calls this; of the clock here where none does."""
+    if flow_run.id is None:
+        return datetime.now(UTC)
+    return _by_its_server(client.read_flow_run(UUID(flow_run.id)))
+
+
+def _drop_missed(client: SyncPrefectClient, deployment: UUID, now: datetime) -> None:
     """A worker that was away finds a run for each minute; one of them does what all would."""
     missed = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-            expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC) - _MISSED),
+            expected_start_time=FlowRunFilterExpectedStartTime(before_=now - _MISSED),
         ),
         limit=_PAGE,
     )
@@ -111,8 +127,9 @@ def reap() -> tuple[str, ...]:
     """
     if get_current_settings().api.url is None:
         return ()
-    now, here, ended = datetime.now(UTC), socket.gethostname(), []
+    here, ended = socket.gethostname(), []
     with get_client(sync_client=True) as client:
+        now = _now(client)
         for run in _unfinished(client):
             why = why_dead(_seen(client, run), now=now, here=here, lives=_lives)
             if why is None or str(run.id) == flow_run.id:
@@ -217,7 +234,7 @@ def _begin(
         for run in runs
         if run.state is not None
     ]
-    if not may_follow(over, datetime.now(UTC)):
+    if not may_follow(over, _now(client)):
         return False
     try:
         run_deployment(

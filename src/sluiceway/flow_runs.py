@@ -97,6 +97,8 @@ class Over:
 def may_follow(runs: Sequence[Over], now: datetime) -> bool:
     """Whether another run may begin now: one that fails again and again is tried ever more rarely.
 
+    After the first that failed the next begins at once: what was killed half-way waits for nobody.
+
     Args:
         runs: Those before, in any order.
     """
@@ -104,5 +106,5 @@ def may_follow(runs: Sequence[Over], now: datetime) -> bool:
     failures = next((n for n, run in enumerate(ordered) if not run.failed), len(ordered))
     if not failures:
         return True
-    pause = min(timedelta(minutes=2 ** min(failures, 10) - 1), LONGEST_PAUSE)
+    pause = min(timedelta(minutes=2 ** min(failures - 1, 10) - 1), LONGEST_PAUSE)
     return now - ordered[0].at >= pause

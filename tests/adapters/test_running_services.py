@@ -1,5 +1,6 @@
 """Services come up in order, and what was started is ended: that, and nothing else."""
 
+import errno
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import httpx
 import psutil
@@ -156,3 +158,48 @@ def test_what_died_is_started_again_and_ended_by_its_own_turn(tmp_path, book):
     ended = []
     assert book.end(ended.append) == 2
     assert ended == ["worker has ended", "web has ended"]
+
+
+@pytest.mark.parametrize("then", ["keep", "end"])
+def test_what_a_service_that_was_killed_left_behind_does_not_hold_its_port(tmp_path, book, then):
+    """MLflow's server is one: its first process starts another, which listens."""
+    one = web(tmp_path)
+    code = f"import subprocess; subprocess.run({list(one.command)!r})"
+    parent = replace(one, command=(sys.executable, "-c", code))
+    book.start([parent], lambda _: None)
+    (first,) = book.running()
+    (listening,) = psutil.Process(first.pid).children()
+    psutil.Process(first.pid).kill()
+    if then == "end":
+        book.end(lambda _: None)
+    else:
+        told = []
+        until = time.monotonic() + 30
+        book.keep([parent], told.append, goes_on=lambda: not told and time.monotonic() < until)
+        assert told
+    assert not listening.is_running() or listening.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_keeper_that_cannot_write_starts_nothing_twice_and_goes_on(tmp_path, book, monkeypatch):
+    book.start([web(tmp_path)], lambda _: None)
+    (first,) = book.running()
+    psutil.Process(first.pid).kill()
+    tried, told = [], []
+    write, begin = ServiceBook._write, ServiceBook._begin
+
+    def full(self, running):
+        if len(tried) < 2:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        write(self, running)
+
+    def counted(self, service):
+        tried.append(begin(self, service))
+        return tried[-1]
+
+    monkeypatch.setattr(ServiceBook, "_write", full)
+    monkeypatch.setattr(ServiceBook, "_begin", counted)
+    until = time.monotonic() + 60
+    services = [web(tmp_path, port=int(first.url.rpartition(":")[2]))]
+    book.keep(services, told.append, goes_on=lambda: not told and time.monotonic() < until)
+    assert [one.lives for one in tried] == [False, True]
+    assert book.running() == (tried[1],)

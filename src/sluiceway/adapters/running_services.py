@@ -131,11 +131,27 @@ class ServiceBook:
                     continue
                 pauses[one.name] = min(2 * pauses.get(one.name, 0.5), _LONGEST_PAUSE)
                 due[one.name] = now + pauses[one.name]
-                began = self._begin(by_name[one.name])
-                self._write([began if r.name == one.name else r for r in self.running()])
-                told(f"{one.name} had died and was started again, as process {began.pid}")
+                with suppress(OSError):  # a full disk, for one: the next look tries again
+                    began = self._begin_again(one, by_name[one.name])
+                    told(f"{one.name} had died and was started again, as process {began.pid}")
             for child in self._children:
                 child.poll()  # what has died is this process's to bury
+
+    def _begin_again(self, dead: Running, service: Service) -> Running:
+        """Start a service that has died, and write it down: both or neither.
+
+        Raises:
+            OSError: It cannot be started, or nothing can be written.
+        """
+        if service.port is not None:  # flow runs of a worker go on without it
+            _end_left(dead)
+        began = self._begin(service)
+        try:
+            self._write([began if one.name == dead.name else one for one in self.running()])
+        except OSError:
+            _end(psutil.Process(began.pid), frozenset())
+            raise
+        return began
 
     def end(self, told: Callable[[str], None]) -> int:
         """End all that was started, the last one first.
@@ -151,6 +167,7 @@ class ServiceBook:
                 alive += 1
                 _end(process, known - {one.pid})
                 told(f"{one.name} has ended")
+            _end_left(one)
         for child in self._children:
             child.wait()  # what this very process started is its to bury
         self._children.clear()
@@ -274,6 +291,24 @@ def _process(running: Running) -> psutil.Process | None:
         if same and process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
+
+
+def _end_left(running: Running) -> None:
+    """End what is left of a service that has died: it may still listen where the next one is to.
+
+    All that it started is in the session that it began. While any of that lives, its id is not
+    given to another program; where another has it, nothing is left.
+    """
+    with suppress(psutil.NoSuchProcess):
+        if abs(psutil.Process(running.pid).create_time() - running.began) >= 1.0:
+            return
+    left = []
+    for one in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            if os.getsid(one.pid) == running.pid != one.pid:
+                one.kill()
+                left.append(one)
+    psutil.wait_procs(left, timeout=_ENDS_WITHIN)
 
 
 def _end(process: psutil.Process, others: frozenset[int]) -> None:
