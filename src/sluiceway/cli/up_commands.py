@@ -1,5 +1,6 @@
 """Starting the deployed system on this machine, and ending it."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from sluiceway.services.declared import (
     secrets_named,
     services_of,
 )
-from sluiceway.settings import Settings
+from sluiceway.settings import Settings, kept_lines
 from sluiceway.system.file import read_system
 
 _FILE = Path("deployments/services.yaml")
@@ -63,8 +64,15 @@ def _declared(settings: Settings, file: Path, shift: int) -> tuple[Service, ...]
         what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
         raise BadInput([Fault(where=str(file), what=what)])
     shape = read_services(file)
-    secrets = kept_secrets(settings.home / "secrets", secrets_named(shape))
-    return services_of(shape, Places(home=settings.home, shift=shift, secrets=secrets))
+    lines = kept_lines(settings.home)
+    places = Places(
+        home=settings.home,
+        shift=shift,
+        secrets=kept_secrets(settings.home / "secrets", secrets_named(shape)),
+        given=frozenset((*os.environ, *lines)),
+        added={name: value for name, value in lines.items() if name not in os.environ},
+    )
+    return services_of(shape, places)
 
 
 @app.command()
