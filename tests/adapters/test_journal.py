@@ -249,14 +249,14 @@ def test_a_row_changed_in_the_database_is_found(url: str) -> None:
 def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
     SqlJournal(url).close()
     _change(url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(JournalMismatch, match="revision 9999, which .* a newer one has used it"):
+    with pytest.raises(JournalMismatch, match=r"revision 9999, which .* a newer one has used it"):
         SqlJournal(url)
 
 
 def test_a_database_of_another_program_is_refused_and_left_as_it_is(url: str) -> None:
     _change(url, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
     _change(url, "INSERT INTO alembic_version VALUES ('cbc13b556ace')")  # as MLflow's
-    with pytest.raises(JournalMismatch, match="another program's, .* revision cbc13b556ace"):
+    with pytest.raises(JournalMismatch, match=r"another program's, .* revision cbc13b556ace"):
         SqlJournal(url)
     _change(url, "CREATE TABLE chains (x INTEGER)")  # was not made by us
 

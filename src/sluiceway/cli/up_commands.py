@@ -35,6 +35,7 @@ def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     settings = Settings()
     services = _declared(settings, file, shift)
     read_system(settings.system)  # what gateway and receiver would end of is told before all starts
+    _refuse_strange(services)
     book = ServiceBook(settings.home / "services")
     book.start(services, told=(lambda _: None) if as_json else say)
     if as_json:
@@ -55,6 +56,17 @@ def keep(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     book = ServiceBook(settings.home / "services")
     told = (lambda what: say_json({"told": what})) if as_json else say
     book.keep(_declared(settings, file, shift), told=told, goes_on=lambda: True)
+
+
+def _refuse_strange(services: tuple[Service, ...]) -> None:
+    """Refuse servers that exist already and that what is about to start could not speak with."""
+    from sluiceway.adapters.server_versions import strange_servers
+
+    own = tuple(one.url for one in services if one.url is not None)
+    told = {name: value for one in services for name, value in one.environment.items()}
+    named = {name: url for name, url in {**os.environ, **told}.items() if not url.startswith(own)}
+    if strange := strange_servers(named):
+        raise BadInput([Fault(where=name, what=what) for name, what in strange.items()])
 
 
 def _declared(settings: Settings, file: Path, shift: int) -> tuple[Service, ...]:
