@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
-from sluiceway.journal import JournalUnavailable
+from sluiceway.journal import JournalMismatch, JournalUnavailable
 from sluiceway.ports import RegistryUnavailable
 from sluiceway.steps.world import NotYetObserved
 
@@ -24,6 +24,8 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
     """Whether a failed task run failed for something that passes."""
     try:
         state.result()
+    except JournalMismatch:
+        return False
     except TRANSIENT:
         return True
     except Exception:  # noqa: BLE001 - any other failure stays one

@@ -1,4 +1,4 @@
-"""What whole rollouts need: one Prefect server for the session, and a made-up shop to roll out in.
+"""What whole rollouts need: one server a session of Prefect and of PostgreSQL, a made-up shop.
 
 Settings that must stand before Prefect or MLflow are imported stand here.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.adapters.postgres_server import PostgresMissing, PostgresServer, running_postgres
 from tests.end_to_end.prefect_server import PrefectServer, flows_through, running_server
 from tests.end_to_end.shop import Shop, registered_models
 
@@ -36,6 +37,22 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "sluiceway"))
 def pytest_unconfigure() -> None:
     """Remove this run's PREFECT_HOME."""
     shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One for the session; where there is none, its tests are skipped, but never in CI."""
+    running = running_postgres()
+    try:
+        server = running.__enter__()
+    except PostgresMissing as missing:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(f"in CI this must be tested: {missing}")
+        pytest.skip(str(missing))
+    try:
+        yield server
+    finally:
+        running.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")

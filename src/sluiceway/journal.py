@@ -25,6 +25,10 @@ class JournalUnavailable(SluicewayError):
     """The journal's database did not answer, is read-only or full; nothing was written."""
 
 
+class JournalMismatch(JournalUnavailable):
+    """The database is that of another version, or of another program; trying again is no use."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """An event that is not yet in the journal.

@@ -1,8 +1,11 @@
 """Where everything is: read from the environment, with a default that needs no server."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
@@ -13,13 +16,34 @@ from pydantic_settings import (
 
 HOME = Path(".sluiceway")
 """Where things are kept by default, below the folder one is in."""
+_OURS: Final = "sluiceway_"
+_ELSEWHERE: Final = {"actor", "approver_keys", "gateway_tokens", "webhook_secret"}
+"""Settings of ours that are read where they are needed, and are no fields of :class:`Settings`."""
+
+
+def kept_lines(home: Path) -> Mapping[str, str]:
+    """What ``settings.env`` in the home folder says, other programs' settings included."""
+    return {name: value or "" for name, value in dotenv_values(home / "settings.env").items()}
+
+
+class _KeptSettings(DotEnvSettingsSource):
+    """Those lines of the file that are :class:`Settings`; an unknown one of ours is a fault."""
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in super().__call__().items():
+            ours = name.removeprefix(_OURS)
+            if name in self.settings_cls.model_fields or (name != ours and ours not in _ELSEWHERE):
+                found[ours] = value
+        return found
 
 
 class Settings(BaseSettings):
     """Settings of one environment; each is read from ``SLUICEWAY_<NAME>``.
 
     What the environment does not say is read from ``settings.env`` in the home folder, where there
-    is one.
+    is one. Settings of other programs may stand there too: `sluiceway up` hands all to what it
+    starts.
 
     Attributes:
         system: The system file.
@@ -59,7 +83,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file in the home folder that these name."""
         home = Path(os.environ.get("SLUICEWAY_HOME", HOME))
-        kept = DotEnvSettingsSource(settings_cls, env_file=home / "settings.env")
+        kept = _KeptSettings(settings_cls, env_file=home / "settings.env")
         return init_settings, env_settings, kept, file_secret_settings
 
     @property

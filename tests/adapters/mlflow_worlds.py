@@ -48,7 +48,11 @@ def logging_to(uri: str) -> Iterator[None]:
 
 def sqlite_store(folder: Path) -> str:
     """A new SQLite store whose models are files below the folder."""
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    return new_store(f"sqlite:///{folder / 'mlflow.db'}", folder)
+
+
+def new_store(uri: str, folder: Path) -> str:
+    """A new store in this empty database, whose models are files below the folder."""
     client = mlflow.MlflowClient(uri)
     client.create_experiment("training", artifact_location=(folder / "artifacts").as_uri())
     return uri

@@ -21,6 +21,13 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 
 
+_WHO_MAY_ENTER = """
+host all postgres 127.0.0.1/32 trust
+host all all 127.0.0.1/32 scram-sha-256
+"""
+"""Whoever owns the cluster needs no password; everybody else does."""
+
+
 class PostgresMissing(Exception):
     """This machine has no PostgreSQL server that could be started."""
 
@@ -77,6 +84,7 @@ def running_postgres() -> Iterator[PostgresServer]:
             stdout=subprocess.DEVNULL,
             timeout=START_SECONDS,
         )  # fmt: skip
+        (folder / "data" / "pg_hba.conf").write_text(_WHO_MAY_ENTER, encoding="utf-8")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -84,7 +92,7 @@ def running_postgres() -> Iterator[PostgresServer]:
             running = subprocess.Popen(
                 [
                     *as_somebody, binaries / "postgres", "-D", folder / "data", "-h", "127.0.0.1",
-                    "-p", str(port), "-k", "", "-F", "-c", "max_connections=50",
+                    "-p", str(port), "-k", "", "-F", "-c", "max_connections=100",
                 ],
                 cwd=folder,
                 stdout=log,
@@ -105,6 +113,16 @@ def running_postgres() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_installed() -> bool:
+    """Whether a server could be started on this machine."""
+    try:
+        _binaries()
+        _as_somebody_else_than_root(None)
+    except PostgresMissing:
+        return False
+    return True
+
+
 def _binaries() -> Path:
     debian = Path("/usr/lib/postgresql").glob("*/bin")
     on_path = shutil.which("initdb")
@@ -118,8 +136,12 @@ def _binaries() -> Path:
     raise PostgresMissing("no PostgreSQL server on this machine (Debian: apt install postgresql)")
 
 
-def _as_somebody_else_than_root(folder: Path) -> list[str]:
-    """What to put before a command: a server refuses root, and none may outlive killed tests."""
+def _as_somebody_else_than_root(folder: Path | None) -> list[str]:
+    """What to put before a command: a server refuses root, and none may outlive killed tests.
+
+    Args:
+        folder: Is given to that somebody.
+    """
     setpriv = shutil.which("setpriv")
     tethered = [setpriv, "--pdeathsig", "INT"] if setpriv else []
     if os.geteuid() != 0:
@@ -128,7 +150,8 @@ def _as_somebody_else_than_root(folder: Path) -> list[str]:
         raise PostgresMissing("PostgreSQL does not run as root, and there is no setpriv")
     known = {user.pw_name for user in pwd.getpwall()}
     user = pwd.getpwnam("postgres" if "postgres" in known else "nobody")
-    os.chown(folder, user.pw_uid, user.pw_gid)
+    if folder is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
     return [*tethered, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 

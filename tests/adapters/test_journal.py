@@ -16,7 +16,14 @@ from sqlalchemy import create_engine, text
 from sluiceway.adapters.memory_journal import MemoryJournal
 from sluiceway.adapters.sql_journal import SqlJournal
 from sluiceway.contracts.values import Contract
-from sluiceway.journal import Champion, Draft, JournalConflict, JournalUnavailable, check_chain
+from sluiceway.journal import (
+    Champion,
+    Draft,
+    JournalConflict,
+    JournalMismatch,
+    JournalUnavailable,
+    check_chain,
+)
 from sluiceway.ports import Journal
 from sluiceway.releases import Member, Release
 from tests.adapters.postgres_server import PostgresServer
@@ -242,8 +249,47 @@ def test_a_row_changed_in_the_database_is_found(url: str) -> None:
 def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
     SqlJournal(url).close()
     _change(url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(JournalUnavailable, match="9999"):
+    with pytest.raises(JournalMismatch, match=r"revision 9999, which .* a newer one has used it"):
         SqlJournal(url)
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(url: str) -> None:
+    _change(url, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    _change(url, "INSERT INTO alembic_version VALUES ('cbc13b556ace')")  # as MLflow's
+    with pytest.raises(JournalMismatch, match=r"another program's, .* revision cbc13b556ace"):
+        SqlJournal(url)
+    _change(url, "CREATE TABLE chains (x INTEGER)")  # was not made by us
+
+
+def test_tables_without_their_revision_are_refused(url: str) -> None:
+    SqlJournal(url).close()
+    _change(url, "DROP TABLE alembic_version")
+    with pytest.raises(JournalMismatch, match="says no revision; restore"):
+        SqlJournal(url)
+
+
+def test_a_database_that_cannot_be_brought_up_to_date_stays_as_it_was(
+    postgres: PostgresServer,
+) -> None:
+    """Its user may write into the tables that there are, and make none."""
+    url = postgres.new_database()
+    journal = SqlJournal(url)
+    written = journal.append("prod", "r1", [draft()], after=0)
+    journal.close()
+    _change(url, "DROP TABLE contracts")
+    _change(url, "UPDATE alembic_version SET version_num = '0001'")
+    name = f"writer_{url.rpartition('_')[2]}"
+    _change(url, f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+    _change(url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+    with pytest.raises(JournalMismatch) as told:
+        SqlJournal(url.replace("postgres@", f"{name}:x@"))
+    assert "is at revision 0001, and bringing it to 0002 failed; nothing was changed" in str(
+        told.value
+    )
+    assert "permission denied for schema public" in str(told.value)
+    again = SqlJournal(url)
+    assert again.events("prod", "r1") == written
+    again.close()
 
 
 def test_of_two_connections_that_move_the_champion_at_once_one_does(url: str) -> None:

@@ -22,7 +22,7 @@ from sluiceway.settings import Settings
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from sluiceway.wiring import opened
-from tests.adapters.mlflow_worlds import log_estimator, sqlite_store
+from tests.adapters.mlflow_worlds import log_estimator, new_store, sqlite_store
 from tests.orders.data import day, table
 
 SYSTEM = Path(__file__).parents[1] / "orders" / "system.yaml"
@@ -97,8 +97,13 @@ class Shop:
         return end
 
 
-def registered_models(folder: Path) -> None:
-    """Fit and register every version that the shop's tests roll out."""
+def registered_models(folder: Path, uri: str | None = None) -> None:
+    """Fit and register every version that the shop's tests roll out.
+
+    Args:
+        folder: Where the models' files are.
+        uri: The empty database of the store; None for a SQLite file in the folder.
+    """
     rows = table(Window(start=day(-60), end=day(0)))
     given = rows[["amount", "signal"]]
     # So strong a penalty leaves a fifth of the spread: nobody changed the smoke test's settings.
@@ -121,7 +126,7 @@ def registered_models(folder: Path) -> None:
         }
     )
     priority = LinearRegression().fit(chained, rows["score"])
-    uri = sqlite_store(folder)
+    uri = sqlite_store(folder) if uri is None else new_store(uri, folder)
     _log(uri, "fraud", [smoke, trained], given, predict="predict_proba")
     _log(uri, "cost", [stretching, refitted], fed["smoke"])
     _log(uri, "handling", [handling], distances)

@@ -1,7 +1,8 @@
 """The deployed system, as `sluiceway up` starts it: real servers, a worker, a receiver, a gateway.
 
 Everything here happens by the clock, and nobody calls a flow: versions are registered in a real
-MLflow server, and what follows is waited for.
+MLflow server, and what follows is waited for. Journal, Prefect and MLflow keep what they know in
+PostgreSQL, or in SQLite files: see :mod:`tests.end_to_end.databases`.
 """
 
 import json
@@ -41,6 +42,7 @@ from sluiceway.settings import Settings
 from tasks.flow_runs import reap
 from tests.adapters.mlflow_worlds import QUIET
 from tests.driver import variant
+from tests.end_to_end import databases
 from tests.end_to_end.pages import read_self_contained
 from tests.end_to_end.prefect_server import PrefectServer, flows_through
 from tests.end_to_end.shop import LIVE, Shop
@@ -171,12 +173,22 @@ def up(environment: Mapping[str, str]) -> Iterator[Mapping[str, Mapping[str, str
 
 
 @pytest.fixture(scope="module")
-def deployed(shop_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """Everything, with a shop in it that asks its people, and whose first release is adopted."""
+def new_shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Shop]:
+    """A folder, and in it a shop with its models registered, on the databases of this run."""
     folder = tmp_path_factory.mktemp("deployed")
+    if databases.is_postgres():
+        return folder, databases.on_postgres(request.getfixturevalue("postgres"), folder)
+    return folder, databases.on_sqlite(request.getfixturevalue("shop_registry"), folder)
+
+
+@pytest.fixture(scope="module")
+def deployed(new_shop: tuple[Path, Shop]) -> Iterator[Deployed]:
+    """Everything, with a shop in it that asks its people, and whose first release is adopted."""
+    folder, shop = new_shop
     (folder / "system").mkdir()
     system = variant(folder / "system", *APPROVALS)
-    shop = Shop.opened(shop_registry, folder / "home")
     environment = {**shop.environment, "SLUICEWAY_SYSTEM": str(system)}
     with pytest.MonkeyPatch.context() as patch, up(environment) as services:
         for name, value in environment.items():
@@ -187,7 +199,8 @@ def deployed(shop_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             "SLUICEWAY_TRACKING_URI": str(services["mlflow"]["url"]),
             "NO_PROXY": "127.0.0.1",
         }
-        patch.setenv("NO_PROXY", "127.0.0.1")
+        for name in ("NO_PROXY", "SLUICEWAY_TRACKING_URI"):
+            patch.setenv(name, at[name])
         everything = replace(everything, environment={**environment, **at})
         adopted = ran("adopt", *LIVE, "--deployed", environment=everything.environment)
         assert adopted.returncode == 0, adopted.stdout + adopted.stderr

@@ -42,9 +42,12 @@ def receive(
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("sluiceway").setLevel(logging.INFO)
+    from sluiceway.adapters.server_versions import strange_servers
     from sluiceway.receiver import receiver
     from sluiceway.wiring import opened
 
+    for setting, what in strange_servers({**os.environ, **_registry(settings)}).items():
+        logging.getLogger("sluiceway").warning("%s: %s", setting, what)
     if as_json:
         say_json({"url": f"http://{host}:{port}/mlflow"})
     listening = receiver(partial(opened, settings), partial(_emit, settings), secrets=secrets)
@@ -73,6 +76,11 @@ def webhook(
         say_json({"webhook": webhook_id, "url": url})
     else:
         say(f"MLflow tells {url} of every new version")
+
+
+def _registry(settings: Settings) -> dict[str, str]:
+    """What the home folder's settings say too."""
+    return {"SLUICEWAY_TRACKING_URI": settings.registry_uri}
 
 
 def _secrets() -> list[str]:

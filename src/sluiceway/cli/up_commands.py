@@ -1,5 +1,6 @@
 """Starting the deployed system on this machine, and ending it."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from sluiceway.services.declared import (
     secrets_named,
     services_of,
 )
-from sluiceway.settings import Settings
+from sluiceway.settings import Settings, kept_lines
 from sluiceway.system.file import read_system
 
 _FILE = Path("deployments/services.yaml")
@@ -34,6 +35,7 @@ def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     settings = Settings()
     services = _declared(settings, file, shift)
     read_system(settings.system)  # what gateway and receiver would end of is told before all starts
+    _refuse_strange(services)
     book = ServiceBook(settings.home / "services")
     book.start(services, told=(lambda _: None) if as_json else say)
     if as_json:
@@ -56,6 +58,17 @@ def keep(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     book.keep(_declared(settings, file, shift), told=told, goes_on=lambda: True)
 
 
+def _refuse_strange(services: tuple[Service, ...]) -> None:
+    """Refuse servers that exist already and that what is about to start could not speak with."""
+    from sluiceway.adapters.server_versions import strange_servers
+
+    own = tuple(one.url for one in services if one.url is not None)
+    told = {name: value for one in services for name, value in one.environment.items()}
+    named = {name: url for name, url in {**os.environ, **told}.items() if not url.startswith(own)}
+    if strange := strange_servers(named):
+        raise BadInput([Fault(where=name, what=what) for name, what in strange.items()])
+
+
 def _declared(settings: Settings, file: Path, shift: int) -> tuple[Service, ...]:
     from sluiceway.adapters.running_services import kept_secrets
 
@@ -63,8 +76,15 @@ def _declared(settings: Settings, file: Path, shift: int) -> tuple[Service, ...]
         what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
         raise BadInput([Fault(where=str(file), what=what)])
     shape = read_services(file)
-    secrets = kept_secrets(settings.home / "secrets", secrets_named(shape))
-    return services_of(shape, Places(home=settings.home, shift=shift, secrets=secrets))
+    lines = kept_lines(settings.home)
+    places = Places(
+        home=settings.home,
+        shift=shift,
+        secrets=kept_secrets(settings.home / "secrets", secrets_named(shape)),
+        given=frozenset((*os.environ, *lines)),
+        added={name: value for name, value in lines.items() if name not in os.environ},
+    )
+    return services_of(shape, places)
 
 
 @app.command()

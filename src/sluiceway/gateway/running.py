@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sluiceway.adapters.live_log.recorder import LiveRecorder
+from sluiceway.adapters.server_versions import strange_servers
 from sluiceway.gateway.backends.http import served_elsewhere
 from sluiceway.gateway.engine import Engine
 from sluiceway.gateway.flags import Flags
@@ -107,6 +108,9 @@ async def _serve(
     instance = f"{socket.gethostname()}-{os.getpid()}"
     async with AsyncExitStack() as stack:
         site = stack.enter_context(opened(settings))
+        registry = {"SLUICEWAY_TRACKING_URI": settings.registry_uri}
+        for setting, what in (await asyncio.to_thread(strange_servers, registry)).items():
+            _LOG.warning("%s: %s", setting, what)  # what is loaded already goes on answering
         writing = stack.enter_context(recorder(settings, site.systems.current()))
         intake = label_intake(settings)
         reporter = stack.enter_context(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ class ServiceShape(Shape):
     port: int | None = Field(default=None, ge=1, le=65_535)
     ready: str | None = Field(default=None, pattern=r"^/")
     environment: dict[str, str] = {}
+    defaults: dict[str, str] = {}
     then: list[list[str]] = []
 
 
@@ -28,6 +29,7 @@ class ServicesShape(Shape):
     """The whole file."""
 
     environment: dict[str, str] = {}
+    defaults: dict[str, str] = {}
     services: dict[str, ServiceShape] = Field(min_length=1)
 
 
@@ -64,11 +66,15 @@ class Places:
         home: Where Sluiceway keeps things.
         shift: Added to every port, so that two sets can run on one machine.
         secrets: By name; what is not in it is asked for by :func:`secrets_named`.
+        given: What the environment of who starts them says already; no default stands against it.
+        added: What services find in theirs beside that, unless the file says otherwise.
     """
 
     home: Path
     shift: int
     secrets: Mapping[str, str]
+    given: frozenset[str] = frozenset()
+    added: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_services(file: Path) -> ServicesShape:
@@ -123,11 +129,11 @@ def services_of(shape: ServicesShape, places: Places) -> tuple[Service, ...]:
         **{f"{name}.url": f"http://127.0.0.1:{port}" for name, port in ports.items()},
         **{f"secret.{name}": value for name, value in places.secrets.items()},
     }
-    return tuple(_service(name, shape, ports.get(name), known) for name in shape.services)
+    return tuple(_service(name, shape, ports.get(name), known, places) for name in shape.services)
 
 
 def _service(
-    name: str, shape: ServicesShape, port: int | None, known: Mapping[str, str]
+    name: str, shape: ServicesShape, port: int | None, known: Mapping[str, str], places: Places
 ) -> Service:
     service = shape.services[name]
     own = known if port is None else {**known, "port": str(port)}
@@ -135,11 +141,14 @@ def _service(
     def filled(texts: Sequence[str]) -> tuple[str, ...]:
         return tuple(_PLACE.sub(lambda found: own[found[1]], text) for text in texts)
 
-    both = {**shape.environment, **service.environment}
+    defaults = {**shape.defaults, **service.defaults}
+    standing = {key: text for key, text in defaults.items() if key not in places.given}
+    ours = {**standing, **shape.environment, **service.environment}
+    told = {key: text for key, text in places.added.items() if key not in ours}
     return Service(
         name=name,
         command=filled(service.command),
-        environment=dict(zip(both, filled(list(both.values())), strict=True)),
+        environment={**told, **dict(zip(ours, filled(list(ours.values())), strict=True))},
         port=port,
         ready=None if service.ready is None else f"http://127.0.0.1:{port}{service.ready}",
         then=tuple(filled(one) for one in service.then),
@@ -163,12 +172,14 @@ def _unknown_places(shape: ServicesShape, file: str) -> list[Fault]:
 
 def _places(shape: ServicesShape) -> list[tuple[str, list[str], bool]]:
     found: list[tuple[str, list[str], bool]] = [
-        ("environment", list(shape.environment.values()), False)
+        ("environment", list(shape.environment.values()), False),
+        ("defaults", list(shape.defaults.values()), False),
     ]
     for name, one in shape.services.items():
         has_port, where = one.port is not None, f"services.{name}"
         found.append((f"{where}.command", one.command, has_port))
         found.append((f"{where}.environment", list(one.environment.values()), has_port))
+        found.append((f"{where}.defaults", list(one.defaults.values()), has_port))
         found += [(f"{where}.then[{n}]", command, has_port) for n, command in enumerate(one.then)]
     return found
 

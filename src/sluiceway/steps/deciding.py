@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sluiceway.journal import JournalConflict
 from sluiceway.rollouts.actions import (
     Action,
     End,
@@ -43,7 +44,10 @@ def decide(site: Site, rollout_id: str, *, now: datetime) -> Action:
     action = next_action(state, now=now, behind=before, displaced=displaced)
     if isinstance(action, Wait) and action.behind not in (None, state.waits_behind):
         assert action.behind is not None
-        site.tell(rollout_id, Waited(behind=action.behind), after=state.seq, now=now)
+        try:
+            site.tell(rollout_id, Waited(behind=action.behind), after=state.seq, now=now)
+        except JournalConflict:  # somebody else looked at the same time; what they wrote decides
+            return decide(site, rollout_id, now=now)
     return action
 
 

@@ -1,10 +1,12 @@
 """Making serving and registry as the journal wants them, and observing that they are."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from sluiceway.errors import SluicewayError
+from sluiceway.journal import Event
 from sluiceway.ports import (
     Registry,
     UnknownVersion,
@@ -15,10 +17,13 @@ from sluiceway.rollouts import by_hand
 from sluiceway.rollouts.controls import STREAM, read_controls
 from sluiceway.rollouts.events import Confirmed
 from sluiceway.rollouts.projection import ALIASES, Projection, project
-from sluiceway.rollouts.state import fold
+from sluiceway.rollouts.state import RolloutState, fold
 from sluiceway.routing import RoutingTable
 from sluiceway.steps import ownership
 from sluiceway.steps.site import Site
+
+_STEADY: Final = 20
+"""How often the world is brought after a journal that others write to at the same time."""
 
 
 class NotYetObserved(SluicewayError):
@@ -28,7 +33,9 @@ class NotYetObserved(SluicewayError):
 def reconcile(site: Site, rollout_id: str, *, now: datetime) -> None:
     """Compare, rewrite what differs, observe, and confirm.
 
-    Idempotent: killed anywhere, it is done again from the journal.
+    Idempotent: killed anywhere, it is done again from the journal. Routing is one table for all;
+    of the registry a rollout brings, and observes, what it reserves: what others do at the same
+    time is theirs to observe.
 
     Raises:
         NotYetObserved: What was written does not show yet; nothing is confirmed.
@@ -38,9 +45,7 @@ def reconcile(site: Site, rollout_id: str, *, now: datetime) -> None:
         # Nothing serves by our doing, so there is nothing to bring about, or to observe.
         site.tell(rollout_id, Confirmed(seq=state.wanted_seq, revision=0), after=state.seq, now=now)
         return
-    wanted = wanted_projection(site)
-    _bring_routing(site, wanted)
-    _bring_registry(site.registry, wanted)
+    wanted = _brought(site, _own_models(state))
     if differences := [*differing(site, wanted), *site.router.lagging()]:
         raise NotYetObserved(f"{rollout_id}: {'; '.join(differences)}")
     if state.promoted is not None:
@@ -59,11 +64,9 @@ def restore(site: Site) -> list[str]:
     """
     if site.journal.champion(site.environment) is None:
         return []
-    wanted = wanted_projection(site)
-    found = differing(site, wanted)
+    found = differing(site, wanted_projection(site))
     if found:
-        _bring_routing(site, wanted)
-        _bring_registry(site.registry, wanted)
+        _brought(site, None)
     return found
 
 
@@ -78,9 +81,41 @@ def bring_routing(site: Site) -> RoutingTable:
     Raises:
         LookupError: Nothing serves yet.
     """
-    wanted = wanted_projection(site)
-    _bring_routing(site, wanted)
-    return wanted.routing
+    return _brought(site, ()).routing
+
+
+def _own_models(state: RolloutState) -> Collection[str] | None:
+    """Models that nobody but this rollout moves; None where these may be any."""
+    return None if state.requested is None else state.requested.reserves
+
+
+def _brought(site: Site, models: Collection[str] | None) -> Projection:
+    """Bring the world to what the journal wants, until it wants that still.
+
+    Whoever writes what the journal has meanwhile left behind would undo what somebody else has
+    observed already; so everybody looks again after writing.
+
+    Args:
+        models: Whose aliases and tags are brought; None for all.
+    """
+    wanted = _within(wanted_projection(site), models)
+    for _ in range(_STEADY):
+        _bring_routing(site, wanted)
+        _bring_registry(site.registry, wanted)
+        before, wanted = wanted, _within(wanted_projection(site), models)
+        if wanted == before:
+            break
+    return wanted
+
+
+def _within(wanted: Projection, models: Collection[str] | None) -> Projection:
+    if models is None:
+        return wanted
+    return replace(
+        wanted,
+        aliases={model: own for model, own in wanted.aliases.items() if model in models},
+        tags={version: own for version, own in wanted.tags.items() if version[0] in models},
+    )
 
 
 def _observed(site: Site) -> RoutingTable | None:
@@ -92,11 +127,21 @@ def _observed(site: Site) -> RoutingTable | None:
 
 
 def wanted_projection(site: Site) -> Projection:
-    """How the world should look, from the journal alone."""
+    """How the world should look, from the journal alone, as it stands at one moment."""
+    while True:
+        head = site.journal.head(site.environment)
+        wanted = _projected(site)
+        if site.journal.head(site.environment) == head:
+            return wanted
+
+
+def _projected(site: Site) -> Projection:
     journal, environment = site.journal, site.environment
+    streams: dict[str, list[Event]] = {}
+    for event in journal.chain(environment):
+        streams.setdefault(event.rollout_id, []).append(event)
     rollouts = []
-    for rollout_id in journal.rollouts(environment):
-        events = journal.events(environment, rollout_id)
+    for events in streams.values():
         state = fold(events)
         if state.wanted_seq:
             rollouts.append((events[state.wanted_seq - 1].position, state))
@@ -104,9 +149,9 @@ def wanted_projection(site: Site) -> Projection:
         generation: journal.release(environment, generation).members
         for generation in journal.generations(environment)
     }
-    controls = read_controls(journal.events(environment, STREAM))
+    controls = read_controls(streams.get(STREAM, ()))
     wanted = project(site.champion(), rollouts, releases, controls)
-    moved = journal.events(environment, by_hand.STREAM)
+    moved = streams.get(by_hand.STREAM, ())
     return replace(wanted, aliases=by_hand.as_accepted(wanted.aliases, moved))
 
 

@@ -1,0 +1,162 @@
+"""The system that many rollouts take part in: models that have nothing in common, and their rows.
+
+Each model has the version that serves, and a better one. The first has many more: even numbers are
+better, odd ones harmful, so that of those who race for it some win and some are rejected in shadow.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LinearRegression
+
+from sluiceway.settings import Settings
+
+NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
+"""When the rollouts are asked for."""
+_BEFORE, _AFTER, _ROWS = 20, 130, 60
+"""Days of rows before and after that, and rows a day."""
+_SYSTEM: Final = """
+system: crowd
+timezone: UTC
+unit: id
+owners:
+  bench: {contact: bench@example.com}
+sources:
+  rows: {owner: bench, loader: "parquet:{data}/rows.parquet", event_time: at}
+  truth:
+    owner: bench
+    loader: "parquet:{data}/truth.parquet"
+    event_time: at
+    labels: {known_at: known, maturity: 1d}
+features:
+  a: {owner: bench, version: 1.0.0, reads: [rows.a]}
+  b: {owner: bench, version: 1.0.0, reads: [rows.b]}
+models:
+MODELS
+policies:
+  alpha: 0.2
+  shadow: {window: 12d, extension: 4d}
+  canary: {steps: [{weight: 10, bake: 1d}, {weight: 50, bake: 1d}], deadline: 20d, mirror: 100}
+  watch: {window: 1d}
+"""
+_MODEL: Final = """
+  NAME:
+    owner: bench
+    risk: low
+    inputs: [a, b]
+    contract: NAME.yaml
+    metrics:
+      - {metric: mae, field: value, label: truth.value, margin: 0.1, unit: units,
+         because: nobody acts on what a bench answers}
+"""
+_CONTRACT: Final = """
+model: NAME
+version: 1.0.0
+output:
+  value: {position: 0, dtype: double, unit: units, range: [-1000, 1000], nullable: false}
+inputs: {}
+latency: {deadline: 60s}
+fallback: {value: 0.0}
+"""
+"""The deadline is that of a crowd on two cores."""
+
+
+def models_of(count: int) -> tuple[str, ...]:
+    """Names of so many models."""
+    return tuple(f"m{number:02d}" for number in range(count))
+
+
+def is_better(version: str) -> bool:
+    """Whether a candidate version is one that is promoted."""
+    return int(version) % 2 == 0
+
+
+def prepared(folder: Path, *, models: int, racing: int) -> Settings:
+    """Write the system and its rows, and register every version.
+
+    Args:
+        models: How many models there are.
+        racing: How many candidates the first one has; the others have one.
+    """
+    names = models_of(models)
+    data = folder / "data"
+    data.mkdir(parents=True)
+    declared = "".join(_MODEL.replace("NAME", name) for name in names)
+    (folder / "system.yaml").write_text(_SYSTEM.replace("MODELS", declared), encoding="utf-8")
+    for name in names:
+        (folder / f"{name}.yaml").write_text(_CONTRACT.replace("NAME", name), encoding="utf-8")
+    rng = np.random.default_rng(0)
+    count = (_BEFORE + _AFTER) * _ROWS
+    rows = pd.DataFrame(rng.normal(size=(count, 2)), columns=["a", "b"])
+    rows["id"] = [f"u{number}" for number in range(count)]
+    began = NOW - timedelta(days=_BEFORE)
+    rows["at"] = pd.date_range(began, periods=count, freq=timedelta(days=1) / _ROWS)
+    target = rows["a"] + 2 * rows["b"] + rng.normal(size=count)
+    rows.to_parquet(data / "rows.parquet", index=False)
+    truth = rows[["id", "at"]].assign(value=target, known=rows["at"] + timedelta(hours=1))
+    truth.to_parquet(data / "truth.parquet", index=False)
+    settings = Settings(
+        system=folder / "system.yaml",
+        home=folder / "home",
+        data=data,
+        environment="production",
+        progress=False,
+    )
+    candidates = {names[0]: [str(number) for number in range(2, 2 + racing)]}
+    others = {name: ["2"] for name in names[1:]}
+    _registered(settings, rows[["a", "b"]], target, {**candidates, **others})
+    return settings
+
+
+def _registered(
+    settings: Settings,
+    given: pd.DataFrame,
+    target: pd.Series,
+    candidates: Mapping[str, Sequence[str]],
+) -> None:
+    """Three kinds of files, and every version's source is one of them."""
+    import mlflow
+
+    settings.home.mkdir(parents=True)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(settings.registry_uri)
+    try:
+        client = mlflow.MlflowClient()
+        where = (settings.home / "crowd-models").absolute().as_uri()
+        experiment = client.create_experiment("crowd", artifact_location=where)
+        served = LinearRegression().fit(given, target)
+        served.coef_ = served.coef_ * 0.5  # as if it had been trained on little
+        better = LinearRegression().fit(given, target)
+        harmful = LinearRegression().fit(given, target + 3)
+        kinds = {
+            name: _logged(experiment, name, fitted, given)
+            for name, fitted in (("served", served), ("better", better), ("harmful", harmful))
+        }
+        for model, versions in candidates.items():
+            client.create_registered_model(model)
+            for version in ("1", *versions):
+                kind = "better" if is_better(version) else "harmful"
+                model_id = kinds["served" if version == "1" else kind]
+                client.create_model_version(model, f"models:/{model_id}", model_id=model_id)
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+def _logged(experiment: str, name: str, fitted: Any, columns: pd.DataFrame) -> str:
+    """Its id."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    with mlflow.start_run(experiment_id=experiment):
+        logged = mlflow.sklearn.log_model(
+            fitted,
+            name=name,
+            signature=infer_signature(columns, fitted.predict(columns)),
+            pip_requirements=[],
+            serialization_format="cloudpickle",
+        )
+    return str(logged.model_id)
