@@ -7,6 +7,7 @@ from prefect import flow
 from flows.rollout import advance
 from sluiceway.settings import Settings
 from tasks import approvals, flow_runs, notifications, rollouts
+from tasks.turns import Turns
 
 
 @flow(name="evaluate-canaries", persist_result=False)
@@ -16,7 +17,8 @@ def evaluate_canaries(as_of: datetime | None = None) -> list[str]:
     Before that, whatever was changed behind the journal's back is put back.
 
     What a run that died could not show any more is shown. Who is waited for is asked, and asked no
-    more once they have answered elsewhere.
+    more once they have answered elsewhere. A look that its schedule began leaves alone what was
+    asked for as of another time.
 
     Args:
         as_of: The time to take as now; None for the clock.
@@ -25,25 +27,20 @@ def evaluate_canaries(as_of: datetime | None = None) -> list[str]:
         Ids of the rollouts that were looked at.
 
     Raises:
+        JournalAltered: The journal is not what was written; nothing was done.
         ExceptionGroup: With the errors of those that failed, after all had their turn.
     """
-    flow_runs.sign_on()
+    scheduled = flow_runs.sign_on()
     settings = Settings()
-    rollouts.restore(settings, as_of or datetime.now(UTC))
-    looked_at = rollouts.unfinished(settings)
-    failed: list[Exception] = []
+    notifications.check_journal(settings)
+    turns = Turns()
+    turns.take(rollouts.restore, settings, as_of or datetime.now(UTC))
+    looked_at = rollouts.unfinished(settings, by_clock=scheduled)
     for rollout_id in looked_at:
-        try:
-            advance(settings, rollout_id, as_of)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the others have their turn
-            failed.append(error)
+        turns.take(advance, settings, rollout_id, as_of)
     for rollout_id in set(rollouts.unpublished(settings)).difference(looked_at):
-        try:
-            rollouts.publish(settings, rollout_id)
-        except Exception as error:  # noqa: BLE001 - as above
-            failed.append(error)
-    approvals.ask_approvers(settings, as_of)
-    notifications.tell_people(settings, as_of)
-    if failed:
-        raise ExceptionGroup("rollouts that could not be advanced", failed)
+        turns.take(rollouts.publish, settings, rollout_id)
+    turns.take(approvals.ask_approvers, settings, as_of)
+    turns.take(notifications.tell_people, settings, as_of)
+    turns.end("what could not be done")
     return list(looked_at)

@@ -65,8 +65,7 @@ def rollout(
     flow_runs.sign_on()
     settings = Settings()
     if rollout_id is None:
-        now = as_of or datetime.now(UTC)
-        rollout_id = rollouts.request_rollout(settings, members, now, actor)
+        rollout_id = rollouts.request_rollout(settings, members, as_of, actor)
     advance(settings, rollout_id, as_of)
     approvals.ask_approvers(settings, as_of)
     notifications.tell_people(settings, as_of)
@@ -75,6 +74,7 @@ def rollout(
 
 def advance(settings: Settings, rollout_id: str, as_of: datetime | None) -> Action:
     """Do what there is to do for one rollout, until it rests or waits."""
+    notifications.check_journal(settings)
     tags = flow_runs.tags_of(settings, rollout_id)
     rollouts.tag_flow_run(tags)
     with tagged(*tags):
@@ -88,7 +88,9 @@ def advance(settings: Settings, rollout_id: str, as_of: datetime | None) -> Acti
                         return action
                 _perform(settings, rollout_id, action, now)
             except JournalConflict:
-                continue  # somebody else was faster; what they wrote decides
+                # Somebody else was faster, and what they wrote decides; or rows are missing, and
+                # nobody could ever write after them.
+                notifications.check_journal(settings)
 
 
 def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime) -> None:

@@ -67,14 +67,17 @@ _OPEN: Final = (
 _FAILED: Final = (StateType.FAILED, StateType.CRASHED)
 
 
-def sign_on() -> None:
+def sign_on() -> bool:
     """Let the flow run that calls this say in which process it runs, for the reaper.
 
     One that was missed by its schedule, and stands behind a newer one, is not worth a second run:
     others of the same deployment that are late are cancelled.
+
+    Returns:
+        Whether its schedule began it.
     """
     if flow_run.id is None or get_current_settings().api.url is None:
-        return
+        return False
     run_id, own = UUID(flow_run.id), psutil.Process()
     place = Place(host=socket.gethostname(), pid=own.pid, began=own.create_time())
     with get_client(sync_client=True) as client:
@@ -82,6 +85,7 @@ def sign_on() -> None:
         run = client.read_flow_run(run_id)
         if run.auto_scheduled and run.deployment_id is not None:
             _drop_missed(client, run.deployment_id, _by_its_server(run))
+        return run.auto_scheduled
 
 
 def _by_its_server(run: FlowRun) -> datetime:
@@ -202,7 +206,7 @@ def take_up(
     now = as_of or datetime.now(UTC)
     due: dict[str, tuple[int, list[str]]] = {}
     with opened(settings) as site:
-        open_ids = deciding.unfinished(site)
+        open_ids = deciding.unfinished(site, by_clock=as_of is None and rollout_ids is None)
         for rollout_id in open_ids if rollout_ids is None else rollout_ids:
             if rollout_id not in open_ids:
                 continue

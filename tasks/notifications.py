@@ -8,10 +8,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
 from sluiceway.adapters.notifier import AppriseNotifier
+from sluiceway.adapters.told_beside import ToldBeside
 from sluiceway.journal import JournalUnavailable
 from sluiceway.notices import CameTo
 from sluiceway.settings import Settings
-from sluiceway.steps import notifying
+from sluiceway.steps import chain, notifying
 from sluiceway.wiring import opened
 from tasks.retrying import side_effect
 
@@ -30,6 +31,26 @@ def tell_people(settings: Settings, as_of: datetime | None) -> None:
     for one in came:
         if one.came_to is CameTo.FAILED:
             get_run_logger().warning("%s was not told of %s: %s", one.channel, one.title, one.fault)
+
+
+@side_effect("check the journal")
+def check_journal(settings: Settings) -> None:
+    """Refuse to go on by a journal that is not what was written; everybody is told, once.
+
+    Raises:
+        JournalAltered: Rows were changed or are missing.
+    """
+    with opened(settings) as site:
+        faults = chain.altered(site)
+        if not faults:
+            return
+        altered, send = chain.JournalAltered(faults), AppriseNotifier(block=_secret)
+        told = ToldBeside(settings.folder / "told-beside-the-journal.json")
+        try:
+            notifying.tell_altered(site, send, told, altered, now=datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001 - that nobody can be told hides nothing
+            get_run_logger().warning("nobody could be told: %s", error)
+    raise altered
 
 
 def _secret(name: str) -> str | None:

@@ -1,7 +1,7 @@
 """The tasks of a rollout: each opens the site, runs one step, and closes it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect import get_run_logger
@@ -15,6 +15,7 @@ from sluiceway.settings import Settings
 from sluiceway.steps import (
     auditing,
     by_hand,
+    chain,
     contracts,
     controlling,
     deciding,
@@ -32,10 +33,13 @@ from tasks.retrying import side_effect
 
 
 @side_effect("request rollout")
-def request_rollout(settings: Settings, members: Sequence[str], now: datetime, actor: str) -> str:
+def request_rollout(
+    settings: Settings, members: Sequence[str], as_of: datetime | None, actor: str
+) -> str:
     """Take a place in the queue; asking twice gives the same rollout."""
+    now, replayed = as_of or datetime.now(UTC), as_of is not None
     with opened(settings) as site:
-        return requests.request_rollout(site, members, now=now, actor=actor)
+        return requests.request_rollout(site, members, now=now, actor=actor, replayed=replayed)
 
 
 @side_effect("request rollback")
@@ -47,11 +51,26 @@ def request_rollback(
         return requests.request_rollback(site, to=to, reason=reason, now=now, actor=actor)
 
 
-@side_effect("list unfinished rollouts")
-def unfinished(settings: Settings) -> tuple[str, ...]:
-    """Ids of all rollouts that have something left to do, first come first."""
+@side_effect("check the journal")
+def check_journal(settings: Settings) -> None:
+    """Refuse to go on by a journal that is not what was written.
+
+    Raises:
+        JournalAltered: Rows were changed or are missing.
+    """
     with opened(settings) as site:
-        return deciding.unfinished(site)
+        chain.refuse_altered(site)
+
+
+@side_effect("list unfinished rollouts")
+def unfinished(settings: Settings, *, by_clock: bool = False) -> tuple[str, ...]:
+    """Ids of all rollouts that have something left to do, first come first.
+
+    Args:
+        by_clock: Leave out those that were asked for as of another time than the clock's.
+    """
+    with opened(settings) as site:
+        return deciding.unfinished(site, by_clock=by_clock)
 
 
 @side_effect("decide")

@@ -21,6 +21,7 @@ from sluiceway.adapters.live_log.reading import LivePredictionLog
 from sluiceway.adapters.live_log.recorder import LiveRecorder
 from sluiceway.adapters.mlflow_evidence import MlflowEvidence
 from sluiceway.adapters.mlflow_registry import MlflowRegistry, limit_patience
+from sluiceway.adapters.named_places import refuse_nowhere
 from sluiceway.adapters.observed_routing import Gateways, ObservedRouter
 from sluiceway.adapters.progress import watched
 from sluiceway.adapters.sql_journal import SqlJournal
@@ -42,9 +43,11 @@ def opened(settings: Settings) -> Iterator[Site]:
     """Open everything that one environment needs, and close it again.
 
     Raises:
+        BadInput: A setting points nowhere.
         JournalUnavailable: The journal's database cannot be used.
         RegistryUnavailable: The registry cannot be reached.
     """
+    refuse_nowhere(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
     limit_patience()
     journal = SqlJournal(settings.journal_url)

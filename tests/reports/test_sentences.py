@@ -52,6 +52,7 @@ from sluiceway.rollouts.events import (
     RoutingMoved,
     StepEntered,
     TrafficStopped,
+    VersionDeleted,
     Waited,
     WayBackPlanned,
     happening,
@@ -228,6 +229,11 @@ SIMPLE: list[tuple[Happening, str]] = [
         ),
         "Aliases of fraud were moved by hand to champion = 2; the journal wants champion = 1; "
         "they go back",
+    ),
+    (
+        VersionDeleted(model="fraud", version="1", aliases=("champion", "previous")),
+        "fraud@1 (champion and previous) was deleted in the registry; what gateways have of it "
+        "goes on",
     ),
     (
         RoutingMoved(what="routing is none, wanted is revision 7"),

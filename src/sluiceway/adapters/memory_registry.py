@@ -90,6 +90,12 @@ class MemoryRegistry:
             at=at or datetime.now(UTC),
         )
 
+    def remove(self, model: str, version: str) -> None:
+        """Delete a version; its aliases go with it."""
+        del self._kept[model][version]
+        aliases = self._aliases.get(model, {})
+        self._aliases[model] = {alias: v for alias, v in aliases.items() if v != version}
+
     def change_files(self, model: str, version: str, files: bytes | None) -> None:
         """Put other bytes in the place of a version's files; None takes them away."""
         self._kept[model][version] = replace(self._kept[model][version], files=files)

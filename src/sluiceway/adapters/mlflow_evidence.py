@@ -23,7 +23,8 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from sluiceway.adapters.mlflow_registry import mlflow_errors, shown_uri
+from sluiceway.adapters.mlflow_registry import mlflow_errors
+from sluiceway.addresses import shown
 from sluiceway.errors import BadInput, Fault
 from sluiceway.ports import ReplayedSource
 
@@ -57,7 +58,7 @@ class MlflowEvidence:
         artifact_root: str | None = None,
     ) -> None:
         self._artifact_root = artifact_root
-        with mlflow_errors(f"tracking store {shown_uri(tracking_uri)}"):
+        with mlflow_errors(f"tracking store {shown(tracking_uri)}"):
             self._client = MlflowClient(tracking_uri, registry_uri or tracking_uri)
 
     def record(

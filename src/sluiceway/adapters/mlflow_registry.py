@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import mlflow.artifacts
+import requests
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -27,6 +27,7 @@ from sluiceway.adapters.model_files import (
     digest_of,
     load_verified,
 )
+from sluiceway.addresses import shown
 from sluiceway.adoption import DraftedModel
 from sluiceway.arrivals import Arrival
 from sluiceway.contracts.file import contract_in_text
@@ -89,7 +90,7 @@ class MlflowRegistry:
     def __init__(self, tracking_uri: str, registry_uri: str | None = None) -> None:
         self._tracking_uri = tracking_uri
         self._registry_uri = registry_uri or tracking_uri
-        with mlflow_errors(f"registry {shown_uri(self._registry_uri)}"):
+        with mlflow_errors(f"registry {shown(self._registry_uri)}"):
             self._client = MlflowClient(self._tracking_uri, self._registry_uri)
 
     def version(self, model: str, version: str) -> RegisteredVersion:
@@ -126,7 +127,7 @@ class MlflowRegistry:
         """
         found: list[str] = []
         token = None
-        with mlflow_errors(f"registry {shown_uri(self._registry_uri)}"):
+        with mlflow_errors(f"registry {shown(self._registry_uri)}"):
             while True:
                 page = self._client.search_registered_models(page_token=token)
                 found += [model.name for model in page]
@@ -270,7 +271,7 @@ class MlflowRegistry:
                 columns = describe(folder).inputs
             return None if columns is None else tuple(column.name for column in columns)
 
-        with mlflow_errors(f"registry {shown_uri(self._registry_uri)}"):
+        with mlflow_errors(f"registry {shown(self._registry_uri)}"):
             return lineage_of(self._client, columns_of)
 
     def _found(self, model: str, version: str) -> ModelVersion:
@@ -322,6 +323,8 @@ def mlflow_errors(
             raise unknown(said) from error
         if error.error_code == _REFUSED:
             raise BadInput([Fault(where=subject, what=error.message)]) from error
+        if (away := _away(error)) is not None:
+            said = f"{subject}: {away}"
         raise RegistryUnavailable(said) from error
     # A failing store lets its own errors through: files and sockets, and the database's.
     except (OSError, SQLAlchemyError) as error:
@@ -331,12 +334,24 @@ def mlflow_errors(
 
 def _in_short(said: str) -> str:
     """What was said, without the statement that a database error quotes after it."""
-    return " ".join(said.partition("[SQL:")[0].split())
+    return shown(" ".join(said.partition("[SQL:")[0].split()))
 
 
-def shown_uri(uri: str) -> str:
-    """A store's URI as it may be printed: without the password it may hold."""
-    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", uri)
+def _away(error: BaseException) -> str | None:
+    """That the server was not reached, and why, out of the errors behind one; else None."""
+    asked = reason = None
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, requests.ConnectionError | requests.Timeout) and found.request:
+            asked = urlsplit(str(found.request.url or ""))
+        if isinstance(found, OSError) and found.strerror:
+            reason = found.strerror
+        found = found.__cause__ or found.__context__
+    if asked is None:
+        return None
+    port = f":{asked.port}" if asked.port else ""
+    where = f"{asked.scheme}://{asked.hostname}{port}"
+    return f"the registry at {where} does not answer" + (f": {reason}" if reason else "")
 
 
 @contextmanager

@@ -4,10 +4,12 @@
 """
 
 import os
+import re
 import sys
 import traceback
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.text import Text
 
@@ -21,6 +23,8 @@ from sluiceway.cli import (  # register their commands
 )
 from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput, SluicewayError
+from sluiceway.journal import JournalUnavailable
+from sluiceway.ports import RegistryUnavailable
 
 _ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -52,11 +56,27 @@ def _told(error: Exception) -> int:
                 name = "_".join(str(part) for part in wrong["loc"]).upper()
                 _say(f"SLUICEWAY_{name}: {wrong['msg']}, it is {wrong['input']!r}")
             return 2
+        case SettingsError():
+            _say(_unparsed(error))
+            return 2
+        case JournalUnavailable():
+            _say(f"{error} (SLUICEWAY_DATABASE_URL says where the journal is)")
+            return 3
+        case RegistryUnavailable():
+            _say(f"{error} (SLUICEWAY_TRACKING_URI says where the registry is)")
+            return 3
         case SluicewayError() | LookupError() | OSError():
             _say(str(error.args[0] if isinstance(error, KeyError) and error.args else error))
             return 3
     traceback.print_exception(error)
     return 3
+
+
+def _unparsed(error: SettingsError) -> str:
+    """Which setting is no JSON; its value may be a secret and is not told."""
+    named = re.search(r'field "(\w+)"', str(error))
+    setting = f"SLUICEWAY_{named[1].upper()}" if named else "a setting"
+    return f"{setting}: is no JSON; {error.__cause__ or error}"
 
 
 def _say(text: str) -> None:

@@ -26,12 +26,12 @@ from sluiceway.cli.rendering import (
 from sluiceway.cli.status_look import look, look_json, say_look, watched
 from sluiceway.errors import BadInput
 from sluiceway.graph import earlier_answers
-from sluiceway.journal import check_chain
 from sluiceway.rights import NeededApproval, waits_for
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Ended
 from sluiceway.settings import Settings
 from sluiceway.steps import requests
+from sluiceway.steps.chain import checked
 from sluiceway.system.file import read_system
 
 app = typer.Typer(
@@ -131,7 +131,9 @@ def rollout(
     running.can_run("rollout", here=here)
     with opened(settings) as site:
         requests.parse_members(site.systems.current(), members)
-        rollout_id = requests.request_rollout(site, members, now=now_of(as_of), actor=who())
+        rollout_id = requests.request_rollout(
+            site, members, now=now_of(as_of), actor=who(), replayed=as_of is not None
+        )
     say_unless(as_json, f"{rollout_id} begins")
     running.rollout(rollout_id, members, as_of=as_of, actor=who(), here=here)
     from sluiceway.reports import in_one_line  # draws, so it takes a second
@@ -291,6 +293,9 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make an earlier generation serve again; open rollouts are aborted."""
+    running.can_run("rollback", here=here)
+    with opened(Settings()) as site:  # what cannot be is told here, and not by a run that failed
+        to = requests.generation_to_serve(site, to)
     running.rollback(to=to, reason=reason, actor=who(), as_of=as_of, here=here)
     status(as_json=as_json)
 
@@ -300,7 +305,7 @@ def verify(as_json: AsJson = False) -> None:
     """Recompute the whole chain, and look for every head that MLflow runs have kept."""
     with opened(Settings()) as site:
         kept = site.evidence.heads(site.systems.current().name, environment=site.environment)
-        check = check_chain(site.journal.chain(site.environment), known_heads=kept)
+        check = checked(site, dict(kept))
     if as_json:
         say_json({"events": check.events, "head": check.head, "faults": list(check.faults)})
     else:

@@ -7,9 +7,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 import typer
 
+from sluiceway.addresses import address_fault
 from sluiceway.cli.commands import AsJson, app
 from sluiceway.cli.opening import refuse_elsewhere
 from sluiceway.cli.rendering import say, say_json
+from sluiceway.cli.running import refuse_prefect_away
 from sluiceway.errors import BadInput, Fault
 from sluiceway.registrations import Registration
 from sluiceway.settings import Settings
@@ -33,9 +35,10 @@ def receive(
     settings = Settings()
     refuse_elsewhere(settings)
     secrets = _secrets()
-    if "PREFECT_API_URL" not in os.environ:
-        what = "is not set, and there nobody starts rollouts; set it, or do without the receiver"
-        raise BadInput([Fault(where="PREFECT_API_URL", what=what)])
+    from sluiceway.adapters.named_places import refuse_nowhere
+
+    refuse_nowhere(settings)
+    refuse_prefect_away("the receiver")
     import logging
 
     import uvicorn
@@ -65,11 +68,17 @@ def webhook(
     if not settings.registry_uri.startswith(("http://", "https://")):
         what = "is no server, and only a server sends webhooks; `reconcile` finds new versions"
         raise BadInput([Fault(where="SLUICEWAY_TRACKING_URI", what=what)])
+    from sluiceway.adapters.named_places import refuse_nowhere
+
+    refuse_nowhere(settings)
+    if fault := address_fault(url, example="http://127.0.0.1:8787/mlflow"):
+        raise BadInput([Fault(where="URL", what=fault)])
     from mlflow.tracking import MlflowClient
 
     from sluiceway.adapters.mlflow_arrivals import registered_webhook
-    from sluiceway.adapters.mlflow_registry import mlflow_errors
+    from sluiceway.adapters.mlflow_registry import limit_patience, mlflow_errors
 
+    limit_patience()
     with mlflow_errors(f"webhook {url}"):
         webhook_id = registered_webhook(MlflowClient(settings.registry_uri), url, secrets[0])
     if as_json:

@@ -5,13 +5,16 @@ orchestration of its own.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 from uuid import uuid4
 
 import typer
 
+from sluiceway.addresses import address_fault, shown
 from sluiceway.errors import BadInput, Fault, SluicewayError
 
 Here = Annotated[
@@ -31,6 +34,9 @@ ENTRYPOINTS = {
     "score-batch": "flows/score_batch.py:score_batch",
 }
 """Where each flow is, by its name, which is also its deployment's."""
+
+
+_PREFECT: Final = "PREFECT_API_URL"
 
 
 class FlowRunFailed(SluicewayError):
@@ -85,14 +91,72 @@ def can_run(name: str, *, here: bool | None) -> bool:
     """Whether a flow is to run in this process; asked before anything is written for it.
 
     Raises:
-        BadInput: It is, and its file is not in this folder.
+        BadInput: It is, and its file is not in this folder; or it is not, and no server is named.
+        FlowRunFailed: The server does not answer, or has no such deployment.
     """
     if here is None:
-        here = "PREFECT_API_URL" not in os.environ
+        here = _PREFECT not in os.environ
+    if not here:
+        _refuse_unable(name)
     if here and not (file := Path(ENTRYPOINTS[name].partition(":")[0])).exists():
         what = f"there is no {file} in {Path.cwd()}; run it where your flows/ is, or --deployed"
         raise BadInput([Fault(where=name, what=what)])
     return here
+
+
+def refuse_prefect_away(what: str) -> None:
+    """Refuse to begin what nobody could go on with.
+
+    Args:
+        what: What was to begin, in words.
+
+    Raises:
+        BadInput: `PREFECT_API_URL` names no server.
+        FlowRunFailed: It does not answer.
+    """
+    _refuse_no_prefect()
+    from prefect.client.orchestration import get_client
+
+    with _answering(what, "nothing was done"), get_client(sync_client=True) as client:
+        client.hello().raise_for_status()
+
+
+def _refuse_unable(name: str) -> None:
+    _refuse_no_prefect()
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    kept = "nothing was done; start it, correct the address, or unset it to run flows here"
+    with _answering(name, kept), get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name(f"{name}/{name}")
+        except ObjectNotFound as error:
+            what = f"there is no deployment {name}/{name}; make it with: prefect --no-prompt deploy"
+            raise FlowRunFailed(f"{what} --all") from error
+
+
+def _refuse_no_prefect() -> None:
+    url = os.environ.get(_PREFECT)
+    example = "http://127.0.0.1:4200/api"
+    if url is None:
+        what = f"is not set; it says where the Prefect server is, such as {example}"
+        raise BadInput([Fault(where=_PREFECT, what=what)])
+    if fault := address_fault(url, example=example):
+        raise BadInput([Fault(where=_PREFECT, what=fault)])
+
+
+@contextmanager
+def _answering(what: str, kept: str) -> Iterator[None]:
+    """Say in words that the server does not answer, where it is, and what became of it all."""
+    import httpx
+
+    try:
+        yield
+    except httpx.HTTPError as error:  # Prefect's own are among them
+        said = " ".join(str(error).split()) or type(error).__name__
+        at = shown(os.environ.get(_PREFECT, "no address"))
+        where = f"Prefect does not answer for {what} at {at} (PREFECT_API_URL)"
+        raise FlowRunFailed(f"{where}: {shown(said)}; {kept}") from error
 
 
 def _run(name: str, parameters: dict[str, Any], here: bool | None) -> None:
@@ -105,13 +169,12 @@ def _run(name: str, parameters: dict[str, Any], here: bool | None) -> None:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     # On a busy machine a thread that spins takes the core from the one it waits for.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import httpx
     from prefect.client.schemas.objects import FlowRun
     from prefect.deployments import run_deployment  # takes seconds; most commands need no Prefect
-    from prefect.exceptions import ObjectNotFound
     from prefect.flows import load_flow_from_entrypoint
 
-    try:
+    kept = "what was done so far is in the journal; the next run goes on from there"
+    with _answering(name, kept):
         if here:
             load_flow_from_entrypoint(ENTRYPOINTS[name])(**parameters)
             return
@@ -121,13 +184,6 @@ def _run(name: str, parameters: dict[str, Any], here: bool | None) -> None:
             poll_interval=1,
             idempotency_key=str(uuid4()),  # Prefect's client tries again where a server is busy
         )
-    except ObjectNotFound as error:
-        what = f"there is no deployment {name}/{name}; make it with: prefect --no-prompt deploy"
-        raise FlowRunFailed(f"{what} --all") from error
-    except httpx.HTTPError as error:  # Prefect's own are among them
-        said = " ".join(str(error).split()) or type(error).__name__
-        kept = "what was done so far is in the journal; the next run goes on from there"
-        raise FlowRunFailed(f"Prefect does not answer for {name}: {said}; {kept}") from error
     run = cast(FlowRun, started)
     if run.state is None or not run.state.is_completed():
         raise FlowRunFailed(f"the flow run {run.name} did not complete: {run.state}")

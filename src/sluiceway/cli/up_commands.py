@@ -30,9 +30,11 @@ Shift = Annotated[
 @app.command()
 def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     """Start every server, worker and deployment on this machine, and say where they are."""
+    from sluiceway.adapters.named_places import refuse_nowhere
     from sluiceway.adapters.running_services import ServiceBook
 
     settings = Settings()
+    refuse_nowhere(settings)
     services = _declared(settings, file, shift)
     read_system(settings.system)  # what gateway and receiver would end of is told before all starts
     _refuse_strange(services)

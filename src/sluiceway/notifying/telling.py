@@ -23,6 +23,7 @@ from sluiceway.rollouts.events import (
     RollbackDecided,
     RoutingMoved,
     TrafficStopped,
+    VersionDeleted,
 )
 from sluiceway.rollouts.reasons import drift_reason
 from sluiceway.rollouts.state import RolloutState
@@ -44,6 +45,7 @@ TOLD_OF: Final = frozenset(
         "rollback_decided",
         "routing_moved",
         "traffic_stopped",
+        "version_deleted",
     }
 )
 """Kinds of events that people may be told of; no other has to be read."""
@@ -97,6 +99,8 @@ def notices_of(
             return (_notice(event, NoticeCode.APPROVER_LOCKED, speaks, title, body, about),)
         case AliasesMoved() | RoutingMoved():
             return (_by_hand(event, happened, system),)
+        case VersionDeleted():
+            return (_deleted(event, happened, system),)
         case Ended():
             return _ended(event, happened, system, state)
     return ()
@@ -116,6 +120,19 @@ def _by_hand(event: Event, moved: AliasesMoved | RoutingMoved, system: System) -
         body += f"{became}. What serves is the journal's champion: use sluiceway rollout."
     about = f"{event.rollout_id}:{event.seq}"
     return _notice(event, NoticeCode.MOVED_BY_HAND, owners, title, body, about)
+
+
+def _deleted(event: Event, gone: VersionDeleted, system: System) -> Notice:
+    """To the model's owner: what gateways have of it goes on, and nothing new can be had."""
+    owners = (
+        (system.owner_of(gone.model).name,) if gone.model in system.models else tuple(system.owners)
+    )
+    name, bore = f"{gone.model}@{gone.version}", ", ".join(gone.aliases)
+    body = f"It bore {bore}. Gateways that have its files go on with them; a new machine has none. "
+    body += "A candidate ends rejected. Register what serves again, and take it live: "
+    body += f"sluiceway rollout {gone.model}@NEW."
+    title = f"{name} was deleted in the registry"
+    return _notice(event, NoticeCode.VERSION_DELETED, owners, title, body, name)
 
 
 def _approval(event: Event, asked: ApprovalRequested) -> tuple[Notice, ...]:

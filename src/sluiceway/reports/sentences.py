@@ -57,6 +57,7 @@ from sluiceway.rollouts.events import (
     ShadowMeasured,
     StepEntered,
     TrafficStopped,
+    VersionDeleted,
     Waited,
     WayBackPlanned,
 )
@@ -138,7 +139,7 @@ _Decided = (
     (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
-    | (CodeTried | Notified | RegistrationHeard | AliasesMoved | RoutingMoved)
+    | (CodeTried | Notified | RegistrationHeard | AliasesMoved | RoutingMoved | VersionDeleted)
 )
 
 
@@ -209,6 +210,7 @@ _Beside = (
     | RegistrationHeard
     | AliasesMoved
     | RoutingMoved
+    | VersionDeleted
 )
 
 
@@ -240,6 +242,9 @@ def _beside(happening: _Beside) -> str:
             return f"{moved}; the journal wants {_aliases(happening.wanted)}; {stays}"
         case RoutingMoved():
             return f"What gateways read was changed by hand, and goes back: {happening.what}"
+        case VersionDeleted():
+            gone = f"{happening.model}@{happening.version} ({joined(happening.aliases)})"
+            return f"{gone} was deleted in the registry; what gateways have of it goes on"
     assert_never(happening)
 
 

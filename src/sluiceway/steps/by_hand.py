@@ -1,10 +1,12 @@
 """Finding what somebody changed behind the journal's back; written down, and put back or left."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from sluiceway.errors import BadInput
 from sluiceway.journal import JournalConflict
 from sluiceway.rollouts.by_hand import STREAM
-from sluiceway.rollouts.events import AliasesMoved, RoutingMoved
+from sluiceway.rollouts.events import AliasesMoved, RoutingMoved, VersionDeleted, happening
 from sluiceway.rollouts.projection import Projection
 from sluiceway.steps import world
 from sluiceway.steps.site import Site
@@ -47,23 +49,59 @@ def _is_moving(site: Site) -> bool:
     return any(site.state(rollout_id).unconfirmed for rollout_id in known)
 
 
-def _moved(site: Site, wanted: Projection) -> list[AliasesMoved | RoutingMoved]:
-    accepts = site.systems.current().policies.arrivals.by_hand is ByHand.ACCEPT
-    found: list[AliasesMoved | RoutingMoved] = [
-        RoutingMoved(what=what) for what in world.differing_routing(site, wanted)
-    ]
+Moved = AliasesMoved | RoutingMoved | VersionDeleted
+"""What somebody else did."""
+
+
+def _moved(site: Site, wanted: Projection) -> list[Moved]:
+    found: list[Moved] = [RoutingMoved(what=what) for what in world.differing_routing(site, wanted)]
     for model, aliases in wanted.aliases.items():
         seen = world.our_aliases(site, model)
-        if seen != aliases:
-            moved = AliasesMoved(model=model, wanted=aliases, seen=seen, accepted=accepts)
-            found.append(moved)
+        if seen == aliases:
+            continue
+        left = world.obtainable(site.registry, model, aliases)
+        found += _deleted(site, model, aliases, left)
+        if seen != left:
+            accepted = _accepts(site)
+            found.append(AliasesMoved(model=model, wanted=aliases, seen=seen, accepted=accepted))
     return found
 
 
-def _words(moved: AliasesMoved | RoutingMoved) -> str:
+def _accepts(site: Site) -> bool:
+    """Whether policy leaves aliases as they were moved; a file that cannot be read accepts none."""
+    try:
+        return site.systems.current().policies.arrivals.by_hand is ByHand.ACCEPT
+    except BadInput:
+        return False
+
+
+def _deleted(
+    site: Site, model: str, wanted: Mapping[str, str], left: Mapping[str, str]
+) -> Iterator[VersionDeleted]:
+    """Versions that are gone and of which nothing is written yet."""
+    known = {
+        (one.model, one.version)
+        for one in map(happening, site.journal.events(site.environment, STREAM))
+        if isinstance(one, VersionDeleted)
+    }
+    gone = {wanted[alias] for alias in wanted.keys() - left.keys()}
+    for version in sorted(gone, key=_number):
+        if (model, version) not in known:
+            bore = sorted(alias for alias, number in wanted.items() if number == version)
+            yield VersionDeleted(model=model, version=version, aliases=tuple(bore))
+
+
+def _number(version: str) -> tuple[int, str]:
+    return (int(version) if version.isdecimal() else 0, version)
+
+
+def _words(moved: Moved) -> str:
     match moved:
         case RoutingMoved():
             return moved.what
+        case VersionDeleted():
+            bore = ", ".join(moved.aliases)
+            return f"{moved.model}@{moved.version} ({bore}) was deleted in the registry"
         case AliasesMoved():
             became = "is left so" if moved.accepted else "is put back"
             wanted = dict(moved.wanted)

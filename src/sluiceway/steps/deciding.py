@@ -96,11 +96,17 @@ def _event(
             return decision.ended
 
 
-def unfinished(site: Site) -> tuple[str, ...]:
-    """Ids of all rollouts that have something left to do, first come first."""
+def unfinished(site: Site, *, by_clock: bool = False) -> tuple[str, ...]:
+    """Ids of all rollouts that have something left to do, first come first.
+
+    Args:
+        by_clock: Leave out those that were asked for as of another time than the clock's.
+    """
     open_ids = []
     for rollout_id in site.journal.rollouts(site.environment):
         state = site.state(rollout_id)
+        if by_clock and state.requested is not None and state.requested.replayed:
+            continue
         if state.unconfirmed or (state.requested is not None and state.ended is None):
             open_ids.append(rollout_id)
     return tuple(open_ids)

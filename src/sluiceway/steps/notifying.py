@@ -13,8 +13,9 @@ from sluiceway.notices import Attempt, CameTo, Message, Notice, Tried
 from sluiceway.notifying import TOLD_OF, due_messages, failed_channels, notices_of
 from sluiceway.rollouts.events import Notified, draft, happening
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.chain import JournalAltered
 from sluiceway.steps.site import Site
-from sluiceway.system.notifications import Channel
+from sluiceway.system.notifications import Channel, NoticeCode
 from sluiceway.system.values import System
 
 STREAM: Final = "notifications"
@@ -59,6 +60,39 @@ def tell_people(site: Site, send: Send, *, now: datetime) -> tuple[Attempt, ...]
         attempt = _attempt(message, CameTo.SENT if fault is None else CameTo.FAILED, fault)
         _write(site, attempt, now=now)
         came.append(attempt)
+
+
+class Told(Protocol):
+    """Remembers what was told by which channel, where the journal cannot."""
+
+    def __contains__(self, told: tuple[str, str]) -> bool:
+        """Whether this key was told by this channel."""
+
+    def add(self, key: str, channel: str) -> None:
+        """It was."""
+
+
+def tell_altered(
+    site: Site, send: Send, told: Told, altered: JournalAltered, *, now: datetime
+) -> None:
+    """Tell everybody that the journal is broken, which it cannot keep itself; each channel once.
+
+    A channel that fails is asked again by the next look.
+    """
+    system = site.systems.current()
+    notice = Notice(
+        key=f"{NoticeCode.JOURNAL_ALTERED}:{site.environment}:{altered.faults[0]}",
+        code=NoticeCode.JOURNAL_ALTERED,
+        owners=tuple(system.owners),
+        at=now,
+        title=f"the journal of {site.environment} was altered or has lost events",
+        body=f"{altered}.",
+    )
+    for message in due_messages([notice], system.notifications, (), now=now):
+        if (notice.key, message.channel) in told:
+            continue
+        if send(system.notifications.channels[message.channel], message) is None:
+            told.add(notice.key, message.channel)
 
 
 def attempts(site: Site) -> tuple[Tried, ...]:

@@ -9,6 +9,7 @@ from sluiceway.rollouts.events import ChampionRestored, Ended, IncidentOpened, P
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.reasons import look_reason
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.chain import refuse_altered
 from sluiceway.steps.members import changed_features, keep_contracts
 from sluiceway.steps.site import Site
 
@@ -53,6 +54,7 @@ def promote(site: Site, rollout_id: str, *, now: datetime) -> None:
     Raises:
         JournalConflict: Pointer or rollout moved just now; decide again.
     """
+    refuse_altered(site)
     state = site.state_for(rollout_id, Promote(), now=now)
     if end_if_changed(site, rollout_id, state, Phase.PROMOTION, now=now):
         return
@@ -78,7 +80,9 @@ def restore_champion(site: Site, rollout_id: str, *, now: datetime) -> None:
 
     Raises:
         JournalConflict: Pointer or rollout moved just now; decide again.
+        JournalAltered: The journal is not what was written.
     """
+    refuse_altered(site)
     state = site.state_for(rollout_id, RestoreChampion(), now=now)
     assert state.plan is not None
     before = site.journal.release(site.environment, state.plan.baseline)

@@ -28,6 +28,7 @@ from sluiceway.rollouts.events import (
     happening,
 )
 from sluiceway.rollouts.state import RolloutState
+from sluiceway.steps.chain import refuse_altered
 from sluiceway.steps.members import keep_contracts, member_of
 from sluiceway.steps.ownership import today_of
 from sluiceway.steps.proving import prove
@@ -69,10 +70,15 @@ def parse_members(
     return members
 
 
-def request_rollout(site: Site, names: Sequence[str], *, now: datetime, actor: str) -> str:
+def request_rollout(
+    site: Site, names: Sequence[str], *, now: datetime, actor: str, replayed: bool = False
+) -> str:
     """Ask for a rollout; it takes its place in the queue.
 
     Asking again for the same versions while their rollout is not over gives that rollout.
+
+    Args:
+        replayed: Whether `now` is another time than the clock's.
 
     Returns:
         Its id.
@@ -91,32 +97,43 @@ def request_rollout(site: Site, names: Sequence[str], *, now: datetime, actor: s
             if state.requested and not state.ended and state.requested.members == written:
                 return other
         try:
-            return place(site, system, members, now=now, actor=actor, head=head)
+            return place(site, system, members, now=now, actor=actor, head=head, replayed=replayed)
         except JournalConflict:
             continue
 
 
 def place(
-    site: Site, system: System, members: Mapping[str, str], *, now: datetime, actor: str, head: str
+    site: Site,
+    system: System,
+    members: Mapping[str, str],
+    *,
+    now: datetime,
+    actor: str,
+    head: str,
+    replayed: bool = False,
 ) -> str:
     """Give these versions a place in the queue.
 
     Args:
         members: Version by model.
         head: The environment's head on which it rests that they have none yet.
+        replayed: Whether `now` is another time than the clock's.
 
     Returns:
         The rollout's id.
 
     Raises:
         JournalConflict: Somebody has written since that head; look again.
+        JournalAltered: The journal is not what was written.
     """
+    refuse_altered(site)
     written = _written(members)
     radius = blast_radius(system, members)
     wanted = Requested(
         members=written,
         reserves=(*radius.models, *radius.consumers),
         system_digest=system.digest,
+        replayed=replayed,
     )
     slug = "-".join(name.replace("@", "") for name in written)
     known = site.journal.rollouts(site.environment)
@@ -314,8 +331,9 @@ def request_rollback(site: Site, *, to: int | None, reason: str, now: datetime, 
     Raises:
         BadInput: There is no such generation, or it serves already.
     """
+    refuse_altered(site)
     champion = site.champion()
-    target = _generation_to_serve(site, champion, to)
+    target = generation_to_serve(site, to)
     for other in site.journal.rollouts(site.environment):
         why = f"{actor} rolls {site.environment} back to generation {target}"
         _make_way(site, other, why, now=now, actor=actor)
@@ -337,7 +355,17 @@ def request_rollback(site: Site, *, to: int | None, reason: str, now: datetime, 
     return rollback_id
 
 
-def _generation_to_serve(site: Site, champion: Champion, to: int | None) -> int:
+def generation_to_serve(site: Site, to: int | None) -> int:
+    """The generation that a rollback by hand would make serve.
+
+    Args:
+        to: The generation that is wanted; None for the one that the present one replaced.
+
+    Raises:
+        BadInput: There is no such generation, or it serves already.
+        LookupError: Nothing serves yet.
+    """
+    champion = site.champion()
     generations = site.journal.generations(site.environment)
     target = _replaced_by(site, champion) if to is None else to
     if target is not None and target in generations and target != champion.generation:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from sluiceway.errors import SluicewayError
+from sluiceway.errors import BadInput, SluicewayError
 from sluiceway.journal import Event
 from sluiceway.ports import (
     Registry,
@@ -161,7 +161,7 @@ def differing(site: Site, wanted: Projection) -> list[str]:
     found.extend(differing_routing(site, wanted))
     for model, aliases in wanted.aliases.items():
         seen = our_aliases(site, model)
-        if seen != aliases:
+        if seen != aliases and seen != obtainable(site.registry, model, aliases):
             found.append(f"{model} has the aliases {seen}, wanted are {dict(aliases)}")
     return found
 
@@ -186,6 +186,26 @@ def our_aliases(site: Site, model: str) -> dict[str, str]:
     return _ours(site.registry.aliases(model))
 
 
+def obtainable(registry: Registry, model: str, aliases: Mapping[str, str]) -> dict[str, str]:
+    """Those of the aliases whose version the registry still has; no other can be borne by anything.
+
+    Raises:
+        RegistryUnavailable: The registry did not answer.
+    """
+    there = {version for version in set(aliases.values()) if _is_there(registry, model, version)}
+    return {alias: version for alias, version in aliases.items() if version in there}
+
+
+def _is_there(registry: Registry, model: str, version: str) -> bool:
+    try:
+        registry.version(model, version)
+    except UnknownVersion:
+        return False
+    except (UnloadableVersion, BadInput):
+        return True  # there it is; what is wrong with it is somebody else's question
+    return True
+
+
 def _bring_routing(site: Site, wanted: Projection) -> None:
     observed = _observed(site)
     differs = observed is None or replace(observed, revision=0) != replace(
@@ -200,9 +220,12 @@ def _bring_routing(site: Site, wanted: Projection) -> None:
 def _bring_registry(registry: Registry, wanted: Projection) -> None:
     for model, aliases in wanted.aliases.items():
         seen = _ours(registry.aliases(model))
-        for alias in seen.keys() - aliases.keys():
+        if seen == aliases:
+            continue
+        left = obtainable(registry, model, aliases)
+        for alias in seen.keys() - left.keys():
             registry.remove_alias(model, alias)
-        for alias, version in aliases.items():
+        for alias, version in left.items():
             if seen.get(alias) != version:
                 registry.set_alias(model, alias, version)
     for (model, version), tags in wanted.tags.items():

@@ -38,6 +38,8 @@ class NoticeCode(StrEnum):
     STOPPED = "stopped"
     PROMOTED = "promoted"
     MOVED_BY_HAND = "moved_by_hand"
+    VERSION_DELETED = "version_deleted"
+    JOURNAL_ALTERED = "journal_altered"
     CHANNEL_FAILED = "channel_failed"
 
 
@@ -56,6 +58,8 @@ TIERS: Final[Mapping[NoticeCode, Tier]] = {
     NoticeCode.STOPPED: Tier.DIGEST,
     NoticeCode.PROMOTED: Tier.DIGEST,
     NoticeCode.MOVED_BY_HAND: Tier.NOTIFY,
+    NoticeCode.VERSION_DELETED: Tier.NOTIFY,
+    NoticeCode.JOURNAL_ALTERED: Tier.PAGE,
     NoticeCode.CHANNEL_FAILED: Tier.NOTIFY,
 }
 """How loudly, where the system file says nothing else."""

@@ -48,6 +48,7 @@ from sluiceway.rollouts.events.outside import (
     Notified,
     RegistrationHeard,
     RoutingMoved,
+    VersionDeleted,
 )
 from sluiceway.rollouts.events.owners import (
     Acknowledged,
@@ -116,6 +117,7 @@ __all__ = [
     "ShadowMeasured",
     "StepEntered",
     "TrafficStopped",
+    "VersionDeleted",
     "Waited",
     "WayBackPlanned",
     "draft",
@@ -168,6 +170,7 @@ Happening = (
     | RegistrationHeard
     | AliasesMoved
     | RoutingMoved
+    | VersionDeleted
 )
 
 _KINDS: dict[str, type[Any]] = {

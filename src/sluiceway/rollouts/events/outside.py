@@ -47,6 +47,19 @@ class AliasesMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDeleted:
+    """Somebody deleted a version in the registry that the journal still has a use for.
+
+    Attributes:
+        aliases: Those of ours that belong to it and that nothing can bear any more, sorted.
+    """
+
+    model: str
+    version: str
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingMoved:
     """Somebody changed what gateways read; it is put back.
 

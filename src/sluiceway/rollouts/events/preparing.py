@@ -30,11 +30,14 @@ class Requested:
         members: ``model@version`` of each.
         reserves: Names of every node in the blast radius.
         system_digest: The system file it is judged by.
+        replayed: Whether it was asked for as of another time than the clock's; then no schedule
+            brings it on, which would judge it by the clock.
     """
 
     members: tuple[str, ...]
     reserves: tuple[str, ...]
     system_digest: str
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
