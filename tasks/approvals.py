@@ -42,7 +42,7 @@ class Answer(RunInput):
     """The form. One without a required field would let an empty answer through."""
 
     decision: Literal["approve", "reject"]
-    approver: str = Field(min_length=1, description="Your name, as it stands under May answer.")
+    approver: str = Field(min_length=1, description="Your name, as it stands above.")
     one_time_code: str = Field(
         default="", description="The six digits that your app shows now; each counts once."
     )

@@ -7,6 +7,7 @@ import io
 from base64 import b64encode
 from typing import Any, Final
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
@@ -28,7 +29,7 @@ def png(figure: Figure) -> bytes:
         figure.patch.set_facecolor(PAPER)
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
-        drawn = Image.fromarray(canvas.buffer_rgba()).convert("RGB")
+        drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     framed = ImageOps.expand(drawn, _EDGE, PAPER)
     written = io.BytesIO()
     framed.quantize(_COLOURS, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)

@@ -12,13 +12,13 @@ from sluiceway.reports.figures import count, joined
 from sluiceway.reports.markdown import cell
 from sluiceway.reports.sections import (
     gate_lines,
-    harm_section,
+    harm_sections,
     plan_section,
     reach_section,
 )
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.story import Story, read_story
-from sluiceway.rights import NeededApproval, why_sentence
+from sluiceway.rights import NeededApproval, requesters, why_sentence
 from sluiceway.rollouts.endings import Phase
 from sluiceway.system.values import System
 
@@ -88,7 +88,7 @@ def question_page(
             *_contracts(story),
             *_what_follows(story),
             "",
-            *harm_section(story, Phase.SHADOW),
+            *harm_sections(story, Phase.SHADOW),
             *reach_section(story),
             *plan_section(story),
         ]
@@ -104,16 +104,15 @@ def _fault(asking: Asking) -> list[str]:
 def _asked(system: System, story: Story, asking: Asking) -> list[str]:
     """Who asks whom, why, and how the answer is to be given."""
     need, expires = asking.need, asking.expires
-    of = f"{need.people} different people of **{need.name}**" if need.people > 1 else need.name
-    verb = "are" if need.people > 1 else "is"
-    name = of if need.people > 1 else f"**{of}**"
+    many = need.people > 1
+    of = f"{need.people} different people of **{need.name}** are" if many else f"**{need.name}** is"
     why = "; ".join(why_sentence(one) for one in need.why)
     code = ", with a one-time code of their app" if asking.proof else ""
     given = [one.actor for one in story.state.given if set(one.owners) & set(need.by)]
     return [
-        f"{story.asked_by} wants it. {name} {verb} asked, since {cell(why)}.",
+        f"{story.asked_by} wants it. {of} asked, since {cell(why)}.",
         "",
-        f"- May answer: {_people(system, need)}{code}.",
+        f"- May approve: {_may_approve(system, story, need)}{code}.",
         *([f"- Approved already: {joined(given)}."] if given else []),
         f"- No answer by {expires:%Y-%m-%d %H:%M} UTC is a no."
         if expires
@@ -121,12 +120,17 @@ def _asked(system: System, story: Story, asking: Asking) -> list[str]:
     ]
 
 
-def _people(system: System, need: NeededApproval) -> str:
-    return "; ".join(
-        f"{name} ({', '.join(system.owners[name].people) or 'anybody'})"
-        for name in need.by
-        if name in system.owners
-    )
+def _may_approve(system: System, story: Story, need: NeededApproval) -> str:
+    """Each owner with its people, less those who may not approve what is their own."""
+    own = () if system.policies.rights.own else requesters(story.state.requested_by)
+    said, barred = [], []
+    for owner in (system.owners[name] for name in need.by if name in system.owners):
+        left = [person for person in owner.people if person not in own]
+        barred += [person for person in owner.people if person in own]
+        people = ", ".join(left) if left or owner.people else "anybody"
+        said.append(f"{owner.name} ({people or 'nobody is left'})")
+    who = "; ".join(said)
+    return f"{who}; not {joined(dict.fromkeys(barred))}, whose own it is" if barred else who
 
 
 def _contracts(story: Story) -> list[str]:
@@ -143,9 +147,7 @@ def _shadow(system: System, story: Story) -> list[str]:
     came_to = f"all {number} passed" if all(passed) else f"{sum(passed)} of {number} passed"
     return [
         f"- On recorded traffic {came_to} (harm: candidate minus baseline, positive is worse):",
-        "",
-        *gate_lines(system, shadow.verdicts, _MOST_GATES),
-        "",
+        *(f"  {line}" for line in gate_lines(system, shadow.verdicts, _MOST_GATES)),
     ]
 
 

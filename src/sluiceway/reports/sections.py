@@ -32,13 +32,25 @@ _BAR: Final = 20
 """Letters of a bar."""
 
 
-def harm_section(story: Story, phase: Phase) -> list[str]:
-    """Every gate of a phase: picture, numbers, and why its margin is what it is."""
+def harm_sections(story: Story, *phases: Phase) -> list[str]:
+    """Every gate of these phases: picture, numbers, and why its margin is what it is."""
+    lines = [line for phase in phases for line in _harm(story, phase)]
+    if not lines:
+        return []
+    whys = {
+        f"- {row.model}, {row.metric}: {cell(row.because)}": None
+        for phase in phases
+        for row in gate_rows(story.system, story.verdicts.get(phase, ()), {})
+        if row.because
+    }
+    return [*lines, *(["Why these margins:", "", *whys, ""] if whys else []), HARM_SAID, ""]
+
+
+def _harm(story: Story, phase: Phase) -> list[str]:
     verdicts = story.verdicts.get(phase, ())
     measured = story.shadow if phase is Phase.SHADOW else story.state.look
     if not verdicts or measured is None:
         return []
-    rows = gate_rows(story.system, verdicts, {})
     with drawn_quietly():
         figure = forest_sheet(verdicts).figure
     told = [
@@ -48,18 +60,16 @@ def harm_section(story: Story, phase: Phase) -> list[str]:
             harm_of(row),
             margin_of(row),
         )
-        for row in rows
+        for row in gate_rows(story.system, verdicts, {})
     ]
-    whys = [f"- {row.model}, {row.metric}: {cell(row.because)}" for row in rows if row.because]
     return [
         f"## Harm in {phase.value}",
         "",
-        f"{cell(sentence(measured))}. {HARM_SAID}",
+        f"{cell(sentence(measured))}.",
         "",
         *in_markdown(figure, f"Harm of every gate in {phase.value} with its interval and margin"),
         *table(("gate", "verdict", "harm", "margin"), told),
         "",
-        *(["Why these margins:", "", *whys, ""] if whys else []),
     ]
 
 
@@ -71,7 +81,7 @@ def gate_lines(system: System, verdicts: Sequence[Verdict], most: int) -> list[s
     """
     rows = sorted(gate_rows(system, verdicts, {}), key=lambda row: row.outcome == "passed")
     lines = [
-        f"- {row.model}, {row.metric}{_role(row)}: **{spoken(row.outcome)}**, harm {harm_of(row)}, "
+        f"- {row.model}, {row.metric}{_role(row)}: {spoken(row.outcome)}, {harm_of(row)}, "
         f"margin {margin_of(row)}"
         for row in rows[:most]
     ]

@@ -8,7 +8,7 @@ from sluiceway.reports.figures import spoken
 from sluiceway.reports.markdown import cell
 from sluiceway.reports.sections import (
     evidence_section,
-    harm_section,
+    harm_sections,
     plan_section,
     progress_section,
     reach_section,
@@ -46,8 +46,7 @@ def short_page(
         "",
         *progress_section(story),
         *evidence_section(story),
-        *harm_section(story, Phase.CANARY),
-        *harm_section(story, Phase.SHADOW),
+        *harm_sections(story, Phase.CANARY, Phase.SHADOW),
     ]
     if state.plan is not None:
         lines += reach_section(story)
