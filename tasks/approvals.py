@@ -3,14 +3,13 @@
 Which questions are open stands in the journal; flow runs and artifacts are made to agree with it.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from prefect import get_run_logger
-from prefect.artifacts import create_image_artifact, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -27,7 +26,7 @@ from sluiceway.rights import Offered
 from sluiceway.secret_blocks import SecretBlockKeys
 from sluiceway.settings import Settings
 from sluiceway.steps import approving
-from sluiceway.steps.approving import Page, Question
+from sluiceway.steps.approving import Question
 from sluiceway.wiring import opened
 from tasks.retrying import side_effect
 from tasks.rollouts import artifact_key
@@ -43,9 +42,11 @@ class Answer(RunInput):
     """The form. One without a required field would let an empty answer through."""
 
     decision: Literal["approve", "reject"]
-    approver: str = Field(min_length=1, description="Your name, as the owner's people list it.")
-    one_time_code: str = Field(default="", description="Six digits of your app, where it is asked.")
-    reason: str = Field(default="", description="Why; it is written into the journal.")
+    approver: str = Field(min_length=1, description="Your name, as it stands above.")
+    one_time_code: str = Field(
+        default="", description="The six digits that your app shows now; each counts once."
+    )
+    reason: str = Field(default="", description="Why; it is kept in the journal, with your name.")
 
 
 @side_effect("ask approvers")
@@ -109,16 +110,23 @@ def open_question(
 
 
 @side_effect("show question")
-def show_question(settings: Settings, question: Question, fault: str | None) -> Page:
-    """Write the question and its pictures as artifacts; the form shows the text as well."""
+def show_question(settings: Settings, question: Question, fault: str | None) -> str:
+    """Write the question, its evidence and pictures as an artifact.
+
+    Returns:
+        What the form is to say, with a link to the artifact. Links are relative, so that each of
+        Prefect's two UIs stays by itself, wherever it is served.
+    """
+    said = fault or ""
+    rollout = artifact_key(question.rollout_id)
     with opened(settings) as site:
-        page = approving.question_shown(site, question, fault=fault or "")
-    key = artifact_key(f"{question.rollout_id}-{question.name}", kind="approval")
-    create_markdown_artifact(page.markdown, key=key)
-    for shows, svg in page.pictures.items():
-        address = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
-        create_image_artifact(address, key=f"{key}-{shows}", description=shows)
-    return page
+        page = approving.page_of(site, question, fault=said, rollout_page=f"../key/{rollout}")
+        key = artifact_key(f"{question.rollout_id}-{question.name}", kind="approval")
+        made = create_markdown_artifact(
+            page, key=key, description=f"what {question.name} is asked, with its evidence"
+        )
+        address = f"../../artifacts/artifact/{made}"
+        return approving.form_of(site, question, fault=said, page=address)
 
 
 @side_effect("write answer")
@@ -171,8 +179,7 @@ def _tag(settings: Settings, rollout_id: str, question: str) -> str:
 
 def form(settings: Settings, question: Question, fault: str | None) -> type[Answer]:
     """The form with the question above its fields."""
-    page = show_question(settings, question, fault)
-    return Answer.with_initial_data(description=page.markdown)
+    return Answer.with_initial_data(description=show_question(settings, question, fault))
 
 
 def seconds_left(question: Question, now: datetime) -> int | None:

@@ -209,7 +209,11 @@ def publish(settings: Settings, rollout_id: str) -> None:
         published = publishing.publish(site, rollout_id)
         if published is None:
             return
-        create_markdown_artifact(published.markdown, key=artifact_key(rollout_id))
+        create_markdown_artifact(
+            published.markdown,
+            key=artifact_key(rollout_id),
+            description=f"where {rollout_id} is, with its evidence",
+        )
         publishing.mark_published(site, rollout_id, published)
 
 

@@ -395,6 +395,9 @@ class Evidence(Protocol):
             Id under which it is kept.
         """
 
+    def address(self, system: str, kept: str, artifact: str) -> str | None:
+        """Where a browser finds an artifact of what is kept under an id; None where it cannot."""
+
     def heads(self, system: str, *, environment: str) -> Mapping[str, str]:
         """Where each journal head of an environment was kept, by hash."""
 

@@ -21,6 +21,8 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    ApproverEnrolled,
+    ApproverRemoved,
     CanaryNarrowed,
     CandidateHalted,
     ChampionRestored,
@@ -205,6 +207,18 @@ SIMPLE: list[tuple[Happening, str]] = [
             )
         ),
         "A one-time code was given: the code of ada was used already; wait for the next one",
+    ),
+    (
+        ApproverEnrolled(approver="ada", kept_in="approvers.json", replaced=False),
+        "ada was given a key, kept in approvers.json",
+    ),
+    (
+        ApproverEnrolled(approver="ada", kept_in="approvers.json", replaced=True),
+        "ada was given a new key, and the codes of the old one end, kept in approvers.json",
+    ),
+    (
+        ApproverRemoved(approver="ada", kept_in="approvers.json"),
+        "The key of ada was taken away from approvers.json",
     ),
     (
         Notified(

@@ -14,7 +14,7 @@ from sluiceway.errors import BadInput
 from sluiceway.rights import Offered, ProofFault, new_key
 from sluiceway.rollouts.actions import Wait
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.rollouts.events import ApprovalRefused, Approved
+from sluiceway.rollouts.events import ApprovalRefused, Approved, ApproverEnrolled, ApproverRemoved
 from sluiceway.steps import proving, requests
 from sluiceway.steps.site import Site
 from tests.driver import advance
@@ -171,3 +171,24 @@ def test_proof_may_be_turned_off_and_approvals_may_wait_for_ever(tmp_path: Path)
     assert isinstance(given, Approved)
     assert not given.proven
     assert proving.tries(site) == ()
+
+
+def test_who_is_enrolled_and_by_whom_is_in_the_journal_and_no_key_is(tmp_path: Path) -> None:
+    site, rollout = asked(tmp_path)
+    store = MemoryKeys({})
+    given = {"kept_in": "the test", "now": CLOCK, "actor": "lou"}
+    proving.enrol(site, store, "ben", KEYS["ben"], **given)  # type: ignore[arg-type]
+    site = replace(site, approver_keys=store)
+    answer(site, rollout, "ben", offered(code_of("ben")))
+    proving.enrol(site, store, "ben", new_key(), **given)  # type: ignore[arg-type]
+    proving.remove(site, store, "ben", **given)  # type: ignore[arg-type]
+    assert store.approvers() == ()
+    with pytest.raises(KeyError, match="ben"):
+        proving.remove(site, store, "ben", **given)  # type: ignore[arg-type]
+    enrolled = told(site, proving.STREAM, ApproverEnrolled)
+    assert [one.replaced for one in enrolled] == [False, True]  # type: ignore[union-attr]
+    assert len(told(site, proving.STREAM, ApproverRemoved)) == 1
+    events = site.journal.events(site.environment, proving.STREAM)
+    assert [event.actor for event in events] == ["lou", "ben", "lou", "lou"]
+    assert KEYS["ben"] not in str([event.payload for event in events])
+    assert len(proving.tries(site)) == 1, "a code that was used stays used after all this"

@@ -38,6 +38,10 @@ class MemoryEvidence:
         }
         return rollout_id
 
+    def address(self, system: str, kept: str, artifact: str) -> None:
+        """None: no browser sees into memory."""
+        del system, kept, artifact
+
     def heads(self, system: str, *, environment: str) -> Mapping[str, str]:
         """Where each journal head was kept, by hash."""
         found = {}

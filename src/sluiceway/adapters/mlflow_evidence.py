@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
+from urllib.parse import urlsplit
 
 from mlflow.entities import (
     Dataset,
@@ -58,6 +59,7 @@ class MlflowEvidence:
         artifact_root: str | None = None,
     ) -> None:
         self._artifact_root = artifact_root
+        self._uri = tracking_uri
         with mlflow_errors(f"tracking store {shown(tracking_uri)}"):
             self._client = MlflowClient(tracking_uri, registry_uri or tracking_uri)
 
@@ -107,6 +109,19 @@ class MlflowEvidence:
             self._record_sources(run, sources)
             self._client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FINISHED))
             return str(run.info.run_id)
+
+    def address(self, system: str, kept: str, artifact: str) -> str | None:
+        """Where MLflow's UI shows an artifact of a run; None where no server is spoken to.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
+        if urlsplit(self._uri).scheme not in ("http", "https"):
+            return None
+        with mlflow_errors(f"evidence of {system}"):
+            experiment = self._client.get_run(kept).info.experiment_id
+        server = shown_uri(self._uri).rstrip("/")
+        return f"{server}/#/experiments/{experiment}/runs/{kept}/artifacts/{artifact}"
 
     def heads(self, system: str, *, environment: str) -> Mapping[str, str]:
         """Where each journal head of an environment is kept, by hash; deleted runs count too.

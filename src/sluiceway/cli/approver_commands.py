@@ -11,10 +11,12 @@ import segno
 import typer
 
 from sluiceway.adapters.approver_secrets import keys_of, local_keys
+from sluiceway.cli.opening import opened
 from sluiceway.cli.rendering import say, say_json, table
 from sluiceway.errors import BadInput, Fault
 from sluiceway.rights import KeyStore, Offered, enrolment_uri, new_key
 from sluiceway.settings import Settings
+from sluiceway.steps import proving as proofs
 from sluiceway.steps.site import Site
 from sluiceway.system.file import read_system
 from sluiceway.system.rights import Proof
@@ -35,7 +37,9 @@ def add(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol somebody: show their QR code, once, and keep the key."""
+    """Enrol somebody: show their QR code, once, and keep the key; the journal keeps who did it."""
+    from sluiceway.cli.commands import who
+
     settings = Settings()
     name = _known(name, settings)
     store, where = key_store(settings)
@@ -44,7 +48,8 @@ def add(
         raise BadInput([Fault(where=name, what=what)])
     key = new_key()
     uri = enrolment_uri(name, key, system=read_system(settings.system).name)
-    store.keep(name, key)
+    with opened(settings) as site:
+        proofs.enrol(site, store, name, key, kept_in=where, now=datetime.now(UTC), actor=who())
     if as_json:
         say_json({"approver": name, "kept_in": where, "uri": uri})
         return
@@ -76,9 +81,15 @@ def listed(as_json: AsJson = False) -> None:
 
 @approvers_app.command("remove")
 def remove(name: Name, as_json: AsJson = False) -> None:
-    """Take somebody's key away: their codes prove nothing from now on."""
-    store, where = key_store(Settings())
-    if not store.forget(name):
+    """Take somebody's key away: their codes prove nothing from now on; the journal keeps it."""
+    from sluiceway.cli.commands import who
+
+    settings = Settings()
+    store, where = key_store(settings)
+    if name in store.approvers():
+        with opened(settings) as site:
+            proofs.remove(site, store, name, kept_in=where, now=datetime.now(UTC), actor=who())
+    else:
         have = ", ".join(store.approvers()) or "none"
         raise BadInput([Fault(where=name, what=f"is not enrolled in {where} (there are: {have})")])
     if as_json:

@@ -57,6 +57,15 @@ def draw_canary(story: Story) -> str | None:
     Returns:
         None while no block has entered the evidence.
     """
+    with drawn_quietly():
+        figure = canary_figure(story)
+        if figure is None:
+            return None
+        return svg(figure, "canary", "Harm of each gate over the canary's looks")
+
+
+def canary_figure(story: Story) -> Figure | None:
+    """The same, before it is written."""
     plan = story.plan
     if plan is None:
         return None
@@ -80,7 +89,7 @@ def draw_canary(story: Story) -> str | None:
             else:
                 _gate(axes, gate, plan, seen)
             _endings(axes, story)
-        return svg(figure, "canary", "Harm of each gate over the canary's looks")
+        return figure
 
 
 def _drawn_gates(plan: Plan, seen: Sequence[_Seen]) -> list[Gate]:

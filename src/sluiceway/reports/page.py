@@ -116,7 +116,7 @@ def render_report(
         facts=_facts(story, champion_generation_after),
         what_now=what_now(story, champion_generation_after),
         phases=phase_rows(story),
-        reach=_reach(story),
+        reach=reach(story),
         graph=Markup(draw_graph(story)),
         harms=_phase_harms(story),
         contracts=contract_rows(story),
@@ -176,7 +176,8 @@ def _facts(story: Story, generation_after: int | None) -> tuple[tuple[str, str],
     return tuple(facts)
 
 
-def _reach(story: Story) -> str:
+def reach(story: Story) -> str:
+    """What changes, what answers differently, and whose that is; empty before a plan."""
     if story.plan is None:
         return ""
     radius = story.plan.radius

@@ -1,108 +1,163 @@
-"""What a person reads who is asked to approve: Markdown for a form, and pictures beside it."""
+"""What a person reads who is asked to approve: a short text for the form, and a page beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sluiceway.gates import Verdict
+from sluiceway.durations import render_duration
 from sluiceway.journal import Event
-from sluiceway.reports.advice import headline
-from sluiceway.reports.drawing import drawn_quietly, svg_file
-from sluiceway.reports.figures import joined, moment, spoken
-from sluiceway.reports.forest_picture import forest_sheet
-from sluiceway.reports.graph_nodes import shown_graph
-from sluiceway.reports.graph_picture import draw_sheet
-from sluiceway.reports.markdown import cell, table
-from sluiceway.reports.page import plan_facts
-from sluiceway.reports.rows import gate_rows
+from sluiceway.outcomes import Outcome
+from sluiceway.reports.figures import count, joined
+from sluiceway.reports.markdown import cell
+from sluiceway.reports.sections import (
+    gate_lines,
+    harm_sections,
+    plan_section,
+    reach_section,
+)
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.story import Story, read_story
-from sluiceway.rights import NeededApproval, why_sentence
+from sluiceway.rights import NeededApproval, requesters, why_sentence
+from sluiceway.rollouts.endings import Phase
 from sluiceway.system.values import System
 
+_MOST_GATES: Final = 8
+"""Gates that a form shows; a page shows all."""
 
-def question_page(
-    system: System,
-    events: Sequence[Event],
-    need: NeededApproval,
-    *,
-    expires: datetime | None,
-    proof: bool,
-    fault: str = "",
-) -> str:
-    """Everything that an approval rests on, as Markdown.
 
-    Args:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a question is put.
+
+    Attributes:
         need: What is asked for.
         expires: When no answer is a no (UTC); None for never.
         proof: Whether a one-time code is asked for.
-        fault: Why the last answer did not count; told first.
+        fault: Why the last answer did not count, told first; empty where there was none.
+    """
+
+    need: NeededApproval
+    expires: datetime | None
+    proof: bool
+    fault: str = ""
+
+
+def question_form(system: System, events: Sequence[Event], asking: Asking, *, page: str) -> str:
+    """What stands above the fields of a form: short, for a form has little room.
+
+    Args:
+        page: Where the form's reader finds :func:`question_page`.
     """
     story = read_story(system, events)
-    wanted = joined(story.wanted)
-    asked = f"{need.people} different people of **{need.name}**" if need.people > 1 else need.name
-    lines = [
-        *([f"**The last answer did not count:** {cell(fault)}", ""] if fault else []),
-        f"# May {wanted} go live, as far as {need.name} is concerned?",
-        "",
-        cell(headline(story)),
-        "",
-        f"- asked for by {story.asked_by}; asked of {asked}: "
-        + "; ".join(why_sentence(why) for why in need.why),
-        f"- who may answer: {_people(system, need)}",
-        f"- no answer by {moment(expires)} UTC is a no" if expires else "- it waits for an answer",
-        *(["- a one-time code of the approver's app is needed"] if proof else []),
-        "",
-        *_contracts(story),
-        *_harm(system, story),
-        "## Plan",
-        "",
-        *table(("what", "is fixed"), plan_facts(story)),
-    ]
-    return "\n".join(lines)
-
-
-def question_pictures(system: System, events: Sequence[Event]) -> Mapping[str, str]:
-    """SVG files by what they show: ``harm`` where there is evidence, and ``graph``."""
-    story = read_story(system, events)
-    with drawn_quietly():
-        pictures = {"graph": svg_file(draw_sheet(shown_graph(story)).figure)}
-        verdicts = _verdicts(story)
-        if verdicts:
-            pictures["harm"] = svg_file(forest_sheet(verdicts).figure)
-    return pictures
-
-
-def _verdicts(story: Story) -> tuple[Verdict, ...]:
-    return story.shadow.verdicts if story.shadow else ()
-
-
-def _people(system: System, need: NeededApproval) -> str:
-    return "; ".join(
-        f"{name} ({', '.join(system.owners[name].people) or 'anybody'})"
-        for name in need.by
-        if name in system.owners
+    return "\n".join(
+        [
+            *_fault(asking),
+            f"### May {joined(story.wanted)} go live?",
+            "",
+            *_asked(system, story, asking),
+            "",
+            f"**[Plan, evidence and pictures]({page})**, and in short:",
+            "",
+            *_contracts(story),
+            *_shadow(system, story),
+            *_what_follows(story),
+        ]
     )
+
+
+def question_page(
+    system: System, events: Sequence[Event], asking: Asking, *, rollout_page: str
+) -> str:
+    """Everything that an approval rests on, with pictures.
+
+    Args:
+        rollout_page: Where the reader finds the page of the rollout.
+    """
+    story = read_story(system, events)
+    return "\n".join(
+        [
+            *_fault(asking),
+            f"# May {joined(story.wanted)} go live?",
+            "",
+            *_asked(system, story, asking),
+            "",
+            "To answer, open this question's flow run and choose **Resume**. "
+            f"See also [the page of the rollout]({rollout_page}).",
+            "",
+            *_contracts(story),
+            *_what_follows(story),
+            "",
+            *harm_sections(story, Phase.SHADOW),
+            *reach_section(story),
+            *plan_section(story),
+        ]
+    )
+
+
+def _fault(asking: Asking) -> list[str]:
+    if not asking.fault:
+        return []
+    return [f"**The last answer did not count:** {cell(asking.fault)}.", ""]
+
+
+def _asked(system: System, story: Story, asking: Asking) -> list[str]:
+    """Who asks whom, why, and how the answer is to be given."""
+    need, expires = asking.need, asking.expires
+    many = need.people > 1
+    of = f"{need.people} different people of **{need.name}** are" if many else f"**{need.name}** is"
+    why = "; ".join(why_sentence(one) for one in need.why)
+    code = ", with a one-time code of their app" if asking.proof else ""
+    given = [one.actor for one in story.state.given if set(one.owners) & set(need.by)]
+    return [
+        f"{story.asked_by} wants it. {of} asked, since {cell(why)}.",
+        "",
+        f"- May approve: {_may_approve(system, story, need)}{code}.",
+        *([f"- Approved already: {joined(given)}."] if given else []),
+        f"- No answer by {expires:%Y-%m-%d %H:%M} UTC is a no."
+        if expires
+        else "- It waits until somebody answers.",
+    ]
+
+
+def _may_approve(system: System, story: Story, need: NeededApproval) -> str:
+    """Each owner with its people, less those who may not approve what is their own."""
+    own = () if system.policies.rights.own else requesters(story.state.requested_by)
+    said, barred = [], []
+    for owner in (system.owners[name] for name in need.by if name in system.owners):
+        left = [person for person in owner.people if person not in own]
+        barred += [person for person in owner.people if person in own]
+        people = ", ".join(left) if left or owner.people else "anybody"
+        said.append(f"{owner.name} ({people or 'nobody is left'})")
+    who = "; ".join(said)
+    return f"{who}; not {joined(dict.fromkeys(barred))}, whose own it is" if barred else who
 
 
 def _contracts(story: Story) -> list[str]:
     checked = story.state.contracts
-    return ["## Contracts", "", cell(sentence(checked)), ""] if checked else []
+    return [f"- {cell(sentence(checked))}."] if checked else []
 
 
-def _harm(system: System, story: Story) -> list[str]:
-    verdicts = _verdicts(story)
-    if not verdicts:
+def _shadow(system: System, story: Story) -> list[str]:
+    shadow = story.shadow
+    if shadow is None:
         return []
-    rows = [
-        (
-            f"{row.model}: {row.metric}",
-            row.role,
-            spoken(row.outcome),
-            f"{row.harm} {row.interval} {row.unit}",
-            f"{row.margin} {row.unit}",
-            row.because,
-        )
-        for row in gate_rows(system, verdicts, {})
+    passed = [one.outcome is Outcome.PASSED for one in shadow.verdicts]
+    number = count(len(passed), "gate")
+    came_to = f"all {number} passed" if all(passed) else f"{sum(passed)} of {number} passed"
+    return [
+        f"- On recorded traffic {came_to} (harm: candidate minus baseline, positive is worse):",
+        *(f"  {line}" for line in gate_lines(system, shadow.verdicts, _MOST_GATES)),
     ]
-    head = ("gate", "role", "verdict", "harm (positive is worse)", "margin", "why this margin")
-    return ["## Harm in shadow", "", *table(head, rows), ""]
+
+
+def _what_follows(story: Story) -> list[str]:
+    plan = story.plan
+    if plan is None:
+        return []
+    first = plan.canary.steps[0]
+    units = f"{first.weight} % of the units for {render_duration(first.bake_time)} at least"
+    return [
+        f"- Approved, it answers {units}; harm beyond a margin takes it back by itself.",
+        "- Rejected, the rollout ends, and what serves now goes on.",
+    ]

@@ -20,6 +20,8 @@ from sluiceway.rollouts.events import (
     ApprovalRefused,
     ApprovalRequested,
     Approved,
+    ApproverEnrolled,
+    ApproverRemoved,
     CanaryNarrowed,
     CanaryPlanned,
     CandidateHalted,
@@ -139,7 +141,8 @@ _Decided = (
     (WayBackPlanned | PartReplayed | PartServed | Ended | Adopted)
     | (DeprecationAnnounced | Acknowledged | ReplacementTested | ContractTested)
     | (EdgesIsolated | EdgesRestored | FlagsDeclared | FlagSet | FlagUnset)
-    | (CodeTried | Notified | RegistrationHeard | AliasesMoved | RoutingMoved | VersionDeleted)
+    | (CodeTried | ApproverEnrolled | ApproverRemoved)
+    | (Notified | RegistrationHeard | AliasesMoved | RoutingMoved | VersionDeleted)
 )
 
 
@@ -206,6 +209,8 @@ _Beside = (
     | FlagSet
     | FlagUnset
     | CodeTried
+    | ApproverEnrolled
+    | ApproverRemoved
     | Notified
     | RegistrationHeard
     | AliasesMoved
@@ -231,6 +236,11 @@ def _beside(happening: _Beside) -> str:
             return f"The rules of {happening.flag} hold again{_because(happening.reason)}"
         case CodeTried():
             return f"A one-time code was given: {proof_sentence(happening.tried)}"
+        case ApproverEnrolled():
+            new = "a new key, and the codes of the old one end" if happening.replaced else "a key"
+            return f"{happening.approver} was given {new}, kept in {happening.kept_in}"
+        case ApproverRemoved():
+            return f"The key of {happening.approver} was taken away from {happening.kept_in}"
         case Notified(attempt=told):
             what = f"{told.tier} by {told.channel}{_because(told.fault or '')}: {told.title}"
             return f"Notice {told.came_to}: {what}"

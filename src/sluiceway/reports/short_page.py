@@ -2,35 +2,55 @@
 
 from collections.abc import Sequence
 
-from sluiceway.gates import Verdict, render
 from sluiceway.journal import Event
 from sluiceway.reports.advice import headline
 from sluiceway.reports.figures import spoken
-from sluiceway.reports.markdown import cell, table
-from sluiceway.reports.page import plan_facts
+from sluiceway.reports.markdown import cell
+from sluiceway.reports.sections import (
+    evidence_section,
+    harm_sections,
+    plan_section,
+    progress_section,
+    reach_section,
+)
 from sluiceway.reports.story import read_story
 from sluiceway.rights import waits_for
+from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.system.values import System
 
 
-def short_page(system: System, events: Sequence[Event], *, report: str) -> str:
-    """Where a rollout is, what its evidence came to, and its plan.
+def short_page(
+    system: System, events: Sequence[Event], *, report: str, address: str | None = None
+) -> str:
+    """Where a rollout is, what its evidence came to, whom it reaches, and its plan.
+
+    Pictures stand in the text, so it needs nothing but itself.
 
     Args:
-        report: Where the whole report is.
+        report: The file of the whole report.
+        address: Where a browser finds the same; None where it does not.
     """
     story = read_story(system, events)
     rollout, state = events[0].rollout_id, story.state
     ending = spoken(state.ended.ending) if state.ended else f"in {spoken(state.phase)}"
-    lines = [f"# {rollout}: {ending}", "", cell(headline(story)), "", f"- {progress(state)}"]
-    lines += [f"- report: `{report}`", f"- every number: `sluiceway explain {rollout}`", ""]
-    for phase, verdicts in _verdicts(state):
-        rows = [(spoken(one.outcome), render(one)) for one in verdicts]
-        lines += [f"## {phase}", "", *table(("outcome", "gate"), rows), ""]
+    there = f"[the whole report]({address})" if address else f"report: `{report}`"
+    lines = [
+        f"# {rollout}: {ending}",
+        "",
+        cell(headline(story)),
+        "",
+        f"- {progress(state)}",
+        f"- {there}",
+        f"- every number: `sluiceway explain {rollout}`",
+        "",
+        *progress_section(story),
+        *evidence_section(story),
+        *harm_sections(story, Phase.CANARY, Phase.SHADOW),
+    ]
     if state.plan is not None:
-        lines += ["## Plan", "", *table(("what", "is fixed"), plan_facts(story)), ""]
-    return "\n".join(lines)
+        lines += reach_section(story)
+    return "\n".join([*lines, *plan_section(story)])
 
 
 def progress(state: RolloutState) -> str:
@@ -48,9 +68,3 @@ def progress(state: RolloutState) -> str:
     if state.approval_requested is not None and not state.approved:
         return f"it waits for the approval of {waits_for(state.waiting_for)}"
     return f"it is in {spoken(state.phase)}; nothing live was touched"
-
-
-def _verdicts(state: RolloutState) -> list[tuple[str, tuple[Verdict, ...]]]:
-    """The newest verdicts of each phase that has any."""
-    shadow = [("Shadow", state.shadows[-1].verdicts)] if state.shadows else []
-    return [*shadow, *([("Canary", state.look.verdicts)] if state.look is not None else [])]

@@ -17,7 +17,7 @@ from sluiceway.rights.announcing import (
     deprecation_statuses,
     not_yet_told,
 )
-from sluiceway.rights.answering import NotTheirs, answers_for, waits_for
+from sluiceway.rights.answering import NotTheirs, answers_for, requesters, waits_for
 from sluiceway.rights.approvals import (
     GivenApproval,
     NeededApproval,
@@ -91,6 +91,7 @@ __all__ = [
     "removal_sentence",
     "replacement_column",
     "replacement_tests",
+    "requesters",
     "still_open",
     "waits_for",
     "why_sentence",

@@ -16,6 +16,15 @@ class NotTheirs(Exception):
     """Somebody may not give this answer; the text says why and who is waited for."""
 
 
+def requesters(asked_by: str) -> tuple[str, ...]:
+    """Everybody whose rollout it is; who registered several versions of it are all named.
+
+    Args:
+        asked_by: Who asked for it, as the journal has it.
+    """
+    return tuple(name for name in asked_by.split(", ") if name)
+
+
 def answers_for(
     needed: Iterable[NeededApproval],
     given: Iterable[GivenApproval],

@@ -1,9 +1,8 @@
 """The questions that are open to people, each with what it rests on, and their answers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sluiceway.errors import BadInput
 from sluiceway.rights import NeededApproval, NotTheirs, Offered, answers_for
@@ -12,6 +11,10 @@ from sluiceway.steps import requests
 from sluiceway.steps.ownership import today_of
 from sluiceway.steps.site import Site
 from sluiceway.system.rights import Proof
+from sluiceway.system.values import System
+
+if TYPE_CHECKING:
+    from sluiceway.reports.question import Asking
 
 Decision = Literal["approve", "reject"]
 
@@ -33,19 +36,6 @@ class Question:
     def name(self) -> str:
         """The owner or role that is asked; one question a rollout and name."""
         return self.need.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What is shown to whoever is asked.
-
-    Attributes:
-        markdown: The question with all that it rests on.
-        pictures: SVG files by what they show.
-    """
-
-    markdown: str
-    pictures: Mapping[str, str]
 
 
 def open_questions(site: Site, *, now: datetime) -> tuple[Question, ...]:
@@ -76,25 +66,45 @@ def _open(rollout_id: str, state: RolloutState, now: datetime) -> tuple[Question
     )
 
 
-def question_shown(site: Site, question: Question, *, fault: str = "") -> Page:
-    """Write what is shown with a question.
+def page_of(site: Site, question: Question, *, fault: str = "", rollout_page: str) -> str:
+    """The question with all that it rests on, and pictures, as Markdown.
 
     Args:
         fault: Why the last answer to it did not count.
+        rollout_page: Where the page's reader finds the page of the rollout.
     """
-    from sluiceway.reports.question import question_page, question_pictures  # draws
+    from sluiceway.reports.question import question_page  # draws
 
     system = site.systems.kept(question.rollout_id)
     events = site.journal.events(site.environment, question.rollout_id)
-    markdown = question_page(
-        system,
-        events,
-        question.need,
+    return question_page(
+        system, events, _asking(system, question, fault), rollout_page=rollout_page
+    )
+
+
+def form_of(site: Site, question: Question, *, fault: str = "", page: str) -> str:
+    """What stands above the fields of the question's form, as Markdown.
+
+    Args:
+        fault: Why the last answer to it did not count.
+        page: Where the form's reader finds what :func:`page_of` gives.
+    """
+    from sluiceway.reports.question import question_form  # draws
+
+    system = site.systems.kept(question.rollout_id)
+    events = site.journal.events(site.environment, question.rollout_id)
+    return question_form(system, events, _asking(system, question, fault), page=page)
+
+
+def _asking(system: System, question: Question, fault: str) -> "Asking":
+    from sluiceway.reports.question import Asking
+
+    return Asking(
+        need=question.need,
         expires=question.expires,
         proof=system.policies.rights.proof is not Proof.NONE,
         fault=fault,
     )
-    return Page(markdown=markdown, pictures=question_pictures(system, events))
 
 
 def answer_question(

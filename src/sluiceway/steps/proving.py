@@ -4,24 +4,80 @@ What was tried stands in one stream of the environment's journal, beside the rol
 code that was used for one rollout is used up for all.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-from sluiceway.journal import JournalConflict
-from sluiceway.rights import NotTheirs, Offered, Tried, judge_code, proof_sentence
-from sluiceway.rollouts.events import CodeTried, draft, happening
+from sluiceway.journal import Event, JournalConflict
+from sluiceway.rights import KeyStore, NotTheirs, Offered, Tried, judge_code, proof_sentence
+from sluiceway.rollouts.events import (
+    ApproverEnrolled,
+    ApproverRemoved,
+    CodeTried,
+    draft,
+    happening,
+)
 from sluiceway.steps.site import Site
 from sluiceway.system.rights import Proof
 from sluiceway.system.values import System
 
 STREAM: Final = "approvers"
-"""Under which the journal keeps which codes were tried."""
+"""Under which the journal keeps who was enrolled, and which codes were tried."""
 
 
 def tries(site: Site) -> tuple[Tried, ...]:
     """Every code that was tried in this environment, in order."""
-    events = site.journal.events(site.environment, STREAM)
+    return _tries(site.journal.events(site.environment, STREAM))
+
+
+def _tries(events: Sequence[Event]) -> tuple[Tried, ...]:
     told = (happening(event) for event in events)
     return tuple(one.tried for one in told if isinstance(one, CodeTried))
+
+
+def enrol(
+    site: Site, store: KeyStore, approver: str, key: str, *, kept_in: str, now: datetime, actor: str
+) -> None:
+    """Give somebody a key, in the place of an earlier one.
+
+    It is written down first: a key that nobody could see given is worse than an entry without one.
+
+    Args:
+        store: Where the key is kept.
+        kept_in: The same in words.
+        actor: Who enrols them.
+    """
+    replaced = approver in store.approvers()
+    enrolled = ApproverEnrolled(approver=approver, kept_in=kept_in, replaced=replaced)
+    _tell(site, enrolled, now=now, actor=actor)
+    store.keep(approver, key)
+
+
+def remove(
+    site: Site, store: KeyStore, approver: str, *, kept_in: str, now: datetime, actor: str
+) -> None:
+    """Take somebody's key away, and write it down.
+
+    Raises:
+        KeyError: They have none there.
+    """
+    if approver not in store.approvers():
+        raise KeyError(approver)
+    _tell(site, ApproverRemoved(approver=approver, kept_in=kept_in), now=now, actor=actor)
+    store.forget(approver)
+
+
+def _tell(
+    site: Site, told: ApproverEnrolled | ApproverRemoved, *, now: datetime, actor: str
+) -> None:
+    event = draft(told, at=now, actor=actor)
+    while True:
+        known = site.journal.events(site.environment, STREAM)
+        try:
+            site.journal.append(site.environment, STREAM, [event], after=len(known))
+        except JournalConflict:
+            continue
+        return
 
 
 def prove(
@@ -54,14 +110,15 @@ def prove(
 def _written(site: Site, rollout_id: str, offered: Offered, actor: str) -> Tried:
     """Whoever writes first has used the code; whoever comes second reads that."""
     while True:
-        known = tries(site)
+        events = site.journal.events(site.environment, STREAM)
+        known = _tries(events)
         key = site.approver_keys.key(actor)
         tried = judge_code(key, offered, known, approver=actor, rollout_id=rollout_id)
         if tried in known:
             return tried
         told = draft(CodeTried(tried=tried), at=offered.at, actor=actor)
         try:
-            site.journal.append(site.environment, STREAM, [told], after=len(known))
+            site.journal.append(site.environment, STREAM, [told], after=len(events))
         except JournalConflict:
             continue
         return tried

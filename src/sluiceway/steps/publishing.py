@@ -54,17 +54,17 @@ def publish(site: Site, rollout_id: str) -> Published | None:
     if not _is_behind(site, rollout_id, state):
         return None
     report = write_report(site, rollout_id)
-    published = Published(
+    address = _record(site, rollout_id, state, report)
+    return Published(
         seq=state.wanted_seq,
         report=report,
         markdown=short_page(
             site.systems.kept(rollout_id),
             site.journal.events(site.environment, rollout_id),
             report=str(report),
+            address=address,
         ),
     )
-    _record(site, rollout_id, state, published)
-    return published
 
 
 def mark_published(site: Site, rollout_id: str, published: Published) -> None:
@@ -174,9 +174,10 @@ def _seen(folder: Path) -> int | None:
         return None
 
 
-def _record(site: Site, rollout_id: str, state: RolloutState, published: Published) -> None:
+def _record(site: Site, rollout_id: str, state: RolloutState, report: Path) -> str | None:
+    """Keep report and evidence; gives where a browser finds the report, None where it does not."""
     if state.plan is None:
-        return
+        return None
     # The run tells of what was asked for; what goes on of it, where a part has gone back, is a tag.
     proposed = state.proposed or state.plan
     tags = {
@@ -189,7 +190,7 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
         tags["sluiceway.ending"] = state.ended.ending.value
         tags["sluiceway.reason_code"] = state.ended.code.value
     profiles = profiles_json(site, rollout_id, state)
-    site.evidence.record(
+    run = site.evidence.record(
         state.plan.system,
         rollout_id,
         metrics=measurements(state),
@@ -201,13 +202,14 @@ def _record(site: Site, rollout_id: str, state: RolloutState, published: Publish
         },
         tags=tags,
         artifacts={
-            REPORT: published.report.read_text(encoding="utf-8"),
+            REPORT: report.read_text(encoding="utf-8"),
             PLAN: _PLAN_ADAPTER.dump_json(state.plan, indent=2),
             **({} if profiles is None else {PROFILES: profiles}),
         },
         models=[(member.model, member.version) for member in proposed.members],
         sources=replayed_sources(site, rollout_id, state),
     )
+    return site.evidence.address(state.plan.system, run, REPORT)
 
 
 def _names(plan: Plan) -> str:

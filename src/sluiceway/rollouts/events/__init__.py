@@ -44,6 +44,8 @@ from sluiceway.rollouts.events.moving import (
 )
 from sluiceway.rollouts.events.outside import (
     AliasesMoved,
+    ApproverEnrolled,
+    ApproverRemoved,
     CodeTried,
     Notified,
     RegistrationHeard,
@@ -78,6 +80,8 @@ __all__ = [
     "ApprovalRefused",
     "ApprovalRequested",
     "Approved",
+    "ApproverEnrolled",
+    "ApproverRemoved",
     "CanaryNarrowed",
     "CanaryPlanned",
     "CandidateHalted",
@@ -166,6 +170,8 @@ Happening = (
     | FlagUnset
     | ContractTested
     | CodeTried
+    | ApproverEnrolled
+    | ApproverRemoved
     | Notified
     | RegistrationHeard
     | AliasesMoved

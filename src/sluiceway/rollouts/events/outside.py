@@ -16,6 +16,34 @@ class CodeTried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApproverEnrolled:
+    """Somebody is given a key to prove who they are.
+
+    Attributes:
+        approver: Whose key it is.
+        kept_in: Where it is kept, in words; never the key.
+        replaced: Whether it takes the place of another, whose codes end.
+    """
+
+    approver: str
+    kept_in: str
+    replaced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproverRemoved:
+    """Somebody's key is taken away: their codes prove nothing any more.
+
+    Attributes:
+        approver: Whose key it was.
+        kept_in: Where it was kept, in words.
+    """
+
+    approver: str
+    kept_in: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
     """Somebody was, or was to be, told of something."""
 
