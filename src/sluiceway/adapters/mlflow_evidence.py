@@ -120,7 +120,7 @@ class MlflowEvidence:
             return None
         with mlflow_errors(f"evidence of {system}"):
             experiment = self._client.get_run(kept).info.experiment_id
-        server = shown_uri(self._uri).rstrip("/")
+        server = shown(self._uri).rstrip("/")
         return f"{server}/#/experiments/{experiment}/runs/{kept}/artifacts/{artifact}"
 
     def heads(self, system: str, *, environment: str) -> Mapping[str, str]:
