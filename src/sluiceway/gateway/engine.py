@@ -205,44 +205,54 @@ class Engine:
         layout = way.paths.layouts[other]
         lane = standing.lane(layout, mirrors=True)
         kept = np.flatnonzero(way.mirrored)
-        most, waiting = self._limits.mirrored_rows, lane.waiting_rows + standing.held_rows
+        most, waiting = self._limits.mirrored_rows, lane.waiting_rows + lane.held_rows
         fits = waiting + len(kept) <= most
         if not fits and (len(kept) <= most or waiting > most):
             self._observer.mirror_dropped(len(kept))
             return np.zeros_like(way.mirrored)
-        mirror = rows_of(replace(way, arm=other, mirrored=np.ones(len(way.rows), dtype=bool)), kept)
         # A question that could never fit goes piece after piece, the next once one is answered.
         size = len(kept) if fits else max(most // 2, 1)
-        places = np.arange(len(kept))
-        pieces = [rows_of(mirror, places[at : at + size]) for at in range(0, len(kept), size)]
-        standing.mirrors(sum(len(piece.rows) for piece in pieces[1:]))
-        self._mirror(standing, question, pieces)
+        pieces = [kept[at : at + size] for at in range(0, len(kept), size)]
+        standing.mirrors()
+        lane.held_rows += len(kept)
+        # In the loop's next turn: the answer goes out first.
+        self._loop.call_soon(self._mirror, standing, question, replace(way, arm=other), pieces)
         return way.mirrored
 
-    def _mirror(self, standing: Standing, question: Question, pieces: list[Way]) -> None:
-        """Have the first piece answered, and then the others."""
-        mirror, *rest = pieces
+    def _mirror(
+        self, standing: Standing, question: Question, way: Way, pieces: list[NDArray[np.intp]]
+    ) -> None:
+        """Have the first piece of a way's rows answered, and then the others."""
+        kept, *rest = pieces
+        lane = standing.lane(way.layout, mirrors=True)
+        lane.held_rows -= len(kept)
 
         def over() -> None:
             if rest:
-                standing.released(len(rest[0].rows))
-                self._mirror(standing, question, rest)
+                self._mirror(standing, question, way, rest)
             else:
                 standing.mirrored()
-
-        def done(evaluation: Evaluation, rows: slice) -> None:
-            answers = _arm_answers(
-                standing.served, mirror, evaluation, rows, Path.MIRROR, mirror.mirrored
-            )
-            self._recorder.record(question, answers)
-            over()
 
         def failed(error: Exception) -> None:
             _LOG.error("rows could not be mirrored: %s", error, exc_info=error)
             over()
 
-        lane = standing.lane(mirror.layout, mirrors=True)
-        lane.put(self._job(mirror.layout, mirror.features, mirror.units, done, failed))
+        try:
+            mirror = rows_of(way, kept)
+
+            def done(evaluation: Evaluation, rows: slice) -> None:
+                path = Path.MIRROR
+                answers = _arm_answers(
+                    standing.served, mirror, evaluation, rows, path, mirror.mirrored
+                )
+                self._recorder.record(question, answers)
+                over()
+
+            job = self._job(mirror.layout, mirror.features, mirror.units, done, failed)
+        except Exception as error:  # noqa: BLE001 - or whoever waits for mirrors would wait forever
+            failed(error)
+        else:
+            lane.put(job)
 
     def _isolated(
         self, served: Served, way: Way, question: Question, answers: ArmAnswers

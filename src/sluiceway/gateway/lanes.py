@@ -44,6 +44,10 @@ class Lane:
         finish: Is told of each pass once it is over, before the jobs are.
         linger: Seconds for which the first row of a pass waits for others; for mirrors, which
             nobody waits for: their time begins with their turn.
+
+    Attributes:
+        waiting_rows: Rows that wait for their pass.
+        held_rows: Rows that are to be put here, once those before them are answered.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Lane:
     ) -> None:
         self.layout = layout
         self.waiting_rows = 0
+        self.held_rows = 0
         self._loop = asyncio.get_running_loop()
         self._begin = begin
         self._finish = finish

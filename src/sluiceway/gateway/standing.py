@@ -78,7 +78,6 @@ class Standing:
     Attributes:
         questions: Questions that are under way.
         mirroring: Parts of questions that the other arm is still to answer.
-        held_rows: Rows of them that wait until those before them are answered.
     """
 
     def __init__(self, served: Served, *, begin: Begin, finish: Finish) -> None:
@@ -88,7 +87,6 @@ class Standing:
         self._begin = begin
         self._finish = finish
         self.mirroring = 0
-        self.held_rows = 0
         self._paths: dict[tuple[str, tuple[tuple[str, str], ...], frozenset[str]], Paths] = {}
         self._lanes: dict[tuple[int, bool], Lane] = {}
         self._drained = asyncio.Event()
@@ -128,14 +126,9 @@ class Standing:
         self.questions -= 1
         self._end_if_idle()
 
-    def mirrors(self, held: int = 0) -> None:
-        """Rows begin to be mirrored, but for so many that are held back."""
+    def mirrors(self) -> None:
+        """Rows begin to be mirrored."""
         self.mirroring += 1
-        self.held_rows += held
-
-    def released(self, rows: int) -> None:
-        """So many that were held back are mirrored now."""
-        self.held_rows -= rows
 
     def mirrored(self) -> None:
         """Rows have been mirrored."""
