@@ -128,6 +128,7 @@ def _two_digits(smallest: float, largest: float | None = None) -> int | None:
 
 
 def _signed(number: float, places: int | None) -> str:
+    number += 0.0  # nothing has no sign: it is not to read as -0.00
     return f"{number:+.2e}" if places is None else f"{number:+,.{places}f}"
 
 
