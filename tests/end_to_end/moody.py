@@ -1,5 +1,6 @@
 """A model that turns slow, or wrong now and then, while it serves; pickled by reference."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 SLOW = 0.06
 """Seconds that it takes longer while it is slow."""
-ONE_IN = 110
-"""So many rows have one to which it gives no probability while it is wrong."""
 
 
 class Moody(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -19,7 +18,8 @@ class Moody(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         answering: The other one, fitted.
-        moods: Folder in which a file ``slow`` or ``wrong`` says how it is.
+        moods: Folder in which a file ``slow`` says that it is slow, and ``wrong`` to which amounts
+            it answers with what is no probability (a JSON list).
     """
 
     def __init__(self, answering: Any = None, moods: str = "") -> None:
@@ -44,7 +44,7 @@ class Moody(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         answers = np.array(self.answering.predict_proba(x), dtype=float)
         if (Path(self.moods) / "slow").exists():
             time.sleep(SLOW)
-        if (Path(self.moods) / "wrong").exists():
+        if (wrong := Path(self.moods) / "wrong").exists():
             amount = np.asarray(x, dtype=float)[:, 0]
-            answers[np.floor(amount * 1e3).astype(int) % ONE_IN == 0] = 2.0
+            answers[np.isin(amount, json.loads(wrong.read_text()))] = 2.0
         return answers

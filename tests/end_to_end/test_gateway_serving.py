@@ -3,8 +3,9 @@
 The gateway is a process of its own and knows the answers' times; rollouts are moved on in this one.
 """
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,14 +58,24 @@ class Stage:
     customers: Customers
     now: datetime = NOW
 
-    def canary(self, member: str, mood: str, asked: Callable[[pd.DataFrame], object]) -> str:
-        """Roll a version out, and let it turn bad once it has traffic."""
+    def canary(
+        self,
+        member: str,
+        mood: str,
+        asked: Callable[[pd.DataFrame], object],
+        amounts: Sequence[float] = (),
+    ) -> str:
+        """Roll a version out, and let it turn bad once it has traffic.
+
+        Args:
+            amounts: Of orders to which it is wrong.
+        """
         with self.shop.site() as site:
             rollout = requests.request_rollout(site, [member], now=self.now, actor="ada")
             _advanced(site, rollout, self.now)
             state = site.state(rollout)
             assert state.step == 0, state.ended and state.ended.reason
-        (self.shop.home / mood).touch()
+        (self.shop.home / mood).write_text(json.dumps(amounts))
         for _ in range(LONGEST):
             window = Window(start=self.now, end=self.now + DAY)
             asked(table(window))
@@ -131,8 +142,12 @@ def test_a_candidate_that_answers_right_but_slower_is_stopped_by_its_gate(stage:
 
 
 def test_a_candidate_that_errs_more_often_is_stopped_by_its_gate(stage: Stage) -> None:
-    """Too seldom for the breaker, for the rule on contracts, and for the look's own limit."""
-    rollout = stage.canary("fraud@4", "wrong", stage.together)
+    """One order a day: too seldom for the breaker, for the rule on contracts, and the look's own."""
+    days = (
+        Window(start=one, end=one + DAY) for one in (stage.now + n * DAY for n in range(LONGEST))
+    )
+    amounts = [float(table(window)["amount"].iloc[0]) for window in days]
+    rollout = stage.canary("fraud@4", "wrong", stage.together, amounts)
     state = stage.shop.state(rollout)
     _stopped_by(state, "fraud.error_rate")
     assert "candidate_halted" not in stage.shop.kinds(rollout)
