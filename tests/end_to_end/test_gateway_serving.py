@@ -89,8 +89,8 @@ class Stage:
         return rollout
 
     def one_by_one(self, orders: pd.DataFrame) -> None:
-        """Ask about each order alone, as customers do who wait for the answer."""
-        for place in range(len(orders)):
+        """Ask about each order alone, as customers do who wait for the answer; every third comes."""
+        for place in range(0, len(orders), 3):
             self.customers.ask(orders.iloc[[place]], timed=True)
         self.flush()
 
@@ -142,7 +142,7 @@ def test_a_candidate_that_answers_right_but_slower_is_stopped_by_its_gate(stage:
 
 
 def test_a_candidate_that_errs_more_often_is_stopped_by_its_gate(stage: Stage) -> None:
-    """One order a day: too seldom for the breaker, for the rule on contracts, and the look's own."""
+    """One order a day: too seldom for the breaker, the rule on contracts, and the look's limit."""
     days = (
         Window(start=one, end=one + DAY) for one in (stage.now + n * DAY for n in range(LONGEST))
     )
