@@ -89,7 +89,7 @@ class Stage:
         return rollout
 
     def one_by_one(self, orders: pd.DataFrame) -> None:
-        """Ask about each order alone, as customers do who wait for the answer; every third comes."""
+        """Ask about every third order alone, as customers do who wait for the answer."""
         for place in range(0, len(orders), 3):
             self.customers.ask(orders.iloc[[place]], timed=True)
         self.flush()
