@@ -1,6 +1,7 @@
 """One judge for gates whose evidence is read by different methods."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from sluiceway.gates import CanaryJudgement, Gate, Levels, Role, judge_canary, render
+from sluiceway.gates import (
+    CanaryJudgement,
+    Gate,
+    Levels,
+    Reason,
+    Role,
+    judge_canary,
+    render,
+)
 from sluiceway.outcomes import Outcome
 from sluiceway.statistics.metrics import METRICS
 from sluiceway.statistics.paired import paired_block_harms
@@ -112,6 +121,26 @@ def test_slices_are_members_of_the_family_as_guards(slices):
     assert alone.crossed
     shared = math.log((math.exp(alone.family_log_e) + slices) / (slices + 1))
     assert together.family_log_e == pytest.approx(shared)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+@pytest.mark.parametrize(("lost", "of_all"), [(0.6, False), (0.06, False), (0.05, True)])
+def test_labels_missing_for_one_arm_are_no_pass(metric, lost, of_all):
+    """Few rows are the candidate's: among all, what it lacks is far below what is tolerated."""
+    label, before, _, block = rows_of(blocks=60, rows=400)
+    chosen = np.random.default_rng(2).random(label.size) < 0.1
+    gone = np.random.default_rng(3).random(label.size) < lost
+    missing = np.where(gone & (chosen | of_all), np.nan, label)
+    gate = gate_of(metric, 0.2, paired=False)
+    revision = np.ones(label.size)
+    for known, passed in ((label, True), (missing, of_all)):
+        blocks = unpaired_rows(METRICS[metric], known, before, block, revision, chosen)
+        (verdict,) = judge_canary([seen(gate, blocks)], LEVELS).verdicts
+        assert verdict.outcome is (Outcome.PASSED if passed else Outcome.INCONCLUSIVE)
+    if not of_all:
+        assert verdict.reason is Reason.LABELS_UNEQUAL
+        told = r"\d+\.\d % of the candidate's rows have no label, 0\.0 % of the baseline's"
+        assert re.search(told, render(verdict))
 
 
 WILD = st.one_of(

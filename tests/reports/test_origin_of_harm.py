@@ -20,10 +20,11 @@ from sluiceway.attribution import (
 from sluiceway.gates import judge_replay
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.planning.budget import judge_budget
+from sluiceway.planning.budget import BudgetVerdict, judge_budget
 from sluiceway.replay.replacing import Treatment
 from sluiceway.reports import explain
 from sluiceway.reports.attribution_rows import interaction_rows, share_rows, source_rows
+from sluiceway.reports.effects_picture import EffectGroup, EffectRow, draw_effects
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import Ended, ShadowMeasured
 from sluiceway.system.values import System
@@ -67,6 +68,17 @@ def rejected(flights: System, found: Attribution, **more: object) -> list[Event]
     )
     chain.tell(ended)
     return chain.events
+
+
+def spent_budget(flights: System) -> BudgetVerdict:
+    chain = rollouts.Chain(flights, "r0001-x")
+    plan = rollouts.begin(chain, (rollouts.member(flights, "dep_delay", "2"),))
+    (gate,) = (one for one in plan.gates if one.name == GATE)
+    best, champion = (
+        judge_replay(gate, *rollouts.sums_of(gate, harm, 0.1), plan.levels, len(plan.gates))
+        for harm in (0.9, 0.15)
+    )
+    return judge_budget(3, best, champion)
 
 
 UNNAMED = [why for why in Undecided if why is not Undecided.NO_HARM]
@@ -148,6 +160,37 @@ def test_shares_are_shown_with_percent_and_sampling_error_and_called_no_decision
         "[+2.00, +3.00] minutes (125 %, sampled ± 0.25); arr_delay −0.50 [−1.00, +0.00] minutes "
         "(−25 %, sampled ± 0.25)."
     ) in explain(events, flights)
+
+
+def test_shares_replacements_and_budgets_are_drawn_with_their_numbers(flights, cascade):
+    found = with_two_changes(cascade, sources=replaced_sources())
+    page = report(flights, rejected(flights, found, budget=(spent_budget(flights),)))
+    pictures = dict(re.findall(r'aria-label="([^"]+)"[^>]*>(.*?)</svg>', page, re.DOTALL))
+    shares = pictures["Whose share of the harm is how large"]
+    assert ">all of its harm<" in shares
+    assert "−0.50 [−1.00, +0.00] minutes" in shares
+    replaced = pictures["Harm that stays with sources replaced"]
+    assert ">operations, drawn<" in replaced
+    assert "+0.10 [−0.40, +0.60] minutes" in replaced
+    assert re.search(r"\+0\.\d+ \[[^]]+\]", pictures["Harm since the best generation"])
+
+
+def test_an_effect_that_is_unknown_is_drawn_as_such(flights, cascade):
+    (harmed,) = (one for one in cascade.harmed if one.gate == GATE)
+    unknown = Effect(harm=None, low=None, high=None)
+    group = EffectGroup(
+        gate=GATE,
+        unit=harmed.unit,
+        margin=0.0,
+        rows=(
+            EffectRow(name="arr_delay", effect=unknown),
+            EffectRow(name="x", effect=effect(0, 0)),
+        ),
+    )
+    drawn = draw_effects("one", (group,), "One")
+    assert drawn is not None
+    assert ">unknown<" in drawn
+    assert draw_effects("none", (), "None") is None
 
 
 def test_one_change_alone_needs_no_table_of_shares(flights, cascade):
@@ -245,14 +288,7 @@ def test_that_no_source_is_to_blame_is_said(flights, cascade):
 
 
 def test_the_harm_since_the_best_generation_is_on_the_page_with_its_sentence(flights, cascade):
-    chain = rollouts.Chain(flights, "r0001-x")
-    plan = rollouts.begin(chain, (rollouts.member(flights, "dep_delay", "2"),))
-    (gate,) = (one for one in plan.gates if one.name == GATE)
-    best, champion = (
-        judge_replay(gate, *rollouts.sums_of(gate, harm, 0.1), plan.levels, len(plan.gates))
-        for harm in (0.9, 0.15)
-    )
-    spent = judge_budget(3, best, champion)
+    spent = spent_budget(flights)
     assert spent.outcome is Outcome.FAILED
     events = rejected(flights, cascade, budget=(spent,))
     page = words(report(flights, events))

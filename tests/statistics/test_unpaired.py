@@ -1,6 +1,7 @@
 """Unpaired arms: compared inside block and routing revision, combined without seeing outcomes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from sluiceway.statistics.metrics import METRICS
 from sluiceway.statistics.paired import paired_block_harms
-from sluiceway.statistics.sequential import SequentialHarm, Stratum
+from sluiceway.statistics.sequential import ArmLabels, SequentialHarm, Stratum
 from sluiceway.statistics.unpaired import unpaired_rows
 
 
@@ -74,6 +75,23 @@ def test_a_block_that_only_one_arm_answered_is_unmeasured():
     assert (first.harm, first.baseline, first.rows) == (None, None, 2)
     assert second.harm == 0.0
     assert SequentialHarm().enter(first).unmeasured == 1
+
+
+def test_labels_are_counted_by_arm():
+    missing = [math.nan, 0.0, 0.0, math.nan, math.nan, 0.0]
+    (one,) = compared(
+        "mae", missing, [1.0] * 6, ["a"] * 6, [1] * 6, [False, False, False, True, True, True]
+    )
+    assert one.arms == ArmLabels(baseline=2, candidate=1, baseline_missing=1, candidate_missing=2)
+    assert one.arms.shares == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert not one.arms.unequal  # of so few that may be chance
+    state = SequentialHarm().enter(one).enter(replace(one, block="b"))
+    assert state.arms == one.arms + one.arms
+
+
+def test_an_arm_without_rows_lacks_no_labels():
+    assert ArmLabels().shares == (0, 0)
+    assert not ArmLabels(candidate_missing=9).unequal
 
 
 WILD = st.one_of(st.floats(), st.floats(0, 1), st.sampled_from([0.0, 1.0, math.nan]))

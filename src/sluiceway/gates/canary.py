@@ -86,6 +86,7 @@ def _judge_gate(
             blocks=state.n,
             unmeasured=state.unmeasured,
             blocks_needed=levels.min_blocks,
+            arms=state.arms,
         )
 
     if blame is not None:
@@ -101,6 +102,9 @@ def _judge_gate(
         return says(Outcome.INCONCLUSIVE, Reason.TOO_FEW_BLOCKS)
     if state.unlabelled > levels.unlabelled_limit * (state.rows + state.unlabelled):
         return says(Outcome.INCONCLUSIVE, Reason.LABELS_MISSING)
+    arms = state.arms
+    if arms is not None and (max(arms.shares) > levels.unlabelled_limit or arms.unequal):
+        return says(Outcome.INCONCLUSIVE, Reason.LABELS_UNEQUAL)
     if log_e_safety >= -math.log(levels.alpha):
         return says(Outcome.PASSED, Reason.WITHIN_MARGIN)
     return says(Outcome.INCONCLUSIVE, Reason.MARGIN_NOT_EXCLUDED)

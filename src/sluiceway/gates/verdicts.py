@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sluiceway.gates.declared import Gate, Levels, Role
 from sluiceway.outcomes import Outcome, worst
+from sluiceway.statistics.sequential import ArmLabels
 
 
 class Reason(StrEnum):
@@ -25,6 +26,8 @@ class Reason(StrEnum):
     """INCONCLUSIVE: not one labelled row."""
     LABELS_MISSING = "labels_missing"
     """INCONCLUSIVE: too large a share of rows has no label."""
+    LABELS_UNEQUAL = "labels_unequal"
+    """INCONCLUSIVE: one arm's own units lack more of their labels than the other's."""
     METRIC_UNDEFINED = "metric_undefined"
     """INCONCLUSIVE: the metric or its error cannot be computed (one class, for example)."""
     SHADOW_STALE = "shadow_stale"
@@ -101,6 +104,7 @@ class Verdict:
         blocks_needed: Fewest blocks for PASSED.
         faulty_arm: ``baseline``, ``candidate`` or ``both``; None without fault.
         drifted: Inputs that have drifted since it was judged.
+        arms: Labels by arm, where arms were unpaired.
     """
 
     gate: Gate
@@ -121,6 +125,7 @@ class Verdict:
     blocks_needed: int = 0
     faulty_arm: str | None = None
     drifted: tuple[str, ...] = ()
+    arms: ArmLabels | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,11 @@ def _trouble(verdict: Verdict) -> str:
         case Reason.LABELS_MISSING:
             seen = verdict.rows + verdict.unlabelled
             return f"{verdict.unlabelled:,} of {seen:,} rows have no label"
+        case Reason.LABELS_UNEQUAL if verdict.arms is not None:
+            baseline, candidate = (f"{100 * share:.1f} %" for share in verdict.arms.shares)
+            return (
+                f"{candidate} of the candidate's rows have no label, {baseline} of the baseline's"
+            )
         case Reason.METRIC_UNDEFINED:
             return f"{verdict.gate.metric} or its error is undefined here (one class only?)"
         case Reason.SHADOW_STALE:
@@ -123,6 +128,7 @@ def _two_digits(smallest: float, largest: float | None = None) -> int | None:
 
 
 def _signed(number: float, places: int | None) -> str:
+    number += 0.0  # nothing has no sign: it is not to read as -0.00
     return f"{number:+.2e}" if places is None else f"{number:+,.{places}f}"
 
 

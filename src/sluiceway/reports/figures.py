@@ -47,6 +47,7 @@ def signed(number: float | None, places: int | None) -> str:
     """The same with its sign always shown."""
     if number is None:
         return _NEVER
+    number += 0.0  # nothing has no sign: it is not to read as −0.00
     text = f"{number:+.2e}" if places is None else f"{number:+,.{places}f}"
     return text.replace("-", "−")
 

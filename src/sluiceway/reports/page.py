@@ -1,7 +1,7 @@
 """The report of one rollout as one self-contained HTML page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -10,6 +10,7 @@ from sluiceway.durations import render_duration
 from sluiceway.gates import Comparison, Levels, Verdict, render
 from sluiceway.journal import Event
 from sluiceway.planning import render_block_length
+from sluiceway.planning.budget import BudgetVerdict
 from sluiceway.reports.advice import headline, what_now
 from sluiceway.reports.attribution_rows import (
     alternatives_said,
@@ -23,6 +24,7 @@ from sluiceway.reports.attribution_rows import (
     source_rows,
 )
 from sluiceway.reports.canary_picture import draw_canary
+from sluiceway.reports.effects_picture import draw_effects, share_groups, source_groups
 from sluiceway.reports.evidence import levels_said, seen_in_canary, seen_in_replay
 from sluiceway.reports.figures import count, duration, joined, moment, percent, spoken
 from sluiceway.reports.forest_picture import draw_forest
@@ -72,6 +74,7 @@ class PhaseHarm:
     slices_said: str
     slices_told: tuple[tuple[str, str], ...]
     budget: tuple[BudgetRow, ...]
+    budget_drawn: Markup | None
     budget_said: str
 
 
@@ -145,6 +148,12 @@ def _traced(story: Story) -> dict[str, object]:
         "interactions": interaction_rows(found),
         "shares_said": shares_said(found),
         "shares": share_rows(found),
+        "shares_drawn": _optional(
+            draw_effects("shares", share_groups(found), "Whose share of the harm is how large")
+        ),
+        "sources_drawn": _optional(
+            draw_effects("sources", source_groups(found), "Harm that stays with sources replaced")
+        ),
         "sources": source_rows(found),
         "heard_at_most": percent(HEARD_AT_MOST),
     }
@@ -210,6 +219,7 @@ def _phase_harms(story: Story) -> tuple[PhaseHarm, ...]:
                     (one.outcome.value, render(one)) for one in worst_slices(what.slices)
                 ),
                 budget=budget_rows(budget),
+                budget_drawn=_budget_drawn(phase, budget),
                 budget_said=said,
             )
         )
@@ -224,6 +234,15 @@ def _slices_drawn(phase: Phase, verdicts: Sequence[Verdict]) -> Markup | None:
         f"{phase.value}-slices", shown, f"Harm of the worst slices in {phase.value}"
     )
     return Markup(drawn)
+
+
+def _budget_drawn(phase: Phase, budget: Sequence[BudgetVerdict]) -> Markup | None:
+    """Each gate's harm since its best generation; None where that is what serves."""
+    if not budget:
+        return None
+    since = [replace(one.against_best, outcome=one.outcome) for one in budget]
+    title = "Harm since the best generation"
+    return Markup(draw_forest(f"{phase.value}-budget", since, title))
 
 
 def plan_facts(story: Story) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,13 @@ from numpy.typing import ArrayLike
 
 from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.metrics import BlockSums, Metric, metric_named
-from sluiceway.statistics.sequential.closed import LARGEST, BlockHarm, Stratum, has_zero_one_losses
+from sluiceway.statistics.sequential.closed import (
+    LARGEST,
+    ArmLabels,
+    BlockHarm,
+    Stratum,
+    has_zero_one_losses,
+)
 
 
 def stratum_name(block: str, revision: int) -> str:
@@ -142,6 +148,12 @@ def _combined(
         rows=before.total(before.rows, names) + after.total(after.rows, names),
         unlabelled=before.total(before.unlabelled, names) + after.total(after.unlabelled, names),
         faulty_rows=faults,
+        arms=ArmLabels(
+            baseline=before.total(before.rows, names),
+            candidate=after.total(after.rows, names),
+            baseline_missing=before.total(before.unlabelled, names),
+            candidate_missing=after.total(after.unlabelled, names),
+        ),
         strata=tuple(_stratum(metric, before, b, after, c) for b, c in both) if zero_one else None,
     )
 

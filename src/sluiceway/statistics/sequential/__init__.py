@@ -7,6 +7,7 @@ Every state has one interface: ``enter(closed block) -> state``, ``log_e_harm(ma
 
 from sluiceway.statistics.sequential.betting import BettingHarm
 from sluiceway.statistics.sequential.closed import (
+    ArmLabels,
     BlockHarm,
     Stratum,
     block_harms,
@@ -26,6 +27,7 @@ from sluiceway.statistics.sequential.t_mixture import SequentialHarm
 
 __all__ = [
     "BY_BLOCKS",
+    "ArmLabels",
     "BettingHarm",
     "BlockEnteredTwiceError",
     "BlockHarm",

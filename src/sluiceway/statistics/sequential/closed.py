@@ -1,5 +1,6 @@
 """What one closed block says, and how it is read from the rows of both arms."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +38,55 @@ class Stratum:
         )
 
 
+UNEQUAL = 3.3
+"""Standard errors beyond which the arms' shares of missing labels differ by more than chance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmLabels:
+    """How many rows of arms that answered different units have a label, and how many have none.
+
+    Attributes:
+        baseline: The baseline's labelled rows.
+        candidate: The candidate's labelled rows.
+        baseline_missing: The baseline's rows whose label never came.
+        candidate_missing: The candidate's rows whose label never came.
+    """
+
+    baseline: int = 0
+    candidate: int = 0
+    baseline_missing: int = 0
+    candidate_missing: int = 0
+
+    def __add__(self, other: "ArmLabels") -> "ArmLabels":
+        return ArmLabels(
+            baseline=self.baseline + other.baseline,
+            candidate=self.candidate + other.candidate,
+            baseline_missing=self.baseline_missing + other.baseline_missing,
+            candidate_missing=self.candidate_missing + other.candidate_missing,
+        )
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Share of missing labels of the baseline and of the candidate, 0 where it has no rows."""
+        counts = (
+            (self.baseline_missing, self.baseline),
+            (self.candidate_missing, self.candidate),
+        )
+        first, second = (missing / max(missing + known, 1) for missing, known in counts)
+        return first, second
+
+    @property
+    def unequal(self) -> bool:
+        """Whether one arm lacks more of its labels than chance would have it."""
+        rows = self.baseline + self.baseline_missing, self.candidate + self.candidate_missing
+        if not all(rows):
+            return False
+        pooled = (self.baseline_missing + self.candidate_missing) / sum(rows)
+        error = math.sqrt(pooled * (1 - pooled) * (1 / rows[0] + 1 / rows[1]))
+        return abs(self.shares[1] - self.shares[0]) > UNEQUAL * error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockHarm:
     """What one closed block says.
@@ -57,6 +107,7 @@ class BlockHarm:
             metric's unit, ``float64[rows]``; None where the metric is no mean over rows.
         strata: Events of unpaired arms, by routing revision; None where arms are paired or
             losses are not 0 or 1.
+        arms: Which of the rows have labels, by arm; None where arms are paired.
     """
 
     block: str
@@ -70,6 +121,7 @@ class BlockHarm:
     worse: int | None = None
     differences: Floats | None = field(default=None, compare=False, repr=False)
     strata: tuple[Stratum, ...] | None = None
+    arms: ArmLabels | None = None
 
 
 def block_harms(baseline: BlockSums, candidate: BlockSums) -> tuple[BlockHarm, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.statistics.sequential.closed import LARGEST, BlockHarm
+from sluiceway.statistics.sequential.closed import LARGEST, ArmLabels, BlockHarm
 
 Interval = tuple[float | None, float | None]
 """Lower and upper end in the metric's unit; None while unbounded."""
@@ -48,6 +48,7 @@ class Entered:
         faulty_rows: Rows with a fault (:class:`BlockHarm`).
         unmeasured: Blocks entered that had nothing to measure.
         last_block: Id of the last block entered; None while there is none.
+        arms: Labels by arm in all blocks whose arms were unpaired; None while there is none.
     """
 
     n: int = 0
@@ -59,6 +60,7 @@ class Entered:
     faulty_rows: int = 0
     unmeasured: int = 0
     last_block: str | None = None
+    arms: ArmLabels | None = None
 
 
 def after_block(state: Entered, block: BlockHarm) -> tuple[dict[str, Any], bool]:
@@ -76,6 +78,8 @@ def after_block(state: Entered, block: BlockHarm) -> tuple[dict[str, Any], bool]
         "faulty_rows": state.faulty_rows + block.faulty_rows,
         "last_block": block.block,
     }
+    if block.arms is not None:
+        changes["arms"] = block.arms + (state.arms or ArmLabels())
     if block.harm is None:
         changes["unmeasured"] = state.unmeasured + 1
         return changes, False
