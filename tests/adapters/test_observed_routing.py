@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,6 +79,20 @@ def test_what_is_no_heartbeat_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "gateways" / "half.json").write_text("{")
     assert observed.lagging() == ()
     assert [one.instance for one in Gateways(tmp_path / "gateways").all()] == ["gw-1"]
+
+
+def test_the_last_word_of_a_gateway_that_was_killed_is_thrown_away_by_who_reads(
+    tmp_path: Path,
+) -> None:
+    """After ten minutes; until then people see that it is dead."""
+    folder = tmp_path / "gateways"
+    known = Gateways(folder)
+    for name, ago in (("alive", 0.0), ("dead", 540.0), ("gone", 660.0), ("wrong clock", 660.0)):
+        says(folder, 7, ago=ago, name=name)
+        written = time.time() - (0.0 if name == "wrong clock" else ago)
+        os.utime(folder / f"{name}.json", (written, written))
+    assert [one.instance for one in known.all()] == ["alive", "dead", "wrong clock"]
+    assert not (folder / "gone.json").exists()
 
 
 def observed_site(tmp_path: Path) -> Site:

@@ -26,6 +26,8 @@ from sluiceway.serving.stand_ins import LastKnownGood
 from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
+_MOST_HELD: Final = 10
+"""Times the rows that may wait to be mirrored: beyond that no further large question is held."""
 _LOOK_AGAIN: Final = 0.005
 """Seconds between two looks at what is still under way."""
 
@@ -205,9 +207,9 @@ class Engine:
         layout = way.paths.layouts[other]
         lane = standing.lane(layout, mirrors=True)
         kept = np.flatnonzero(way.mirrored)
-        most, waiting = self._limits.mirrored_rows, lane.waiting_rows + lane.held_rows
-        fits = waiting + len(kept) <= most
-        if not fits and (len(kept) <= most or waiting > most):
+        most, held = self._limits.mirrored_rows, lane.held_rows
+        fits = lane.waiting_rows + held + len(kept) <= most
+        if not fits and (len(kept) <= most or held > _MOST_HELD * most):
             self._observer.mirror_dropped(len(kept))
             return np.zeros_like(way.mirrored)
         # A question that could never fit goes piece after piece, the next once one is answered.

@@ -193,7 +193,9 @@ class Standing:
             pairing=pairing,
             layouts=layouts,
             releases=releases,
-            champion=next(arm for arm, one in layouts.items() if one is champion),
+            champion=next(
+                (arm for arm, one in layouts.items() if one is champion), ArmName.BASELINE
+            ),
             demands=None if other is None else Demands(served.system, champion, layouts[other]),
             withheld=withheld,
         )

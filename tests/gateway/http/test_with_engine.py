@@ -42,6 +42,8 @@ class Living:
     async def alive(self) -> AsyncIterator[None]:
         self._engine = Engine(Notes(), self._metrics)
         self._engine.serve(self._first)
+        engine = self._engine
+        self._metrics.breakers(lambda: engine.breakers)
         yield
 
 
@@ -100,3 +102,10 @@ def test_the_engines_breakers_and_answers_are_counted(diner: httpx.Client) -> No
     text = diner.get("/metrics").text
     assert 'sluiceway_requests_total{arm="' in text
     assert "sluiceway_loaded_generation 3.0" in text
+
+
+def test_how_every_breaker_stands_is_told_from_the_first_look_on(diner: httpx.Client) -> None:
+    """A series that begins with a fault has no history that an alert could compare it with."""
+    text = diner.get("/metrics").text
+    for version in ("1", "2"):
+        assert f'sluiceway_breaker_state{{model="demand",version="{version}"}} 0.0' in text
