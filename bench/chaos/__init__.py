@@ -16,8 +16,6 @@ _QUIET = {
     "DO_NOT_TRACK": "1",
     "NO_PROXY": "127.0.0.1,localhost",
 }
-_SHIFT = 8_200
-"""Added to every port."""
 
 
 def run(*, quick: bool, patterns: Sequence[str] = ()) -> dict[str, object]:
@@ -33,7 +31,7 @@ def run(*, quick: bool, patterns: Sequence[str] = ()) -> dict[str, object]:
 
 
 def _swept(folder: Path, *, quick: bool, patterns: Sequence[str]) -> dict[str, object]:
-    from bench.chaos.deployed import Deployed, environment_of
+    from bench.chaos.deployed import Deployed, environment_of, free_shift
     from bench.chaos.points import Break, Point
     from bench.chaos.proxy import Proxy
     from bench.chaos.shop import LIVE, prepared
@@ -48,7 +46,7 @@ def _swept(folder: Path, *, quick: bool, patterns: Sequence[str]) -> dict[str, o
             points = tuple(one for one in points if one.what is not Break.FULL)
         say(f"{len(points)} points; fitting and registering the models")
         settings, stock = prepared(folder, versions=8 if quick else 24)
-        deployed = Deployed(folder, settings, _SHIFT)
+        deployed = Deployed(folder, settings, free_shift())
         os.environ.update(environment_of(deployed))
         proxy, traffic = Proxy(deployed.mlflow_url), Traffic(deployed.gateway_url)
         say("starting everything")
