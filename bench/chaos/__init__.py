@@ -8,6 +8,7 @@ name, an intact journal, each registration with one rollout, no promotion withou
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 _QUIET = {
@@ -15,38 +16,37 @@ _QUIET = {
     "DO_NOT_TRACK": "1",
     "NO_PROXY": "127.0.0.1,localhost",
 }
-_SHIFT = 8_200
-"""Added to every port."""
 
 
-def run(*, quick: bool, pattern: str | None = None) -> dict[str, object]:
+def run(*, quick: bool, patterns: Sequence[str] = ()) -> dict[str, object]:
     """Sweep, and say what came of it.
 
     Args:
         quick: A few points only.
-        pattern: Points whose name it matches, as file names are matched; None for all.
+        patterns: Points whose names they match, as file names are matched; all where there is none.
     """
     os.environ.update(_QUIET)
     with tempfile.TemporaryDirectory(prefix="sluiceway-chaos-") as folder:
-        return _swept(Path(folder), quick=quick, pattern=pattern)
+        return _swept(Path(folder), quick=quick, patterns=patterns)
 
 
-def _swept(folder: Path, *, quick: bool, pattern: str | None) -> dict[str, object]:
-    from bench.chaos.deployed import Deployed, environment_of
-    from bench.chaos.points import Break
+def _swept(folder: Path, *, quick: bool, patterns: Sequence[str]) -> dict[str, object]:
+    from bench.chaos.deployed import Deployed, environment_of, free_shift
+    from bench.chaos.points import Break, Point
     from bench.chaos.proxy import Proxy
     from bench.chaos.shop import LIVE, prepared
     from bench.chaos.sweep import Sweep, chosen, own_disk, say, summary
     from bench.chaos.traffic import Traffic
 
-    points, skipped = chosen(pattern, quick=quick), ()
+    points = chosen(patterns, quick=quick)
+    skipped: tuple[Point, ...] = ()
     with own_disk(folder / "home") as fillable:
         if not fillable:
             skipped = tuple(one for one in points if one.what is Break.FULL)
             points = tuple(one for one in points if one.what is not Break.FULL)
         say(f"{len(points)} points; fitting and registering the models")
         settings, stock = prepared(folder, versions=8 if quick else 24)
-        deployed = Deployed(folder, settings, _SHIFT)
+        deployed = Deployed(folder, settings, free_shift())
         os.environ.update(environment_of(deployed))
         proxy, traffic = Proxy(deployed.mlflow_url), Traffic(deployed.gateway_url)
         say("starting everything")

@@ -26,7 +26,7 @@ class _Alike(type):
 def _wrong(folder: Path) -> type[datetime]:
     class Wrong(datetime, metaclass=_Alike):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             try:
                 off = timedelta(seconds=float((folder / FILE).read_text(encoding="utf-8")))
             except (OSError, ValueError):

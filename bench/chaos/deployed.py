@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,27 @@ from sluiceway.settings import Settings
 REPOSITORY: Final = Path(__file__).parents[2]
 _SCHEDULES: Final = {"reconcile": 20, "reap": 60, "evaluate-canaries": 120}
 """Seconds between two runs; the shipped ones are 60, 120 and 300."""
+_PORTS: Final = (4200, 5000, 5900, 8080, 8787)
+"""Of the services, and of the proxy."""
 _AT_ONCE: Final = 3
 """Flow runs at once: two cores have enough of them, and more would recover later."""
+
+
+def free_shift() -> int:
+    """What to add to every port so that nobody listens there."""
+    for shift in range(7_500, 20_000, 250):
+        if not any(_is_taken(port + shift) for port in _PORTS):
+            return shift
+    raise RuntimeError("every port is taken")
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 class Deployed:

@@ -70,7 +70,7 @@ class Proxy:
                 answer = await client.request(
                     request.method,
                     f"{self._target}{request.url.path}",
-                    params=request.query_params.multi_items(),
+                    params=httpx.QueryParams(request.url.query),
                     headers=headers,
                     content=await request.body(),
                 )

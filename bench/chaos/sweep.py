@@ -251,13 +251,13 @@ def _is_through(state: RolloutState, stage: Stage, looks: int) -> bool:
             return state.ended is not None and state.ended.ending is Ending.PROMOTED
 
 
-def chosen(pattern: str | None, *, quick: bool) -> tuple[Point, ...]:
-    """The points that are tried."""
+def chosen(patterns: Sequence[str], *, quick: bool) -> tuple[Point, ...]:
+    """The points that are tried: those that any pattern names, all where there is none."""
     return tuple(
         one
         for one in all_points()
         if (not quick or str(one) in QUICK)
-        and (pattern is None or fnmatch.fnmatchcase(str(one), f"*{pattern}*"))
+        and any(fnmatch.fnmatchcase(str(one), f"*{pattern}*") for pattern in patterns or ("",))
     )
 
 
