@@ -62,15 +62,15 @@ class Crowd:
         for _ in range(_LONGEST):
             with opened(self.settings) as site:
                 while True:
-                    head, open_ids = site.journal.head(site.environment), deciding.unfinished(site)
+                    open_ids = deciding.unfinished(site)
                     begun = [
                         self.pool.submit(_advanced, self.advance, self.settings, one, now)
                         for one in (*open_ids, *open_ids)
                     ]
                     for future in begun:
                         self._timed("advance", future)
-                    if site.journal.head(site.environment) == head:
-                        break
+                    if deciding.unfinished(site) == open_ids:
+                        break  # else it is the turn of those that waited for what is over now
                 if not open_ids:
                     return
                 after = now + timedelta(days=1)

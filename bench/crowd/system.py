@@ -31,7 +31,7 @@ sources:
     owner: bench
     loader: "parquet:{data}/truth.parquet"
     event_time: at
-    labels: {known_at: known, maturity: 1d}
+    labels: {known_at: known, maturity: 2h}
 features:
   a: {owner: bench, version: 1.0.0, reads: [rows.a]}
   b: {owner: bench, version: 1.0.0, reads: [rows.b]}
@@ -40,8 +40,12 @@ MODELS
 policies:
   alpha: 0.2
   shadow: {window: 12d, extension: 4d}
-  canary: {steps: [{weight: 10, bake: 1d}, {weight: 50, bake: 1d}], deadline: 20d, mirror: 100}
-  watch: {window: 1d}
+  canary:
+    steps: [{weight: 10, bake: 4h}, {weight: 50, bake: 4h}]
+    deadline: 20d
+    mirror: 100
+    block: 4h
+  watch: {window: 4h}
 """
 _MODEL: Final = """
   NAME:
