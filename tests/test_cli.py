@@ -178,11 +178,22 @@ def test_a_setting_that_cannot_be_read_is_bad_input(
     assert "perhaps" in said.err
 
 
-def test_a_home_that_cannot_be_made_is_cannot_tell(orders: Sluiceway, tmp_path: Path) -> None:
+def test_a_setting_that_is_no_json_is_bad_input(
+    orders: Sluiceway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICEWAY_SERVED_AT", "fraud@1")
+    said = orders("status")
+    assert said.code == 2
+    assert said.err.startswith("✗ SLUICEWAY_SERVED_AT: is no JSON; ")
+    assert "Traceback" not in said.err
+
+
+def test_a_home_that_cannot_be_made_is_bad_input(orders: Sluiceway, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = orders("--home", str(tmp_path / "file" / "home"), "explain", "r0001")
-    assert said.code == 3
-    assert "Not a directory" in said.err
+    assert said.code == 2
+    assert said.err.startswith("✗ SLUICEWAY_HOME: ")
+    assert "is no folder" in said.err
     assert "Traceback" not in said.err
 
 
@@ -601,7 +612,9 @@ def test_a_prefect_that_is_away_is_told_in_words(living: Sluiceway) -> None:
         nobody.bind(("127.0.0.1", 0))
         ran = _deployed(f"http://127.0.0.1:{nobody.getsockname()[1]}/api")
     assert ran.returncode == 3
-    assert ran.stderr.startswith("✗ Prefect does not answer for evaluate-canaries: ")
+    assert ran.stderr.startswith("✗ Prefect does not answer for evaluate-canaries at http://127.")
+    assert "(PREFECT_API_URL)" in ran.stderr
+    assert "nothing was done" in ran.stderr
     assert ran.stderr.count("\n") == 1
 
 

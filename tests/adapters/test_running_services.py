@@ -203,3 +203,47 @@ def test_a_keeper_that_cannot_write_starts_nothing_twice_and_goes_on(tmp_path, b
     book.keep(services, told.append, goes_on=lambda: not told and time.monotonic() < until)
     assert [one.lives for one in tried] == [False, True]
     assert book.running() == (tried[1],)
+
+
+def test_two_that_start_at_once_do_not_end_each_other(tmp_path, book):
+    other = ServiceBook(tmp_path / "services")
+    refused = []
+
+    def told(_what):
+        with pytest.raises(BadInput) as error:
+            other.start([web(tmp_path, name="second")], lambda _: None)
+        refused.append(str(error.value))
+
+    book.start([web(tmp_path)], told)
+    assert len(refused) == 1
+    assert "another `sluiceway up` is under way" in refused[0]
+    assert [one.name for one in book.running() if one.lives] == ["web"]
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '[{"name": "web"}]', "7"])
+def test_a_book_that_cannot_be_read_is_told_with_what_to_do(tmp_path, book, content):
+    file = tmp_path / "services" / "running.json"
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(BadInput, match=r"running\.json: cannot be read, so nobody knows what"):
+        book.end(lambda _: None)
+    with pytest.raises(BadInput, match="cannot be read"):
+        book.start([web(tmp_path)], lambda _: None)
+    file.unlink()
+
+
+def test_what_an_up_that_was_killed_left_is_ended_by_the_next_down(tmp_path, book):
+    code = (
+        "import os, pathlib, sys, tests.adapters.test_running_services as here;"
+        "folder = pathlib.Path(sys.argv[1]);"
+        "book = here.ServiceBook(folder / 'services');"
+        "book.start([here.web(folder)], lambda _: os.kill(os.getpid(), 9))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = book.running()
+    assert left.lives
+    with pytest.raises(BadInput, match="web: runs already"):
+        book.start([web(tmp_path)], lambda _: None)
+    assert book.end(lambda _: None) == 1
+    assert not left.lives

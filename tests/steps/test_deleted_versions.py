@@ -80,7 +80,7 @@ def test_a_candidate_deleted_before_shadow_ends_and_the_champion_serves(tmp_path
 
 
 def test_a_candidate_deleted_in_canary_is_never_promoted(tmp_path: Path) -> None:
-    """Whoever has no files of it answers with safe defaults, and those do harm; or a step ends it."""
+    """Safe defaults stand in for it where nobody has its files, and do harm; or a step ends it."""
     site = quick_site(tmp_path)
     same_fraud(site)
     rollout = to_canary(site, "fraud@2")

@@ -1,5 +1,6 @@
 """Starting services one after the other, and ending exactly those that were started."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -7,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -76,12 +77,22 @@ class ServiceBook:
         return self._folder / f"{name}.log"
 
     def running(self) -> tuple[Running, ...]:
-        """All that were started and not ended, in the order of their start."""
+        """All that were started and not ended, in the order of their start.
+
+        Raises:
+            BadInput: The book cannot be read.
+        """
         try:
             content = json.loads(self._file.read_text(encoding="utf-8"))
+            return tuple(Running(**one) for one in content)
         except FileNotFoundError:
             return ()
-        return tuple(Running(**one) for one in content)
+        except (ValueError, TypeError) as error:
+            what = (
+                "cannot be read, so nobody knows what `sluiceway up` started; end what still "
+                f"listens on its ports, and remove the file ({error})"
+            )
+            raise BadInput([Fault(where=str(self._file), what=what)]) from error
 
     def start(self, services: Sequence[Service], told: Callable[[str], None]) -> None:
         """Start services, each once the one before it answers.
@@ -93,8 +104,27 @@ class ServiceBook:
             BadInput: Some run already, or a port is taken; nothing was started.
             ServiceFailed: One did not come up; all were ended again.
         """
-        self._refuse(services)
         self._folder.mkdir(parents=True, exist_ok=True)
+        with self._turn():
+            self._refuse(services)
+            self._start(services, told)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keep others from starting as well; whoever dies has had their turn.
+
+        Raises:
+            BadInput: Somebody else is about to start services.
+        """
+        with (self._folder / ".up.lock").open("w") as turn:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                what = "another `sluiceway up` is under way; wait for it, or end it"
+                raise BadInput([Fault(where=str(self._folder), what=what)]) from error
+            yield
+
+    def _start(self, services: Sequence[Service], told: Callable[[str], None]) -> None:
         begun: list[Running] = []
         try:
             for service in services:
