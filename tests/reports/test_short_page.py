@@ -74,8 +74,8 @@ def test_a_page_in_canary_says_how_much_evidence_is_there() -> None:
 NEED = NeededApproval(name="risk", by=("risk",), people=1, why=(Why(code=WhyCode.LISTED),))
 
 
-def asked(people: tuple[str, ...], own: bool, need: NeededApproval = NEED) -> str:
-    """A form about a rollout that ada asked for."""
+def asked(people: tuple[str, ...], own: bool, need: NeededApproval = NEED, by: str = "ada") -> str:
+    """A form about a rollout that somebody asked for."""
     system = rollouts.flights()
     owner = next(iter(system.owners.values()))
     system = replace(
@@ -83,7 +83,7 @@ def asked(people: tuple[str, ...], own: bool, need: NeededApproval = NEED) -> st
         owners={**system.owners, "risk": replace(owner, name="risk", people=people)},
         policies=replace(system.policies, rights=replace(system.policies.rights, own=own)),
     )
-    events = [replace(event, actor="ada") for event in rollouts.rolled_back(system)]
+    events = [replace(event, actor=by) for event in rollouts.rolled_back(system)]
     asking = Asking(need=need, expires=None, proof=True, fault="the code is | old")
     form = question_form(system, events, asking, page="../there")
     page = question_page(system, events, asking, rollout_page="../key/rollout")
@@ -100,8 +100,17 @@ def test_a_form_names_who_may_answer_and_not_whose_own_it_is() -> None:
     assert f"- May approve: risk (ada, ben){code}." in asked(("ada", "ben"), own=True)
     form = asked(("ada", "ben"), own=False)
     assert f"- May approve: risk (ben); not ada, whose own it is{code}." in form
-    assert "risk (nobody is left); not ada" in asked(("ada",), own=False)
+    alone = asked(("ada",), own=False)
+    assert "risk (nobody is left); not ada" in alone
+    assert "it cannot be approved" in alone
+    assert "it cannot be approved" not in form
+    assert "not ADA, whose own it is" in asked(("ADA", "ben"), own=False)
     assert "risk (anybody)" in asked((), own=False)
     assert "2 different people of **risk** are asked" in asked(
         ("ada", "ben"), own=True, need=replace(NEED, people=2)
     )
+
+
+def test_a_form_says_when_nobody_knows_whose_own_it_is() -> None:
+    assert "Nobody knows who registered it" in asked(("ada",), own=False, by="sluiceway")
+    assert "Nobody knows" not in asked(("ada",), own=True, by="sluiceway")

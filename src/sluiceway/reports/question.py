@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sluiceway.arrivals import REGISTERED_BY_TAG
 from sluiceway.durations import render_duration
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
@@ -18,12 +19,14 @@ from sluiceway.reports.sections import (
 )
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.story import Story, read_story
-from sluiceway.rights import NeededApproval, requesters, why_sentence
+from sluiceway.rights import NeededApproval, is_theirs, why_sentence
 from sluiceway.rollouts.endings import Phase
-from sluiceway.system.values import System
+from sluiceway.system.values import Owner, System
 
 _MOST_GATES: Final = 8
 """Gates that a form shows; a page shows all."""
+NOBODY: Final = "sluiceway"
+"""Who asks for a rollout that began by itself, where the registry does not know for whom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ def _asked(system: System, story: Story, asking: Asking) -> list[str]:
         f"{story.asked_by} wants it. {of} asked, since {cell(why)}.",
         "",
         f"- May approve: {_may_approve(system, story, need)}{code}.",
+        *_warnings(system, story, need),
         *([f"- Approved already: {joined(given)}."] if given else []),
         f"- No answer by {expires:%Y-%m-%d %H:%M} UTC is a no."
         if expires
@@ -122,15 +126,45 @@ def _asked(system: System, story: Story, asking: Asking) -> list[str]:
 
 def _may_approve(system: System, story: Story, need: NeededApproval) -> str:
     """Each owner with its people, less those who may not approve what is their own."""
-    own = () if system.policies.rights.own else requesters(story.state.requested_by)
     said, barred = [], []
     for owner in (system.owners[name] for name in need.by if name in system.owners):
-        left = [person for person in owner.people if person not in own]
-        barred += [person for person in owner.people if person in own]
+        theirs = _theirs(system, story, owner)
+        left = [person for person in owner.people if person not in theirs]
         people = ", ".join(left) if left or owner.people else "anybody"
         said.append(f"{owner.name} ({people or 'nobody is left'})")
+        barred += theirs
     who = "; ".join(said)
     return f"{who}; not {joined(dict.fromkeys(barred))}, whose own it is" if barred else who
+
+
+def _theirs(system: System, story: Story, owner: Owner) -> list[str]:
+    """Those of an owner's people who may not approve, since it is their own."""
+    if system.policies.rights.own:
+        return []
+    return [person for person in owner.people if is_theirs(person, story.asked_by)]
+
+
+def _warnings(system: System, story: Story, need: NeededApproval) -> list[str]:
+    """What stands in the way of a good approval, where something does."""
+    owners = [system.owners[name] for name in need.by if name in system.owners]
+    people = {
+        person
+        for owner in owners
+        for person in owner.people
+        if person not in _theirs(system, story, owner)
+    }
+    warnings = []
+    if all(owner.people for owner in owners) and len(people) < need.people:
+        warnings.append(
+            "- **So few may that it cannot be approved:** reject it, or name more people in the "
+            "system file and have it asked for again."
+        )
+    if not system.policies.rights.own and story.asked_by == NOBODY:
+        warnings.append(
+            f"- Nobody knows who registered it (no tag `{REGISTERED_BY_TAG}`): do not approve it "
+            "where it is your own."
+        )
+    return warnings
 
 
 def _contracts(story: Story) -> list[str]:

@@ -17,7 +17,7 @@ from sluiceway.rights.announcing import (
     deprecation_statuses,
     not_yet_told,
 )
-from sluiceway.rights.answering import NotTheirs, answers_for, requesters, waits_for
+from sluiceway.rights.answering import NotTheirs, answers_for, is_theirs, waits_for
 from sluiceway.rights.approvals import (
     GivenApproval,
     NeededApproval,
@@ -81,6 +81,7 @@ __all__ = [
     "deprecation_statuses",
     "edge_named",
     "enrolment_uri",
+    "is_theirs",
     "judge_code",
     "listed_approvals",
     "new_key",
@@ -91,7 +92,6 @@ __all__ = [
     "removal_sentence",
     "replacement_column",
     "replacement_tests",
-    "requesters",
     "still_open",
     "waits_for",
     "why_sentence",

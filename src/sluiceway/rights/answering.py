@@ -16,13 +16,14 @@ class NotTheirs(Exception):
     """Somebody may not give this answer; the text says why and who is waited for."""
 
 
-def requesters(asked_by: str) -> tuple[str, ...]:
-    """Everybody whose rollout it is; who registered several versions of it are all named.
+def is_theirs(person: str, asked_by: str) -> bool:
+    """Whether a rollout is somebody's own; a name is the same in capitals.
 
     Args:
-        asked_by: Who asked for it, as the journal has it.
+        asked_by: Who asked for it, as the journal has it: where versions began by themselves, all
+            who registered one are named.
     """
-    return tuple(name for name in asked_by.split(", ") if name)
+    return person.casefold() in {name.strip().casefold() for name in asked_by.split(",")}
 
 
 def answers_for(

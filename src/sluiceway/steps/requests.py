@@ -8,7 +8,7 @@ from sluiceway.errors import BadInput, Fault
 from sluiceway.graph import blast_radius
 from sluiceway.journal import Champion, JournalConflict
 from sluiceway.releases import Release, parse_member_name
-from sluiceway.rights import NotTheirs, Offered, answers_for, requesters
+from sluiceway.rights import NotTheirs, Offered, answers_for, is_theirs
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AbortRequested,
@@ -260,7 +260,7 @@ def approve(
 
     def given(state: RolloutState) -> Approved:
         system = site.systems.kept(rollout_id)
-        own = actor in requesters(state.requested_by)
+        own = is_theirs(actor, state.requested_by)
         if own and not system.policies.rights.own:
             what = f"{actor} asked for it, and policies.approvals.own forbids to approve one's own"
             raise NotTheirs(what)
