@@ -533,6 +533,25 @@ def with_deadlines(system, milliseconds):
     return replace(system, models=models)
 
 
+@pytest.mark.parametrize("place", [Here, Elsewhere])
+def test_a_version_that_was_left_a_few_milliseconds_is_not_blamed_for_being_late(system, place):
+    """What feeds it takes the time: most of it, or on a busy machine all."""
+    hasty = with_deadlines(system, 400)
+    slow = {
+        ("demand", "1"): place(Odd(("clicks", "weight"), sleeping(0.33))),
+        ("refund", "1"): place(Odd(("price.units", "stock.units"), sleeping(0.3))),
+    }
+
+    async def play(engine, _notes):
+        engine.serve(served(hasty, slow))
+        replies = [await engine.answer(question(first=n)) for n in range(8)]
+        return replies, engine.breakers["refund", "1"]
+
+    replies, breaker = run(play, breaker=BreakerPolicy(fewest=1_000))
+    assert all("refund" in reply.arms[0].stand_ins for reply in replies)
+    assert (breaker.broken, breaker.state) == (0, BreakerState.CLOSED)
+
+
 def test_a_question_larger_than_the_mirrors_bound_is_mirrored_piece_by_piece(system):
     async def play(engine, notes):
         engine.serve(served(system, pairings=(canary(system, NEW, weight=50),)))

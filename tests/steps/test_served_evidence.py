@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from sluiceway.adapters.prediction_log import MemoryPredictionLog
 from sluiceway.gates import Reason, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
-from sluiceway.rollouts.endings import Ending, ReasonCode
+from sluiceway.statistics.sequential import SequentialState
+from sluiceway.steps.served_evidence import enter_served
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from tests.driver import advance
-from tests.steps.worlds import NOW, ended, quick_site, same_fraud, to_canary
+from tests.steps.worlds import NOW, quick_site, same_fraud, to_canary
 
 DAY = timedelta(days=1)
 Dress = Callable[[pd.DataFrame], pd.DataFrame]
@@ -77,84 +79,96 @@ def took(rows: pd.DataFrame, baseline: float, candidate: float, mirror: float) -
     return rows.assign(**{"seconds:fraud": usual * draw.uniform(0.8, 1.2, len(rows)) / 1e3})
 
 
-def test_a_candidate_that_answers_right_but_slower_is_rolled_back_by_its_gate(
-    tmp_path: Path,
-) -> None:
-    found = played(
-        tmp_path,
+@pytest.fixture(scope="module")
+def canary(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, str, pd.DataFrame]:
+    """A canary that is at its first step, and six days of what both arms answered."""
+    gates = [
         gate("latency_mean", 5, "ms"),
-        lambda rows: took(rows, baseline=10, candidate=30, mirror=10),
-        days=20,
+        gate("error_rate", 0.001, "share"),
+        gate("fallback_rate", 0.001, "share"),
+        gate("null_rate", 0.02, "share", "field: probability"),
+    ]
+    text = "".join(one[1].removesuffix("- metric: brier") for one in gates) + "- metric: brier"
+    score = "- metric: mae\n        field: score"
+    of_priority = gate("latency_mean", 5, "ms")[1].removesuffix("- metric: brier") + score
+    site = quick_site(
+        tmp_path_factory.mktemp("served"), ("- metric: brier", text), (score, of_priority)
     )
-    end = ended(found.site, found.rollout)
-    assert (end.ending, end.code) == (Ending.ROLLED_BACK, ReasonCode.HARM_IN_CANARY)
-    assert "fraud.latency_mean" in end.reason
-    verdict = found.verdict("latency_mean")
-    assert verdict.outcome is Outcome.FAILED
-    assert verdict.estimate is not None
-    assert 15 < verdict.estimate.harm < 25
+    same_fraud(site)
+    rollout = to_canary(site, "fraud@2")
+    window = Window(start=NOW, end=NOW + DAYS * DAY)
+    BatchServer(site).answer(window, now=window.end)
+    return site, rollout, site.predictions.read(window)
 
 
-def test_what_nobody_waited_for_is_no_latency(tmp_path: Path) -> None:
-    """Mirrored rows wait for company: the candidate's are as slow here as nobody's answer is."""
-    found = played(
-        tmp_path,
-        gate("latency_mean", 5, "ms"),
-        lambda rows: took(rows, baseline=10, candidate=10, mirror=500),
-        days=20,
+Canary = tuple[Site, str, pd.DataFrame]
+DAYS = 6
+
+
+def entered(canary: Canary, dress: Dress, days: int = DAYS) -> dict[str, SequentialState]:
+    """Each gate's evidence after some days whose rows say this of how they were served."""
+    site, rollout, rows = canary
+    site = replace(site, predictions=Served(dress))
+    site.predictions.write("all", rows)
+    plan = site.plan(rollout)
+    return enter_served(
+        site,
+        plan,
+        rollout,
+        {gate.name: gate.evidence.begin(gate.margin) for gate in plan.serving},
+        since=NOW,
+        first=plan.calendar.name(NOW),
+        until=NOW + days * DAY,
     )
-    assert ended(found.site, found.rollout).ending is Ending.PROMOTED
 
 
-def test_a_chain_is_as_slow_as_all_that_feeds_it(tmp_path: Path) -> None:
+def test_a_slower_candidate_is_worse_by_what_it_takes_longer(canary: Canary) -> None:
+    found = entered(canary, lambda rows: took(rows, baseline=10, candidate=30, mirror=10))
+    state = found["fraud.latency_mean"]
+    assert (state.n, state.unmeasured) == (DAYS, 0)
+    assert 17 < state.mean < 23
+    assert state.log_e_harm(5) > 3
+    assert state.log_e_safety(5) < 0
+
+
+def test_what_nobody_waited_for_is_no_latency(canary: Canary) -> None:
+    """Mirrored rows wait for company: they are as slow here as nobody's answer is."""
+    found = entered(canary, lambda rows: took(rows, baseline=10, candidate=10, mirror=500))
+    assert abs(found["fraud.latency_mean"].mean) < 2
+
+
+def test_a_chain_is_as_slow_as_all_that_feeds_it(canary: Canary) -> None:
     """The gate is the consumer's, the slow model feeds it."""
-    declared = (
-        "- metric: mae\n        field: score",
-        gate("latency_mean", 5, "ms")[1].replace("- metric: brier", "")
-        + "- metric: mae\n        field: score",
-    )
 
     def dress(rows: pd.DataFrame) -> pd.DataFrame:
         rows = took(rows, baseline=10, candidate=30, mirror=10)
         return rows.assign(**{"seconds:priority": 0.001})
 
-    end = ended(*_parts(played(tmp_path, declared, dress, days=20)))
-    assert end.ending is Ending.ROLLED_BACK
-    assert "priority.latency_mean" in end.reason
+    state = entered(canary, dress)["priority.latency_mean"]
+    assert 17 < state.mean < 23
+    assert 9 < state.mean_baseline < 13
 
 
-def test_passes_are_compared_with_passes_of_about_as_many_rows(tmp_path: Path) -> None:
+def test_passes_are_compared_with_passes_of_about_as_many_rows(canary: Canary) -> None:
     """With a tenth of the rows the candidate's passes are smaller, which is no merit of it."""
 
     def dress(rows: pd.DataFrame) -> pd.DataFrame:
-        small = rows["unit"].str[-1].isin(list("012"))
-        small |= rows["arm"] == "candidate"
+        small = rows["unit"].str[-1].isin(list("012")) | (rows["arm"] == "candidate")
         rows = took(rows, baseline=10, candidate=30, mirror=10)
         slow = np.where(small, 1.0, 50.0)
         return rows.assign(
             **{"seconds:fraud": rows["seconds:fraud"] * slow}, together=np.where(small, 1, 900)
         )
 
-    found = played(tmp_path, gate("latency_mean", 5, "ms"), dress, days=20)
-    assert ended(found.site, found.rollout).ending is Ending.ROLLED_BACK
-    estimate = found.verdict("latency_mean").estimate
-    assert estimate is not None
-    assert 15 < estimate.harm < 25
+    assert 15 < entered(canary, dress)["fraud.latency_mean"].mean < 25
 
 
-def test_a_block_of_serving_enters_before_its_labels_are_known(tmp_path: Path) -> None:
-    found = played(
-        tmp_path,
-        gate("latency_mean", 5, "ms"),
-        lambda rows: took(rows, baseline=10, candidate=10, mirror=10),
-        days=3,
-    )
-    look = found.site.state(found.rollout).look
-    assert look is not None
-    assert look.states["fraud.latency_mean"].last_block is not None
-    assert look.states["fraud.brier"].last_block == look.watermark
-    assert look.states["fraud.latency_mean"].last_block > str(look.watermark)
-    assert found.site.state(found.rollout).measured == look.states["fraud.brier"].n
+def test_a_question_counts_once_for_each_arm_however_many_rows_it_had(canary: Canary) -> None:
+    def dress(rows: pd.DataFrame) -> pd.DataFrame:
+        rows = took(rows, baseline=10, candidate=10, mirror=10)
+        return rows.assign(request_id=rows["event_time"].dt.date.astype(str))
+
+    assert entered(canary, dress)["fraud.latency_mean"].rows == 2 * DAYS
 
 
 def failing(every: int, trigger: str) -> Dress:
@@ -168,50 +182,64 @@ def failing(every: int, trigger: str) -> Dress:
     return dress
 
 
-def test_a_few_more_errors_than_the_champions_are_seen_in_pairs(tmp_path: Path) -> None:
-    """Too few for any hard rule: less than one in a hundred."""
-    declared = gate("error_rate", 0.001, "share", role="required")
-    found = played(tmp_path, declared, failing(120, "error"), days=24)
-    end = ended(found.site, found.rollout)
-    assert (end.ending, end.code) == (Ending.ROLLED_BACK, ReasonCode.HARM_IN_CANARY)
-    assert "fraud.error_rate" in end.reason
+@pytest.mark.parametrize("trigger", ["error", "timeout", "out_of_contract"])
+def test_errors_and_stand_ins_are_seen_in_pairs(canary: Canary, trigger: str) -> None:
+    found = entered(canary, failing(12, trigger))
+    for name in ("error_rate", "fallback_rate"):
+        state = found[f"fraud.{name}"]
+        assert 0.07 < state.mean < 0.1
+        assert state.mean_baseline == 0
+        assert state.log_e_harm(0.001) > 3
+        assert state.rows > 100 * DAYS, "mirrored units count as well"
 
 
-def test_what_somebody_isolated_is_no_error(tmp_path: Path) -> None:
-    found = played(tmp_path, gate("error_rate", 0.001, "share"), failing(9, "isolated"), days=12)
-    assert found.site.state(found.rollout).rollback is None
-    verdict = found.verdict("error_rate")
-    assert verdict.estimate is not None
-    assert verdict.estimate.harm == 0
+def test_what_somebody_isolated_is_no_error(canary: Canary) -> None:
+    state = entered(canary, failing(9, "isolated"))["fraud.error_rate"]
+    assert (state.mean, state.mean_candidate) == (0, 0)
 
 
-def test_an_answer_that_is_missing_more_often_fails_its_gate(tmp_path: Path) -> None:
+def test_an_answer_that_is_missing_more_often_is_harm(canary: Canary) -> None:
     def dress(rows: pd.DataFrame) -> pd.DataFrame:
         lost = (rows["unit"].str[-4:].astype(int) % 3 == 0) & (rows["arm"] == "candidate")
         return rows.assign(**{"fraud.probability": rows["fraud.probability"].mask(lost)})
 
-    declared = gate("null_rate", 0.02, "share", "field: probability")
-    found = played(tmp_path, declared, dress, days=6)
-    assert found.verdict("null_rate").outcome is Outcome.FAILED
+    state = entered(canary, dress)["fraud.null_rate"]
+    assert 0.3 < state.mean < 0.37
+    assert state.log_e_harm(0.02) > 3
 
 
-def test_a_gate_of_serving_that_nothing_was_seen_of_blocks_only_where_it_is_required(
-    tmp_path: Path,
-) -> None:
+def test_a_block_enters_once_it_has_closed_and_only_once(canary: Canary) -> None:
+    def dress(rows: pd.DataFrame) -> pd.DataFrame:
+        return took(rows, baseline=10, candidate=10, mirror=10)
+
+    site, rollout, _ = canary
+    plan = site.plan(rollout)
+    early = entered(canary, dress, days=2)["fraud.latency_mean"]
+    assert (early.n, early.last_block) == (2, plan.calendar.name(NOW + DAY))
+    assert entered(canary, dress)["fraud.latency_mean"].n == DAYS
+
+
+def test_a_gate_of_serving_that_nothing_was_seen_of_is_no_pass(tmp_path: Path) -> None:
     """Batches say nothing of latency: unknown is never a pass."""
-    for role in ("guard", "required"):
-        folder = tmp_path / role
-        folder.mkdir()
-        declared = gate("latency_mean", 5, "ms", role=role)
-        found = played(folder, declared, lambda rows: rows, days=16)
-        promoted = found.site.state(found.rollout).promoted_at is not None
-        assert promoted is (role == "guard")
-        verdict = found.verdict("latency_mean")
-        assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, Reason.NO_EVIDENCE)
+    declared = gate("latency_mean", 5, "ms", role="required")
+    found = played(tmp_path, declared, lambda rows: rows, days=16)
+    assert found.site.state(found.rollout).promoted_at is None
+    verdict = found.verdict("latency_mean")
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, Reason.NO_EVIDENCE)
 
 
-def _parts(found: Played) -> tuple[Site, str]:
-    return found.site, found.rollout
+def test_serving_does_not_wait_for_labels(tmp_path: Path) -> None:
+    found = played(
+        tmp_path,
+        gate("latency_mean", 5, "ms"),
+        lambda rows: took(rows, baseline=10, candidate=10, mirror=10),
+        days=3,
+    )
+    look = found.site.state(found.rollout).look
+    assert look is not None
+    assert look.states["fraud.brier"].last_block == look.watermark
+    assert str(look.states["fraud.latency_mean"].last_block) > str(look.watermark)
+    assert found.site.state(found.rollout).measured == look.states["fraud.brier"].n
 
 
 def lacking(every: int, because: str = "unmet_demand") -> Dress:
@@ -230,21 +258,19 @@ def lacking(every: int, because: str = "unmet_demand") -> Dress:
     return dress
 
 
+@pytest.mark.parametrize(("every", "days"), [(1, 3), (10, 8)])
 def test_a_candidate_whose_demands_clients_do_not_meet_is_neither_passed_nor_blamed(
-    tmp_path: Path,
+    tmp_path: Path, every: int, days: int
 ) -> None:
     """All of them, and a part of them: once promoted it would refuse these clients."""
-    for every in (1, 10):
-        folder = tmp_path / f"{every}"
-        folder.mkdir()
-        found = played(folder, gate("latency_mean", 5, "ms"), lacking(every), days=8)
-        state = found.site.state(found.rollout)
-        assert state.ended is None
-        assert (state.rollback, state.weight > 0) == (None, True)
-        assert state.look is not None
-        assert state.look.outcome is Outcome.INCONCLUSIVE
-        assert "do not bring what a candidate demands" in str(state.look.fault)
-        assert "fraud@2 demands more of amount" in state.look.notes[-1]
+    found = played(tmp_path, gate("latency_mean", 5, "ms"), lacking(every), days=days)
+    state = found.site.state(found.rollout)
+    assert state.ended is None
+    assert (state.rollback, state.weight > 0) == (None, True)
+    assert state.look is not None
+    assert state.look.outcome is Outcome.INCONCLUSIVE
+    assert "do not bring what a candidate demands" in str(state.look.fault)
+    assert "fraud@2 demands more of amount" in state.look.notes[-1]
 
 
 def test_units_whose_path_a_flag_chose_are_named_and_hold_nothing_else_up(tmp_path: Path) -> None:

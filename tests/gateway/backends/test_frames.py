@@ -12,6 +12,8 @@ from sluiceway.gateway.backends.frames import (
     BadFrame,
     Frames,
     Kind,
+    answer_of,
+    answered,
     asked,
     framed,
     packed,
@@ -46,6 +48,19 @@ def test_times_boxes_and_whole_numbers_arrive_as_values() -> None:
     np.testing.assert_array_equal(unpacked(packed(np.array([True, False]))), [1.0, 0.0])
     np.testing.assert_array_equal(unpacked(packed(boxed([1, None, 2.5]))), [1.0, np.nan, 2.5])
     assert unpacked(packed(boxed(["a", float("nan")]))).tolist() == ["a", None]
+
+
+def test_an_answer_says_what_it_took() -> None:
+    values, seconds = answer_of(answered(np.array([0.5, 0.25]), 0.125))
+    assert (values.tolist(), seconds) == ([0.5, 0.25], 0.125)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_what_took_no_time_that_there_is_is_no_answer(seconds: float) -> None:
+    with pytest.raises(BadFrame, match="said that it took"):
+        answer_of(answered(np.array([1.0]), seconds))
+    with pytest.raises(BadFrame, match="a part of an answer"):
+        answer_of(b"1234")
 
 
 @pytest.mark.parametrize("values", [boxed([{}]), boxed(["a", 1]), np.array([1j])])
