@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 
+from sluiceway.adapters import observed_routing
 from sluiceway.adapters.flag_file import FlagFileRouter
 from sluiceway.adapters.observed_routing import Gateways, ObservedRouter, followed_within
 from sluiceway.routing import RoutingTable
@@ -52,6 +53,22 @@ def test_without_a_gateway_the_file_is_what_is_followed(tmp_path: Path) -> None:
     observed.apply(TABLE)
     assert (observed.observed(), observed.lagging()) == (TABLE, ())
     assert observed.consistent
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_of_ours_that_is_wrong_makes_no_gateway_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr(observed_routing, "datetime", Wrong)
+    observed = router(tmp_path)
+    observed.apply(TABLE)
+    says(tmp_path / "gateways", 5)
+    assert observed.lagging() == ("gateway gw-1 follows revision 5 of the routing, 7 is wanted",)
 
 
 def test_a_gateway_that_lives_and_has_not_loaded_the_table_is_named(tmp_path: Path) -> None:
@@ -117,6 +134,7 @@ def test_a_step_is_confirmed_only_when_every_live_gateway_follows(tmp_path: Path
 FOLLOWS = """
 import sys, time
 from pathlib import Path
+from sluiceway.adapters import observed_routing
 from sluiceway.adapters.flag_file import RoutingFile
 from tests.adapters.test_observed_routing import says
 file, folder = RoutingFile(Path(sys.argv[1])), Path(sys.argv[2])

@@ -1,9 +1,12 @@
 """What gateways follow, beside what they were asked to follow."""
 
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from pydantic import ValidationError
 
@@ -22,9 +25,17 @@ _PATIENCE = 0.05
 """Seconds between two looks at gateways that are about to follow."""
 
 
-def now_utc() -> datetime:
-    """The clock that heartbeats are written by."""
-    return datetime.now(UTC)
+def _by_the_files_in(folder: Path) -> datetime:
+    """The time by the clock of the file system where gateways write (UTC).
+
+    By a clock of ours that is wrong every gateway would be dead, and a step complete that nobody
+    follows.
+    """
+    try:
+        with TemporaryFile(dir=folder) as made:
+            return datetime.fromtimestamp(os.fstat(made.fileno()).st_mtime, UTC)
+    except OSError:  # there is none yet, or no room, or it may only be read
+        return datetime.now(UTC)
 
 
 class Gateways:
@@ -32,11 +43,12 @@ class Gateways:
 
     Args:
         folder: Where each writes its own, as ``<instance>.json``.
+        clock: By which they are judged; None for that of the folder's file system.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], datetime] = now_utc) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], datetime] | None = None) -> None:
         self._folder = folder
-        self._clock = clock
+        self._clock = clock or partial(_by_the_files_in, folder)
 
     def all(self) -> tuple[Heartbeat, ...]:
         """The newest word of each, by instance; what is no word is left out.
