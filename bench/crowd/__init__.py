@@ -1,9 +1,10 @@
 """What many rollouts at once come to: side by side where they share nothing, else one by one.
 
 Twenty processes work on one environment, on a journal in a SQLite file and again on a PostgreSQL
-server: twenty models that share nothing have a better version each; ten versions, good and harmful
-ones, race for a model. Each rollout is asked for, and brought on, by two processes at once, by the
-steps of the flows without Prefect, until it is over. Then the journal is read.
+server. Twenty models that share nothing have a better version each, and a process each. Ten
+versions, good and harmful ones, race for a model; each is asked for, and brought on, by two
+processes at once. All go by the steps of the flows, without Prefect, until they are over; then the
+journal is read.
 """
 
 import os
@@ -37,27 +38,24 @@ def _both(
 ) -> dict[str, float | int]:
     disjoint, racing = (6, 4) if quick else (20, 10)
     found: dict[str, float | int] = {}
-    for what, models, versions in (("disjoint", disjoint, 1), ("racing", 1, racing)):
+    for what, models, versions, hands in (("disjoint", disjoint, 1, 1), ("racing", 1, racing, 2)):
         with tempfile.TemporaryDirectory(prefix="sluiceway-bench-") as folder:
-            came = _measured(Path(folder), on, models=models, racing=versions)
+            came = _measured(Path(folder), on, models=models, racing=versions, hands=hands)
         found |= {f"{database}_{what}_{key}": value for key, value in came.items()}
         say(f"{database}, {what}: {came}")
     return found
 
 
 def _measured(
-    folder: Path, on: Callable[[Settings], Settings], *, models: int, racing: int
+    folder: Path, on: Callable[[Settings], Settings], *, models: int, racing: int, hands: int
 ) -> dict[str, float | int]:
     from bench.crowd import playing, system
+    from bench.crowd.steps import by_steps
 
     settings = on(system.prepared(folder, models=models, racing=racing))
     rollouts = models - 1 + racing
-    with playing.processes(
-        2 * rollouts if rollouts < 10 else 20, preload="bench.crowd.steps"
-    ) as pool:
-        from bench.crowd.steps import by_steps
-
-        crowd = playing.Crowd(settings, by_steps, pool, hands=2)
+    with playing.processes(hands * rollouts, preload="bench.crowd.steps") as pool:
+        crowd = playing.Crowd(settings, by_steps, pool, hands)
         began = time.monotonic()
         seen = crowd.gone_through(system.names_of(models, racing))
         took = time.monotonic() - began
