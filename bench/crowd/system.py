@@ -74,6 +74,13 @@ def models_of(count: int) -> tuple[str, ...]:
     return tuple(f"m{number:02d}" for number in range(count))
 
 
+def names_of(models: int, racing: int) -> tuple[tuple[str, ...], ...]:
+    """The candidates, one tuple for each model: the first model's race, the others have one."""
+    first, *others = models_of(models)
+    race = tuple(f"{first}@{number}" for number in range(2, 2 + racing))
+    return (race, *((f"{name}@2",) for name in others))
+
+
 def is_better(version: str) -> bool:
     """Whether a candidate version is one that is promoted."""
     return int(version) % 2 == 0

@@ -34,6 +34,25 @@ def test_every_placeholder_is_filled_in(tmp_path):
     assert worker.environment["API"] == "http://127.0.0.1:5007/other"
 
 
+def test_a_default_gives_way_to_what_is_given_and_what_is_added_reaches_all(tmp_path):
+    text = """
+environment: {FIXED: ours}
+defaults: {A: "a of {home}", B: b}
+services:
+  web: {command: [web], defaults: {B: own, C: c}}
+  worker: {command: [work]}
+"""
+    shape = read_services(written(tmp_path, text))
+    added = {"B": "given", "FIXED": "theirs", "PASSWORD": "{no place}"}
+    places = Places(home=tmp_path, shift=0, secrets={}, given=frozenset({"C", *added}), added=added)
+    web, worker = services_of(shape, places)
+    everywhere = {"A": f"a of {tmp_path}", "PASSWORD": "{no place}", "FIXED": "ours", "B": "given"}
+    assert web.environment == everywhere
+    assert worker.environment == everywhere
+    bare = Places(home=tmp_path, shift=0, secrets={})
+    assert services_of(shape, bare)[0].environment["B"] == "own"
+
+
 def test_all_faults_are_told_together(tmp_path):
     text = """
 environment: {A: "{nothing}"}

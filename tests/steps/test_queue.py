@@ -16,6 +16,7 @@ from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Waited
 from sluiceway.steps import deciding, requests
 from sluiceway.steps.site import Site
+from sluiceway.steps.world import reconcile
 from tests.driver import (
     LIVE,
     QUICK,
@@ -112,6 +113,20 @@ def test_two_who_ask_for_the_same_at_once_get_one_rollout(tmp_path: Path) -> Non
     assert asked == ["r0001-cost2-fraud2"] * 2
 
 
+def test_two_who_find_at_once_that_a_rollout_waits_write_it_once(tmp_path: Path) -> None:
+    journal = Overtaken(lambda: None)
+    site = replace(memory_site(tmp_path), journal=journal)
+    adopt_live(site, NOW)
+    same_fraud(site, "2")
+    same_fraud(site, "3")
+    first, second = ask(site, "fraud@2"), ask(site, "fraud@3")
+    journal.overtaking = lambda: deciding.decide(site, second, now=NOW)
+    waits = deciding.decide(site, second, now=NOW)
+    assert isinstance(waits, Wait)
+    assert waits.behind == first
+    assert told(site, second, Waited) == [Waited(behind=first)]
+
+
 SPLIT = (
     ("consumers:\n  worklist:", "consumers:\n  finance-report:\n    owner: finance\n"
      "    description: Monthly costs.\n"
@@ -158,6 +173,14 @@ def test_disjoint_rollouts_run_side_by_side_and_end_in_one_release_with_both(
     assert site.champion().generation == 3
     for model in ("cost", "handling"):
         assert site.registry.aliases(model) == {"champion": "2", "previous": "1"}
+
+
+def test_a_rollout_neither_moves_nor_waits_for_what_another_one_reserves(tmp_path: Path) -> None:
+    site = split_site(tmp_path)
+    one = to_canary(site, "cost@2")
+    site.registry.set_alias("handling", "shadow", "2")  # as another process is about to observe
+    reconcile(site, one, now=NOW)
+    assert site.registry.aliases("handling") == {"champion": "1", "shadow": "2"}
 
 
 def test_the_first_of_two_promotions_can_still_go_back_without_the_second(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from sluiceway.adapters.mlflow_registry import (
     CONTRACT_VERSION_TAG,
 )
 from sluiceway.outcomes import Outcome
-from sluiceway.ports import Window
+from sluiceway.ports import Registry, Window
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.routing import RoutingTable
 from sluiceway.steps import deciding, planning, requests
@@ -108,6 +109,37 @@ def test_an_accepted_table_that_is_not_in_force_is_not_confirmed(tmp_path: Path)
     assert kinds(site, rollout)[-1] == "step_entered", "nothing goes on meanwhile"
     advance(site, rollout, NOW)
     assert kinds(site, rollout)[-1] == "confirmed"
+
+
+class Late:
+    """A registry in which one alias comes late: somebody else is through in between."""
+
+    def __init__(self, registry: Registry, meanwhile: Callable[[], None]) -> None:
+        self._registry = registry
+        self._meanwhile = [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+    def set_alias(self, *arguments: str) -> None:
+        if self._meanwhile:
+            self._meanwhile.pop()()
+        self._registry.set_alias(*arguments)
+
+
+def test_who_writes_what_the_journal_has_left_behind_looks_again(tmp_path: Path) -> None:
+    site = quick_site(tmp_path)
+    same_fraud(site)
+    rollout = ask(site, "fraud@2")
+
+    def ended_meanwhile() -> None:
+        requests.abort(site, rollout, reason="no", now=NOW, actor="ada")
+        advance(site, rollout, NOW)
+
+    advance(replace(site, registry=Late(site.registry, ended_meanwhile)), rollout, NOW)
+    assert kinds(site, rollout)[-1] == "confirmed"
+    assert site.registry.aliases("fraud") == {"champion": "1"}, "what came late is taken back"
+    assert differing(site, wanted_projection(site)) == []
 
 
 @dataclass
