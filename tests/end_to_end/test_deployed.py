@@ -141,7 +141,7 @@ def ran(*arguments: str, environment: Mapping[str, str]) -> "subprocess.Complete
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
@@ -165,8 +165,8 @@ def _is_taken(port: int) -> bool:
 
 @contextmanager
 def up(environment: Mapping[str, str]) -> Iterator[Mapping[str, Mapping[str, str | int]]]:
-    started = ran("up", "--shift", str(free_shift()), "--json", environment=environment)
     try:
+        started = ran("up", "--shift", str(free_shift()), "--json", environment=environment)
         assert started.returncode == 0, started.stdout + started.stderr
         yield json.loads(started.stdout)
     finally:
