@@ -86,3 +86,17 @@ def test_a_prefect_server_that_nobody_named_is_refused(
     with pytest.raises(BadInput, match=r"PREFECT_API_URL: .*127\.0\.0\.1:4200/api") as refused:
         refuse_prefect_away("the receiver")
     assert "s3cr3t" not in str(refused.value)
+
+
+def test_a_home_that_others_own_may_be_looked_at_and_not_begun_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs the tests may be allowed everything, so the system's answer is given here."""
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+    home = tmp_path / "home"
+    home.mkdir()
+    refuse_nowhere(Settings(home=home))
+    with pytest.raises(BadInput, match=r"SLUICEWAY_HOME: .* cannot be written to by this user"):
+        refuse_nowhere(Settings(home=home), writes=True)
+    with pytest.raises(BadInput, match="as .* is not theirs"):
+        refuse_nowhere(Settings(home=home / "new"))
