@@ -98,5 +98,5 @@ def test_a_home_that_others_own_may_be_looked_at_and_not_begun_in(
     refuse_nowhere(Settings(home=home))
     with pytest.raises(BadInput, match=r"SLUICEWAY_HOME: .* cannot be written to by this user"):
         refuse_nowhere(Settings(home=home), writes=True)
-    with pytest.raises(BadInput, match="as .* is not theirs"):
+    with pytest.raises(BadInput, match=r"as .* is not theirs"):
         refuse_nowhere(Settings(home=home / "new"))
