@@ -13,7 +13,7 @@ class Turns:
     def __init__(self) -> None:
         self._failed: list[Exception] = []
 
-    def take(self, what: Callable[P, R], *args: P.args, **more: P.kwargs) -> R | None:
+    def take(self, what: Callable[P, R], /, *args: P.args, **more: P.kwargs) -> R | None:
         """Do it; None where it fails, which is kept for the end."""
         try:
             return what(*args, **more)

@@ -679,3 +679,6 @@ def test_an_altered_journal_is_a_no(
     value = living("journal", "verify", "--json")
     assert value.code == 1
     assert fault in value.value["faults"][0]
+    seen = living("status")
+    assert seen.out.startswith("✗ the journal is not what was written, so nothing goes on by it: ")
+    assert "generation 1: cost@1" in seen.out, "what serves is shown all the same"

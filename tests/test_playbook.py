@@ -57,6 +57,15 @@ def test_the_criteria_are_the_policies(system: System) -> None:
     assert "drift: off" in " ".join(playbook(off)[0].steps)
 
 
+def test_it_names_the_rule_that_waits_for_no_flow_and_the_ways_without_servers(
+    system: System,
+) -> None:
+    text = as_markdown(system, playbook(system))
+    assert "at least 5 and 50% of the last 200 rows got no usable answer" in text
+    assert "unset PREFECT_API_URL" in text
+    assert "put a copy of the database from before back" in text
+
+
 def test_it_says_how_owners_are_reached_and_what_stands_in(tmp_path: Path) -> None:
     changes = (
         ("  approvals: []\n", "  approvals: {rules: [{risk: high, ask: [risk], people: 2}]}\n"),

@@ -12,6 +12,7 @@ from sluiceway.gates import Role
 from sluiceway.graph import blast_radius
 from sluiceway.rollouts.deciding import ATTEMPTS, ERROR_LIMIT
 from sluiceway.rollouts.plan import gates_of
+from sluiceway.serving.breaker import BreakerPolicy
 from sluiceway.system.notifications import NoticeCode, Tier
 from sluiceway.system.rights import Proof
 from sluiceway.system.values import System
@@ -37,6 +38,10 @@ class Section:
     steps: tuple[str, ...] = ()
     numbered: bool = False
     table: Table | None = None
+
+
+BREAKER: Final = BreakerPolicy()
+"""What gateways go by."""
 
 
 def playbook(system: System) -> tuple[Section, ...]:
@@ -72,6 +77,10 @@ def _criteria(system: System) -> Section:
             "and the champion answers everybody.",
             f"The evidence of all gates, slices and looks together says that harm is above the "
             f"margins (one family, α = {policies.alpha:g}): rolled back.",
+            "A hard rule, which no flow and no statistics wait for: the gateway asks a candidate "
+            f"no more of which at least {BREAKER.fewest} and {BREAKER.share:.0%} of the last "
+            f"{BREAKER.window} rows got no usable answer, or too many of whose answers break the "
+            "contract. The champion answers from the next request on; the next look rolls back.",
             f"Evidence cannot be read: no traffic at once; aborted after "
             f"{render_duration(ERROR_LIMIT)}. Contract checks and replays that err are tried "
             f"{ATTEMPTS} times.",
@@ -146,6 +155,11 @@ def _by_hand() -> Section:
             'Stop it: sluiceway abort ROLLOUT --reason "…" sends all traffic to the champion.',
             'After a promotion: sluiceway rollback --reason "…" makes the generation before serve '
             "again (--to GENERATION another one); every open rollout is aborted first.",
+            "Where the Prefect server is away: unset PREFECT_API_URL, and the same commands run "
+            "their flows in their own process. Gateways need neither Prefect nor MLflow to go on.",
+            "Where the journal is not what was written: nothing goes on by it, rollbacks included, "
+            "and what serves goes on. End all (sluiceway down), put a copy of the database from "
+            "before back, and ask sluiceway journal verify.",
             "Make sure: sluiceway status shows the generation; sluiceway journal verify shows that "
             "nothing was altered.",
             "Tell the owners of what reads it: sluiceway impact MODEL lists them.",

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -35,17 +36,19 @@ from prefect.flow_runs import resume_flow_run
 from prefect.states import Running
 
 from flows.reap import reap as reap_flow
+from flows.reconcile import reconcile as reconcile_flow
 from sluiceway.flow_runs import Place
 from sluiceway.rollouts.endings import Ending, Phase
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.settings import Settings
+from sluiceway.steps.chain import JournalAltered
 from tasks.flow_runs import reap
 from tests.adapters.mlflow_worlds import QUIET
 from tests.driver import variant
 from tests.end_to_end import databases
 from tests.end_to_end.pages import read_self_contained
 from tests.end_to_end.prefect_server import PrefectServer, flows_through
-from tests.end_to_end.shop import LIVE, Shop
+from tests.end_to_end.shop import LIVE, NOW, Shop
 
 pytestmark = [pytest.mark.filterwarnings(line) for line in QUIET]
 
@@ -140,7 +143,7 @@ def ran(*arguments: str, environment: Mapping[str, str]) -> "subprocess.Complete
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
@@ -217,6 +220,24 @@ def test_what_was_there_before_it_was_adopted_serves_and_starts_nothing(
         "a gateway that is ready",
     )
     assert deployed.rollouts("fraud@2") == []
+
+
+def test_a_past_that_is_replayed_by_command_is_judged_by_its_own_clock(
+    deployed: Deployed,
+) -> None:
+    """The worker's schedules, which go by the clock, leave it alone."""
+    as_of = ("--as-of", f"{NOW:%Y-%m-%dT%H:%M:%S}")
+    asked = ran("rollout", "fraud@2", "--json", *as_of, environment=deployed.environment)
+    assert asked.returncode == 1, asked.stdout + asked.stderr
+    said = json.loads(asked.stdout)
+    assert (said["ending"], said["phase"]) == ("rejected", "shadow")
+    with deployed.shop.site() as site:
+        events = site.journal.events(site.environment, said["rollout"])
+    assert {event.at for event in events} == {NOW}
+
+    back = ran("rollback", "--reason", "why", "--to", "7", environment=deployed.environment)
+    assert back.returncode == 2, "what cannot be is told before any run begins"
+    assert back.stderr == "✗ rollback: generation 7 cannot be gone back to (there are: none)\n"
 
 
 def test_a_registered_version_is_rolled_out_by_itself(deployed: Deployed) -> None:
@@ -318,3 +339,38 @@ def test_a_run_whose_process_died_is_ended_and_another_is_left_alone(deployed: D
         assert runs[0].name in reap()
         names = [client.read_flow_run(run.id).state_name for run in runs]
     assert names == ["Crashed", "Running"]
+
+
+def is_ready(deployed: Deployed) -> bool:
+    return httpx.get(f"{deployed.services['gateway']['url']}/v2/health/ready").is_success
+
+
+def test_a_champion_that_is_deleted_in_the_registry_is_told_once_and_serves_on(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICEWAY_TRACKING_URI", str(deployed.services["mlflow"]["url"]))
+    deployed.mlflow.delete_model_version("priority", "1")
+    with flows_through(deployed.server):
+        reconcile_flow()
+        reconcile_flow()
+    assert deployed.shop.kinds("registry").count("version_deleted") == 1
+    assert deployed.shop.champion()[1]["priority"] == "1"
+    assert is_ready(deployed)
+
+
+def test_a_journal_that_was_altered_decides_nothing_and_what_serves_goes_on(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes last: nothing in here goes on after it."""
+    monkeypatch.setenv("SLUICEWAY_TRACKING_URI", str(deployed.services["mlflow"]["url"]))
+    with sqlite3.connect(deployed.shop.home / "journal.db", timeout=60) as journal:
+        eve = "UPDATE events SET actor = 'eve' WHERE kind = 'adopted'"
+        assert journal.execute(eve).rowcount == 1
+    journal.close()
+    named = r"event 1 \(adoption #1, adopted\): its content or what came before it was altered"
+    with flows_through(deployed.server), pytest.raises(JournalAltered, match=named):
+        reconcile_flow()
+    asked = ran("rollout", "handling@1", "--here", environment=deployed.environment)
+    assert asked.returncode == 3
+    assert "the journal is not what was written: event 1 (adoption #1" in asked.stderr
+    assert is_ready(deployed)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -417,6 +418,27 @@ async def test_a_table_that_names_an_unknown_release_keeps_what_answers(world: W
         world.apply(release="f" * 64)
         await one.until(lambda: "cannot be followed" in (one.residents.state.alarm or ""))
         assert one.residents.state.revision == table.revision
+        await one.follows(world.apply())
+        assert one.residents.state.alarm is None
+
+
+async def test_a_gateway_that_starts_over_a_journal_without_a_plan_answers_by_the_champion(
+    world: World,
+) -> None:
+    """A row that is missing takes a candidate its traffic, and nobody their answer."""
+    table = world.canary(world.plan("r1", "fraud@2"))
+    with sqlite3.connect(world.shop.home / "journal.db", timeout=30) as journal:
+        assert journal.execute("DELETE FROM events WHERE kind = 'planned'").rowcount == 1
+    journal.close()
+    async with gateway(world) as one:
+        await one.until(lambda: one.engine.served is not None)
+        served = one.engine.served
+        assert served is not None
+        assert (served.champion, served.pairings) == (world.champion, ())
+        alarm = one.residents.state.alarm or ""
+        assert f"revision {table.revision} of the routing cannot be followed" in alarm
+        assert "r1 has no plan" in alarm
+        assert one.residents.state.revision == 0, "whoever waits for it to follow goes on waiting"
         await one.follows(world.apply())
         assert one.residents.state.alarm is None
 

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from sluiceway.arrivals import REGISTERED_BY_TAG, RELEASE_NAME_TAG
-from sluiceway.errors import BadInput
+from sluiceway.errors import BadInput, Fault
 from sluiceway.journal import Draft, Event
-from sluiceway.steps import by_hand, requests
+from sluiceway.steps import by_hand, deciding, requests
 from sluiceway.steps.notifying import notices_since
 from sluiceway.steps.site import Site
 from sluiceway.steps.starting import Started, start_due
 from sluiceway.system.file import read_system
 from sluiceway.system.notifications import NoticeCode
+from sluiceway.system.values import System
 from tests.driver import FITTED_COST, LIVE, TRAINED, add, adopt_live, memory_site, variant
 from tests.steps.worlds import NOW, same_fraud, to_canary
 
@@ -189,3 +190,27 @@ def test_what_a_rollout_is_about_to_change_was_changed_by_nobody(site: Site) -> 
     assert site.state(rollout).unconfirmed
     by_hand.settle(site, now=NOW)
     assert moved(site, NOW) == []
+
+
+def test_what_is_moved_while_the_system_file_cannot_be_read_goes_back(
+    site: Site, tmp_path: Path
+) -> None:
+    """No policy can be read, so none accepts it; and nothing waits for whoever edits the file."""
+
+    def broken() -> System:
+        raise BadInput([Fault(where="system.yaml", what="is no YAML")])
+
+    same_fraud(site)
+    site = replace(site, systems=replace(site.systems, current=broken))
+    site.registry.set_alias("fraud", "champion", "2")
+    (said,) = by_hand.settle(site, now=NOW)
+    assert said.endswith("is put back")
+    assert site.registry.aliases("fraud")["champion"] == "1"
+
+
+def test_a_replay_of_the_past_is_left_alone_by_the_clock(site: Site) -> None:
+    same_fraud(site)
+    names = ("fraud@2",)
+    rollout = requests.request_rollout(site, names, now=NOW, actor="ada", replayed=True)
+    assert deciding.unfinished(site) == (rollout,)
+    assert deciding.unfinished(site, by_clock=True) == ()

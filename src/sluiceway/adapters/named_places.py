@@ -21,22 +21,30 @@ _STORES: Final = ("postgresql", "mysql", "mssql", "databricks", "databricks-uc",
 """Schemes of registries that MLflow knows and that are its to open."""
 
 
-def refuse_nowhere(settings: Settings) -> None:
+def refuse_nowhere(settings: Settings, *, writes: bool = False) -> None:
     """Refuse settings of which one points nowhere.
+
+    Args:
+        writes: Whether a home that is there has to be this user's to write to; some only look.
 
     Raises:
         BadInput: With every such setting, its value without secrets, and what would be right.
     """
-    if faults := [*_home(settings), *_data(settings), *_journal(settings), *_registry(settings)]:
+    if faults := [
+        *_home(settings, writes),
+        *_data(settings),
+        *_journal(settings),
+        *_registry(settings),
+    ]:
         raise BadInput(faults)
 
 
-def _home(settings: Settings) -> Iterator[Fault]:
+def _home(settings: Settings, writes: bool) -> Iterator[Fault]:
     home = settings.home.absolute()
     there = next(one for one in (home, *home.parents) if one.exists())
     if not there.is_dir():
         what = f"{settings.home} cannot be made: {there} is no folder"
-    elif not os.access(there, os.W_OK | os.X_OK):
+    elif (writes or there != home) and not os.access(there, os.W_OK | os.X_OK):
         what = f"{settings.home} cannot be written to by this user, as {there} is not theirs"
     else:
         return

@@ -28,6 +28,7 @@ from sluiceway.journal import Champion
 from sluiceway.rollouts.controls import UNTOUCHED, Controls
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.settings import Settings
+from sluiceway.steps.chain import altered
 from sluiceway.steps.controlling import controls_of
 from sluiceway.steps.splits import Split
 
@@ -37,35 +38,45 @@ _EVERY: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was seen at one time."""
+    """What was seen at one time.
+
+    Attributes:
+        faults: What of the journal is not as it was written, in words.
+    """
 
     champion: Champion | None
     states: Mapping[str, RolloutState]
     controls: Controls
     splits: Mapping[str, tuple[Split, ...]]
     gateways: tuple[dict[str, Any], ...]
+    faults: tuple[str, ...]
 
 
 def look(settings: Settings) -> Look:
     """Look once; where there is no journal, none is made."""
     champion, states, controls, splits = None, {}, UNTOUCHED, {}
+    faults: tuple[str, ...] = ()
     if settings.may_have_journal:
         with opened(settings) as site:
             champion = site.journal.champion(site.environment)
             states = {r: site.state(r) for r in site.journal.rollouts(site.environment)}
             states = {r: state for r, state in states.items() if state.requested is not None}
             controls, splits = controls_of(site), splits_of(site, states)
+            faults = altered(site)
     return Look(
         champion=champion,
         states=states,
         controls=controls,
         splits=splits,
         gateways=tuple(gateways_of(settings)),
+        faults=faults,
     )
 
 
 def say_look(seen: Look) -> None:
     """Print it for people."""
+    for fault in seen.faults:
+        say(f"✗ the journal is not what was written, so nothing goes on by it: {fault}")
     say_status(seen.champion, seen.states)
     say_splits(seen.splits)
     say_isolations(seen.controls)
@@ -88,6 +99,7 @@ def look_json(settings: Settings, seen: Look) -> dict[str, Any]:
         ],
         **controls_json(seen.controls),
         "gateways": list(seen.gateways),
+        "journal_faults": list(seen.faults),
     }
 
 

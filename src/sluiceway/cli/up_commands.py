@@ -34,7 +34,7 @@ def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
     from sluiceway.adapters.running_services import ServiceBook
 
     settings = Settings()
-    refuse_nowhere(settings)
+    refuse_nowhere(settings, writes=True)
     services = _declared(settings, file, shift)
     read_system(settings.system)  # what gateway and receiver would end of is told before all starts
     _refuse_strange(services)

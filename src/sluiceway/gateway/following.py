@@ -110,10 +110,25 @@ class Follower:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             said = f"revision {table.revision} of the routing cannot be followed: {_short(error)}"
             self._alarms.tell("resolving", said)
-            return None
+            return await self._champion_alone(table, said)
         self._alarms.tell("resolving", None)
         self._alarms.tell("reading", "; ".join(wanted.amiss) or None)
         return wanted
+
+    async def _champion_alone(self, table: RoutingTable, said: str) -> Wanted | None:
+        """What a gateway that has just started follows, where only candidates cannot be had.
+
+        One that follows something stays with it. This is no following of the table, so it has no
+        revision, and whoever waits for gateways goes on waiting.
+        """
+        if self.wanted is not None or not (table.canaries or table.watches):
+            return None
+        alone = replace(table, revision=0, canaries=(), watches=())
+        try:
+            wanted = await in_thread(lambda: self._resolver.resolve(alone))
+        except Exception:  # noqa: BLE001 - it was told already, and is tried again
+            return None
+        return replace(wanted, amiss=(*wanted.amiss, said))
 
     def _tell_routing(self) -> None:
         alarm = self._routing.alarm

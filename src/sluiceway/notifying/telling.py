@@ -71,7 +71,8 @@ def notices_of(
             return (_notice(event, NoticeCode.ROLLED_BACK, everybody, title, body),)
         case TrafficStopped() | CandidateHalted():
             title = f"{rollout} has lost its traffic"
-            body = f"{happened.reason}.\nThe champion answers everybody; the rollout is held."
+            then = "the rollout is held" if isinstance(happened, TrafficStopped) else "it goes back"
+            body = f"{happened.reason}.\nThe champion answers everybody; {then}."
             return (_notice(event, NoticeCode.HALTED, everybody, title, body),)
         case EdgesIsolated() | EdgesRestored():
             return (_cut(event, happened, system),)
