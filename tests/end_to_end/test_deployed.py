@@ -162,8 +162,8 @@ def _is_taken(port: int) -> bool:
 
 @contextmanager
 def up(environment: Mapping[str, str]) -> Iterator[Mapping[str, Mapping[str, str | int]]]:
-    started = ran("up", "--shift", str(free_shift()), "--json", environment=environment)
     try:
+        started = ran("up", "--shift", str(free_shift()), "--json", environment=environment)
         assert started.returncode == 0, started.stdout + started.stderr
         yield json.loads(started.stdout)
     finally:
