@@ -83,6 +83,7 @@ class Sweep:
             return
         by_stage = {stage: [one for one in wanted if one.stage is stage] for stage in Stage}
         self._play(Stage.RISE, None)
+        self._surely(self._hold)  # else it might be promoted before anybody breaks that
         for one in by_stage[Stage.LOOK]:
             self._play(Stage.LOOK, one)
         for stage in (Stage.PROMOTE, Stage.WATCH):
@@ -156,6 +157,8 @@ class Sweep:
                 self.registered.append(self._surely(self.stock.register))
             case Stage.FALL:
                 self._surely(self._abort)
+            case Stage.PROMOTE:
+                self._surely(self._resume)
             case Stage.BACK:
                 self._begin_rollback()
             case _:
@@ -166,6 +169,18 @@ class Sweep:
         with opened(self.live) as site:
             now = datetime.now(UTC)
             requests.abort(site, self.rollout, reason="the sweep goes on", now=now, actor="chaos")
+
+    def _hold(self) -> None:
+        assert self.rollout is not None
+        with opened(self.live) as site:
+            now = datetime.now(UTC)
+            requests.hold(site, self.rollout, reason="not yet", now=now, actor="chaos")
+
+    def _resume(self) -> None:
+        assert self.rollout is not None
+        with opened(self.live) as site:
+            now = datetime.now(UTC)
+            requests.resume(site, self.rollout, reason="now", now=now, actor="chaos")
 
     def _begin_rollback(self) -> None:
         arguments = ["rollback", "--reason", "the sweep", "--to", str(self._other_generation())]
