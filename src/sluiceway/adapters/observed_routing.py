@@ -70,7 +70,7 @@ class Gateways:
     def _is_gone(self, heartbeat: Heartbeat, path: Path) -> bool:
         """By its own clock and by that of the folder: one of them may be wrong."""
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        return self._clock() - heartbeat.at > GONE and now_utc() - written > GONE
+        return self._clock() - heartbeat.at > GONE and self._clock() - written > GONE
 
     def is_alive(self, heartbeat: Heartbeat) -> bool:
         """Whether a gateway has said so just now; a clock that runs ahead is no excuse."""
