@@ -10,6 +10,8 @@ from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 PATIENCE = 90_000
 """Milliseconds in which a page must show what is looked for, on a busy machine."""
+_TIMES = 5
+"""Often enough for a person to press a button."""
 T = TypeVar("T")
 
 
@@ -153,7 +155,15 @@ class Browser:
 
 
 def _sent(page: Page, form: Locator, button: str) -> str:
-    """What the server says to a form: ACCEPT or REJECT."""
-    with page.expect_response(lambda answer: answer.url.endswith("/resume")) as answered:
-        form.get_by_role("button", name=button).click()
-    return str(answered.value.json()["status"])
+    """What the server says to a form: ACCEPT or REJECT.
+
+    Where its database is locked, as SQLite's may be, the form stays and is sent again.
+    """
+    said = ""
+    for _ in range(_TIMES):
+        with page.expect_response(lambda answer: answer.url.endswith("/resume")) as answered:
+            form.get_by_role("button", name=button).click()
+        if answered.value.ok:
+            return str(answered.value.json()["status"])
+        said = f"{answered.value.status}: {answered.value.text()}"
+    raise AssertionError(f"the form was never taken: {said}")
