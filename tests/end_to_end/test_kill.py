@@ -26,7 +26,7 @@ from sluiceway.journal import check_chain
 from sluiceway.rollouts.endings import Ending
 from sluiceway.steps import requests
 from sluiceway.steps.deciding import unfinished
-from sluiceway.steps.looking import blocks_between
+from sluiceway.steps.missing_answers import blocks_between
 from sluiceway.steps.publishing import REPORT
 from sluiceway.steps.world import differing, wanted_projection
 from tests.adapters.mlflow_worlds import QUIET

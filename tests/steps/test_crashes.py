@@ -16,7 +16,7 @@ from sluiceway.ports import RegistryUnavailable, Window
 from sluiceway.rollouts.actions import Rest
 from sluiceway.rollouts.events import Looked, happening
 from sluiceway.steps import planning, requests
-from sluiceway.steps.looking import blocks_between
+from sluiceway.steps.missing_answers import blocks_between
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import differing, wanted_projection

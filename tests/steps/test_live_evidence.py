@@ -16,7 +16,8 @@ from sluiceway.ports import Window
 from sluiceway.rollouts.events import Looked, draft, happening
 from sluiceway.statistics.metrics import METRICS
 from sluiceway.statistics.sequential import BettingHarm, method_for
-from sluiceway.steps import looking
+from sluiceway.steps.live_rows import live_rows
+from sluiceway.steps.looking import entered
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from tests.driver import advance
@@ -100,7 +101,7 @@ def test_a_gate_reads_its_evidence_by_the_method_of_its_plan(
         for gate in plan.gates
     )
     plan = replace(plan, gates=gates)
-    rows = looking.live_rows(
+    rows = live_rows(
         site,
         plan,
         rollout,
@@ -110,7 +111,7 @@ def test_a_gate_reads_its_evidence_by_the_method_of_its_plan(
         now=NOW + 4 * DAY,
     )
     begun = {gate.name: gate.evidence.begin(gate.margin) for gate in gates}
-    states = looking.entered(
+    states = entered(
         plan.calendar,
         gates,
         begun,
