@@ -3,20 +3,21 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pydantic import TypeAdapter
 
 from sluiceway.gates import Verdict
-from sluiceway.reports import render_report
-from sluiceway.reports.drift_section import DriftShown, drift_section
-from sluiceway.reports.short_page import short_page
 from sluiceway.rollouts.events import DriftFound, happening
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.inputs import profiles_json, shown_profile
 from sluiceway.steps.replayed_sources import replayed_sources
 from sluiceway.steps.site import Site
+
+if TYPE_CHECKING:
+    from sluiceway.reports.drift_section import DriftShown
 
 REPORT = "report.html"
 PLAN = "plan.json"
@@ -53,6 +54,8 @@ def publish(site: Site, rollout_id: str) -> Published | None:
     state = site.state(rollout_id)
     if not _is_behind(site, rollout_id, state):
         return None
+    from sluiceway.reports.short_page import short_page  # draws, so it takes a second
+
     report = write_report(site, rollout_id)
     address = _record(site, rollout_id, state, report)
     return Published(
@@ -87,6 +90,9 @@ def write_report(site: Site, rollout_id: str) -> Path:
     Raises:
         LookupError: There is no such rollout.
     """
+    from sluiceway.reports import render_report  # draws, so it takes a second
+    from sluiceway.reports.drift_section import drift_section
+
     events = site.journal.events(site.environment, rollout_id)
     if not events:
         raise LookupError(f"there is no rollout {rollout_id} in {site.environment}")
@@ -105,8 +111,10 @@ def write_report(site: Site, rollout_id: str) -> Path:
     return path
 
 
-def drifts_of(site: Site, rollout_id: str) -> tuple[DriftShown, ...]:
+def drifts_of(site: Site, rollout_id: str) -> "tuple[DriftShown, ...]":
     """Every drift of a rollout's inputs with the profiles that it was found in."""
+    from sluiceway.reports.drift_section import DriftShown
+
     events = site.journal.events(site.environment, rollout_id)
     return tuple(
         DriftShown(
