@@ -345,6 +345,7 @@ def test_nothing_serves_at_first(orders: Sluiceway) -> None:
         "isolations": [],
         "flags": [],
         "gateways": [],
+        "journal_faults": [],
     }
 
 
