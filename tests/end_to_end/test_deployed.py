@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import httpx
 import mlflow
 import psutil
 import pytest
+import sqlalchemy
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -37,6 +37,7 @@ from prefect.states import Running
 
 from flows.reap import reap as reap_flow
 from flows.reconcile import reconcile as reconcile_flow
+from sluiceway.adapters.journal_database import opened_engine
 from sluiceway.flow_runs import Place
 from sluiceway.rollouts.endings import Ending, Phase
 from sluiceway.rollouts.state import RolloutState
@@ -363,10 +364,11 @@ def test_a_journal_that_was_altered_decides_nothing_and_what_serves_goes_on(
 ) -> None:
     """It comes last: nothing in here goes on after it."""
     monkeypatch.setenv("SLUICEWAY_TRACKING_URI", str(deployed.services["mlflow"]["url"]))
-    with sqlite3.connect(deployed.shop.home / "journal.db", timeout=60) as journal:
+    engine = opened_engine(deployed.settings.journal_url)
+    with engine.begin() as journal:
         eve = "UPDATE events SET actor = 'eve' WHERE kind = 'adopted'"
-        assert journal.execute(eve).rowcount == 1
-    journal.close()
+        assert journal.execute(sqlalchemy.text(eve)).rowcount == 1
+    engine.dispose()
     named = r"event 1 \(adoption #1, adopted\): its content or what came before it was altered"
     with flows_through(deployed.server), pytest.raises(JournalAltered, match=named):
         reconcile_flow()
