@@ -171,7 +171,8 @@ def test_one_is_rejected_after_a_wrong_code_and_while_a_worker_dies(people: Peop
 
     fields = {"Decision": "approve", "Approver": "ben", "One Time Code": "000000"}
     said = people.browser.answer(people.page_of(asked), "wrong-code", **fields)
-    assert "May approve: risk (ben); not ada, whose own it is" in said
+    assert "May approve: risk (ben), with a one-time code" in said
+    assert "; not ada, whose own it is" in said
     again = people.form(rollout, "risk", beside=asked)
     assert people.faults() == [ProofFault.WRONG]
 

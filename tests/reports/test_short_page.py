@@ -99,9 +99,9 @@ def test_a_form_names_who_may_answer_and_not_whose_own_it_is() -> None:
     code = ", with a one-time code of their app"
     assert f"- May approve: risk (ada, ben){code}." in asked(("ada", "ben"), own=True)
     form = asked(("ada", "ben"), own=False)
-    assert f"- May approve: risk (ben); not ada, whose own it is{code}." in form
+    assert f"- May approve: risk (ben){code}; not ada, whose own it is." in form
     alone = asked(("ada",), own=False)
-    assert "risk (nobody is left); not ada" in alone
+    assert f"risk (nobody is left){code}; not ada" in alone
     assert "it cannot be approved" in alone
     assert "it cannot be approved" not in form
     assert "not ADA, whose own it is" in asked(("ADA", "ben"), own=False)

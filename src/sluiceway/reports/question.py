@@ -110,12 +110,12 @@ def _asked(system: System, story: Story, asking: Asking) -> list[str]:
     many = need.people > 1
     of = f"{need.people} different people of **{need.name}** are" if many else f"**{need.name}** is"
     why = "; ".join(why_sentence(one) for one in need.why)
-    code = ", with a one-time code of their app" if asking.proof else ""
+    proof = ", with a one-time code of their app" if asking.proof else ""
     given = [one.actor for one in story.state.given if set(one.owners) & set(need.by)]
     return [
         f"{story.asked_by} wants it. {of} asked, since {cell(why)}.",
         "",
-        f"- May approve: {_may_approve(system, story, need)}{code}.",
+        f"- May approve: {_may_approve(system, story, need, proof)}.",
         *_warnings(system, story, need),
         *([f"- Approved already: {joined(given)}."] if given else []),
         f"- No answer by {expires:%Y-%m-%d %H:%M} UTC is a no."
@@ -124,8 +124,12 @@ def _asked(system: System, story: Story, asking: Asking) -> list[str]:
     ]
 
 
-def _may_approve(system: System, story: Story, need: NeededApproval) -> str:
-    """Each owner with its people, less those who may not approve what is their own."""
+def _may_approve(system: System, story: Story, need: NeededApproval, proof: str) -> str:
+    """Each owner with its people, less those who may not approve what is their own.
+
+    Args:
+        proof: How they prove who they are, in words that follow their names.
+    """
     said, barred = [], []
     for owner in (system.owners[name] for name in need.by if name in system.owners):
         theirs = _theirs(system, story, owner)
@@ -133,7 +137,7 @@ def _may_approve(system: System, story: Story, need: NeededApproval) -> str:
         people = ", ".join(left) if left or owner.people else "anybody"
         said.append(f"{owner.name} ({people or 'nobody is left'})")
         barred += theirs
-    who = "; ".join(said)
+    who = "; ".join(said) + proof
     return f"{who}; not {joined(dict.fromkeys(barred))}, whose own it is" if barred else who
 
 
