@@ -12,6 +12,7 @@ PATIENCE = 90_000
 """Milliseconds in which a page must show what is looked for, on a busy machine."""
 _TIMES = 5
 """Often enough for a person to press a button."""
+_DRAWN = "document.fonts.status === 'loaded' && [...document.images].every((one) => one.complete)"
 T = TypeVar("T")
 
 
@@ -60,7 +61,7 @@ class Browser:
             page.set_viewport_size({"width": 1280, "height": height})
             page.goto(address)
             page.get_by_text(shows).first.wait_for()
-            page.wait_for_load_state("networkidle")
+            page.wait_for_function(_DRAWN)  # some pages never stop asking their server
             page.screenshot(path=self._pictures / f"{picture}.png")
             return page.locator("body").inner_text()
 
