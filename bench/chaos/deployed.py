@@ -28,8 +28,6 @@ _SCHEDULES: Final = {"reconcile": 20, "reap": 60, "evaluate-canaries": 120}
 """Seconds between two runs; the shipped ones are 60, 120 and 300."""
 _PORTS: Final = (4200, 5000, 5900, 8080, 8787)
 """Of the services, and of the proxy."""
-_AT_ONCE: Final = 3
-"""Flow runs at once: two cores have enough of them, and more would recover later."""
 
 
 def free_shift() -> int:
@@ -73,8 +71,6 @@ class Deployed:
             services["prefect"]["then"][0],
             ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(deployments)],
         ]
-        worker = services["worker"]["command"]
-        services["worker"]["command"] = [*worker[:-1], f"--limit={_AT_ONCE}"]
         services["keeper"]["command"] += ["--services", str(self._services)]
         self._services.write_text(yaml.safe_dump(declared, sort_keys=False), "utf-8")
         deployments.write_text(yaml.safe_dump(self._deployments(), sort_keys=False), "utf-8")
