@@ -100,9 +100,12 @@ class Deployed:
         )
         return f"{model}@{made.version}"
 
-    def kill(self, service: str) -> None:
-        process = psutil.Process(int(self.services[service]["pid"]))
-        process.send_signal(signal.SIGKILL)
+    def kill(self, service: str) -> int:
+        """End one as it is now, however often it was replaced; gives its process id."""
+        said = ran("services", "--json", environment=self.environment)
+        pid = next(int(one["pid"]) for one in json.loads(said.stdout) if one["name"] == service)
+        psutil.Process(pid).send_signal(signal.SIGKILL)
+        return pid
 
     def rollouts(self, *members: str) -> list[str]:
         """Every rollout that was ever asked for these versions."""
@@ -305,12 +308,13 @@ def test_versions_of_one_release_go_together_and_a_person_approves_them(
 
 
 def test_a_worker_that_dies_is_started_again(deployed: Deployed) -> None:
-    deployed.kill("worker")
+    killed = deployed.kill("worker")
+    assert killed == deployed.services["worker"]["pid"], "it died before"
 
     def again() -> bool:
         said = ran("services", "--json", environment=deployed.environment)
         found = {one["name"]: one for one in json.loads(said.stdout)}["worker"]
-        return bool(found["lives"]) and found["pid"] != deployed.services["worker"]["pid"]
+        return bool(found["lives"]) and found["pid"] != killed
 
     waited_for(again, "another worker")
 
