@@ -5,6 +5,7 @@ import json
 import statistics
 import time
 
+import httpx
 import mlflow
 import orjson
 import pandas as pd
@@ -104,6 +105,19 @@ def _register(shop: Shop) -> dict[str, str]:
     return versions
 
 
+def _wait_for(server: Server, *models: str) -> None:
+    """Until a second version of each is loaded, and its process is idle: starting takes cores."""
+    wanted = [f'model="{name}",state="loaded",version="2"}} 1.0' for name in models]
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        said = httpx.get(f"{server.url}/metrics", trust_env=False).text
+        if all(one in said for one in wanted):
+            time.sleep(1)
+            return
+        time.sleep(0.2)
+    raise RuntimeError("the candidate is not loaded after a minute")
+
+
 def _mirror(
     server: Server, switch: Switching, requests: list[bytes], *, quick: bool
 ) -> float | None:
@@ -115,7 +129,7 @@ def _mirror(
     for _ in range(3 if quick else 5):
         off = asyncio.run(open_loop(server.port, requests, per_second=rate, count=count))
         switch.tell("canary", "0", "first@2", "second@2", "third@2")
-        time.sleep(4)  # its processes start and are warmed up
+        _wait_for(server, "first", "second", "third")
         on = asyncio.run(open_loop(server.port, requests, per_second=rate, count=count))
         switch.tell("stop")
         time.sleep(1)

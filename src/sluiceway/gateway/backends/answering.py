@@ -38,7 +38,6 @@ def _live(line: socket.socket, parent: int) -> None:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _die_with(parent)
-    _break_in_on_nobody()
     frames = _heard(line)
     _, _, payload = next(frames)
     request = json.loads(payload)
@@ -71,15 +70,6 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(0)
-
-
-def _break_in_on_nobody() -> None:
-    """Have a fair share of the processors, and yet interrupt nobody who answers on one of them.
-
-    Else each question would stop the gateway's own loop for as long as its answer takes.
-    """
-    if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _end_after(seconds: float) -> None:
