@@ -164,7 +164,6 @@ def environment_of(deployed: Deployed) -> dict[str, str]:
     return {
         "SLUICEWAY_SYSTEM": str(settings.system),
         "SLUICEWAY_HOME": str(settings.home),
-        "SLUICEWAY_DATA": str(settings.data),
         "SLUICEWAY_ENVIRONMENT": settings.environment,
         "SLUICEWAY_ACTOR": "chaos",
         "SLUICEWAY_TRACKING_URI": deployed.mlflow_url,

@@ -143,7 +143,6 @@ def prepared(folder: Path, *, versions: int) -> tuple[Settings, Stock]:
     settings = Settings(
         system=folder / "system.yaml",
         home=folder / "home",
-        data=folder / "data",
         environment="production",
         progress=False,
     )
