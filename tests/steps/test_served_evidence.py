@@ -208,6 +208,13 @@ def test_an_answer_that_is_missing_more_often_is_harm(canary: Canary) -> None:
     assert state.log_e_harm(0.02) > 3
 
 
+def test_of_a_field_that_the_log_lacks_nothing_is_known(canary: Canary) -> None:
+    def dress(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.drop(columns="fraud.probability")
+
+    assert entered(canary, dress)["fraud.null_rate"].n == 0
+
+
 def test_a_block_enters_once_it_has_closed_and_only_once(canary: Canary) -> None:
     def dress(rows: pd.DataFrame) -> pd.DataFrame:
         return took(rows, baseline=10, candidate=10, mirror=10)

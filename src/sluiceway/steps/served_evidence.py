@@ -120,12 +120,19 @@ def _harms(
     rows = log.assign(block=plan.calendar.names(pd.DatetimeIndex(log["event_time"])))
     rows = rows[~rows["unit"].isin(rows.loc[isolated(rows), "unit"])]
     timed = [gate for gate in plan.serving if _is_latency(gate)]
-    paired = [gate for gate in plan.serving if not _is_latency(gate)]
-    found = dict(_paired(system, paired, rows, start, incomplete)) if paired else {}
+    paired = [gate for gate in plan.serving if not _is_latency(gate) and _is_logged(gate, rows)]
+    found: dict[str, tuple[BlockHarm, ...]] = {gate.name: () for gate in plan.serving}
+    if paired:
+        found |= _paired(system, paired, rows, start, incomplete)
     kept = rows[(rows["event_time"] >= start) & ~rows["block"].isin(incomplete)]
     kept = kept[kept["path"] == "primary"]
     found |= {gate.name: _unpaired(system, gate, kept) for gate in timed}
     return found
+
+
+def _is_logged(gate: Gate, rows: pd.DataFrame) -> bool:
+    """Whether the log has the field that a gate looks at: of one that it lacks nothing is known."""
+    return not gate.field or f"{gate.model}.{gate.field}" in rows
 
 
 def _is_latency(gate: Gate) -> bool:
@@ -170,10 +177,7 @@ def _seen(system: System, gate: Gate, rows: pd.DataFrame) -> np.ndarray:
             return _stands_in(rows, [gate.model]).astype(np.float64)
         case "fallback_rate":
             return _stands_in(rows, upstream(system, [gate.model])).astype(np.float64)
-    values = rows.get(f"{gate.model}.{gate.field}")
-    if values is None:
-        return np.zeros(len(rows))
-    return np.where(values.isna(), np.nan, 0.0)
+    return np.where(rows[f"{gate.model}.{gate.field}"].isna(), np.nan, 0.0)
 
 
 def _stands_in(rows: pd.DataFrame, models: Sequence[str]) -> np.ndarray:
