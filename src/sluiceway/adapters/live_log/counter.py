@@ -17,8 +17,9 @@ _NEVER_HIGH: Final = -(2**63)
 SUFFIX: Final = ".seq"
 
 # Cells of 64 bits. Rows that are not committed yet have their event times within one of two
-# bounds: those that wait, and those that are being committed.
-_KIND, _ISSUED, _SIDE, _BEGAN, _LOW, _HIGH = 0, 1, 2, 3, 4, 6
+# bounds: those that wait, and those that are being committed. The last turn from one to the
+# other is twice the rows numbered before it, plus the side of those after it; 0 before any.
+_KIND, _ISSUED, _TURNED, _BEGAN, _LOW, _HIGH = 0, 1, 2, 3, 4, 6
 EARLIEST: Final = micros(moment(0).replace(year=1))
 LATEST: Final = micros(moment(0).replace(year=9999))
 
@@ -30,13 +31,32 @@ class Counted:
     Attributes:
         issued: Rows that were numbered, from 0.
         began: When the process began, in microseconds since 1970.
-        bounds: Earliest and latest event time of the rows that may not be committed, in
-            microseconds since 1970; None where there are none.
+        turned: Rows that were numbered before the last turn; None before any.
+        before: Earliest and latest event time of the rows from before the last turn, in
+            microseconds since 1970; None where it is settled that they are committed.
+        after: The same of the rows since; None where there are none.
     """
 
     issued: int
     began: int
-    bounds: tuple[int, int] | None
+    turned: int | None
+    before: tuple[int, int] | None
+    after: tuple[int, int] | None
+
+    def bounds(self, committed: int) -> tuple[int, int] | None:
+        """Earliest and latest event time of the rows that may not be committed.
+
+        A process that was killed after a commit could not settle it any more: its rows are
+        left out where the log says that they are written down.
+
+        Args:
+            committed: Rows that are written down, or told to be missing.
+        """
+        written = self.turned is not None and self.turned <= committed
+        sides = [side for side in (None if written else self.before, self.after) if side]
+        if not sides:
+            return None
+        return min(low for low, _ in sides), max(high for _, high in sides)
 
 
 class Counter:
@@ -101,6 +121,7 @@ class Counter:
     def turn(self) -> None:
         """From now on rows are bounded apart from those before, which are to be committed."""
         self._side = 1 - self._side
+        self._cells[_TURNED] = 2 * self._cells[_ISSUED] + self._side
 
     def settle(self) -> None:
         """All rows from before the last turn are committed."""
@@ -130,11 +151,19 @@ def counted(path: Path) -> Counted | None:
     cells = memoryview(content[: 8 * _CELLS]).cast("q")
     if cells[_KIND] != _MAGIC:
         return None
-    lows, highs = cells[_LOW : _LOW + 2], cells[_HIGH : _HIGH + 2]
-    low, high = min(lows), max(highs)
-    inside = (max(low, EARLIEST), min(high, LATEST))
-    bounds = inside if low <= high else None
-    return Counted(issued=cells[_ISSUED], began=cells[_BEGAN], bounds=bounds)
+    turned, side = divmod(cells[_TURNED], 2)
+    return Counted(
+        issued=cells[_ISSUED],
+        began=cells[_BEGAN],
+        turned=turned if cells[_TURNED] else None,
+        before=_side_of(cells, 1 - side),
+        after=_side_of(cells, side),
+    )
+
+
+def _side_of(cells: "memoryview[int]", side: int) -> tuple[int, int] | None:
+    low, high = cells[_LOW + side], cells[_HIGH + side]
+    return (max(low, EARLIEST), min(high, LATEST)) if low <= high else None
 
 
 def lives(path: Path) -> bool:

@@ -72,9 +72,13 @@ def connect(path: Path, *, full: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
+    except (OSError, sqlite3.Error) as error:
+        raise LogUnavailable(f"{path} cannot be used: {error}") from error
+    try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
+        connection.close()
         raise LogUnavailable(f"{path} cannot be used: {error}") from error
     return connection
 

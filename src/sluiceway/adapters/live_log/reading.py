@@ -182,7 +182,7 @@ class LivePredictionLog:
     def _waiting(self, window: Window) -> list[Session]:
         found = []
         for one in open_sessions(self._database):
-            bounds = one.counter.bounds if one.counter else None
+            bounds = one.bounds
             if not one.alive or not one.waiting:
                 continue
             if bounds is None or (

@@ -55,13 +55,18 @@ class Session:
         """Rows that were answered and not written down."""
         return max(0, self.counter.issued - self.committed) if self.counter else 0
 
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """Earliest and latest event time of those rows, as far as its counter knows them."""
+        return self.counter.bounds(self.committed) if self.counter else None
+
     def gap(self, now: int) -> Gap | None:
         """What is missing of it; None where nothing is.
 
         Args:
             now: Latest time at which it can have answered, in microseconds since 1970.
         """
-        known = None if self.counter is None else self.counter.bounds
+        known = self.bounds
         if not self.alive and (self.counter is None or self.boot != boot_id()):
             # Neither the file nor the last commits need have reached the disk.
             low, high = self.committed_at, now
