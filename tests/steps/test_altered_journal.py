@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sluiceway.adapters.sql_journal import SqlJournal
 from sluiceway.adapters.told_beside import ToldBeside
 from sluiceway.notices import Message
-from sluiceway.steps import notifying, requests
+from sluiceway.steps import controlling, notifying, requests
 from sluiceway.steps.chain import JournalAltered, altered, refuse_altered
 from sluiceway.steps.site import Site
 from sluiceway.system.notifications import Channel
@@ -89,12 +89,29 @@ def test_what_was_altered_is_named_and_nothing_is_asked_for(
     wanted: tuple[Callable[[], object], ...] = (
         lambda: ask(site, "handling@1"),
         lambda: requests.request_rollback(site, to=1, reason="", now=NOW, actor="ada"),
+        lambda: requests.resume(site, "r0001-fraud2", reason="", now=NOW, actor="ada"),
+        lambda: requests.approve(site, "r0001-fraud2", reason="", now=NOW, actor="ada"),
+        lambda: controlling.restore_edges(site, "fraud", reason="", now=NOW, actor="ada"),
+        lambda: controlling.set_flag(site, "f", "on", reason="", now=NOW, actor="ada"),
+        lambda: controlling.unset_flag(site, "f", reason="", now=NOW, actor="ada"),
     )
     for one in wanted:
         with pytest.raises(JournalAltered, match=said):
             one()
     assert site.journal.head(site.environment) == head
     assert site.router.observed() == before, "what serves goes on"
+
+
+@pytest.mark.parametrize("brake", [requests.hold, requests.abort])
+def test_what_only_stops_is_taken_all_the_same(
+    site: Site, tmp_path: Path, brake: Callable[..., None]
+) -> None:
+    """Nobody judges a canary while the journal is altered: a person must be able to end it."""
+    sql(tmp_path, HANDS["another actor"][0])
+    before = site.state("r0001-fraud2").seq
+    brake(site, "r0001-fraud2", reason="the journal was altered", now=NOW, actor="ada")
+    assert site.state("r0001-fraud2").seq > before
+    assert altered(site), "a stop does not heal it"
 
 
 def test_everybody_is_told_once_a_channel_and_the_journal_is_not_written_to(

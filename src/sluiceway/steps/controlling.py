@@ -16,6 +16,7 @@ from sluiceway.rollouts.events import (
     FlagUnset,
     Happening,
 )
+from sluiceway.steps.chain import refuse_altered
 from sluiceway.steps.known import contradictions, facts_of
 from sluiceway.steps.members import contracts_of
 from sluiceway.steps.site import Site
@@ -66,7 +67,9 @@ def restore_edges(
 
     Raises:
         BadInput: It is not clear which edges, or none of them is isolated.
+        JournalAltered: The journal is not what was written; edges can be cut even then.
     """
+    refuse_altered(site)
     _must_serve(site, text)
     names: set[str] = set()
 
@@ -114,7 +117,9 @@ def set_flag(
         BadInput: There is no such flag or variant, a version that it pins was never verified, or
             does not fit what serves; or an edge that it cuts has no safe default.
         RegistryUnavailable: Whether the versions fit cannot be found out.
+        JournalAltered: The journal is not what was written.
     """
+    refuse_altered(site)
     _must_serve(site, name)
     declare_flags(site, now=now)
     system = site.systems.current()
@@ -138,7 +143,9 @@ def unset_flag(site: Site, name: str, *, reason: str, now: datetime, actor: str)
 
     Raises:
         BadInput: There is no such flag, or nobody has set it.
+        JournalAltered: The journal is not what was written.
     """
+    refuse_altered(site)
     _must_serve(site, name)
     declare_flags(site, now=now)
 

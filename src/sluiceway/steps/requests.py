@@ -213,7 +213,9 @@ def resume(site: Site, rollout_id: str, *, reason: str, now: datetime, actor: st
 
     Raises:
         BadInput: The rollout is not held.
+        JournalAltered: The journal is not what was written; what only stops is taken even then.
     """
+    refuse_altered(site)
 
     def unfit(state: RolloutState) -> str | None:
         return "is not held" if state.held is None else None
@@ -256,7 +258,9 @@ def approve(
     Raises:
         BadInput: It waits for none, the actor speaks for nobody it waits for, did not prove who
             they are, or asked for it and may not approve what is their own.
+        JournalAltered: The journal is not what was written; a refusal is taken even then.
     """
+    refuse_altered(site)
 
     def given(state: RolloutState) -> Approved:
         system = site.systems.kept(rollout_id)
