@@ -19,8 +19,10 @@ import typer
 
 from flows.evaluate_canaries import evaluate_canaries
 from flows.rollout import rollout
+from sluiceway.adapters.flag_file import FlagFileRouter
 from sluiceway.cli import main
 from sluiceway.cli.commands import app
+from sluiceway.settings import Settings
 from sluiceway.steps import requests
 from tests.adapters.mlflow_worlds import QUIET
 from tests.end_to_end.pages import read_self_contained
@@ -683,3 +685,23 @@ def test_an_altered_journal_is_a_no(
     seen = living("status")
     assert seen.out.startswith("✗ the journal is not what was written, so nothing goes on by it: ")
     assert "generation 1: cost@1" in seen.out, "what serves is shown all the same"
+
+
+def test_with_an_altered_journal_a_canary_can_be_ended_and_not_approved(
+    living: Sluiceway, lived: Lived, tmp_path: Path, prefect_flows: PrefectServer
+) -> None:
+    journal = sqlite3.connect(tmp_path / "home" / "journal.db")
+    with journal:
+        journal.execute("UPDATE events SET actor = 'mallory' WHERE position = 3")
+    journal.close()
+    for command in ("approve", "resume"):
+        said = living(command, lived.canary)
+        assert said.code == 3
+        assert "was altered" in said.err
+    said = living("abort", lived.canary, "--reason", "enough", "--here", *AS_OF)
+    assert f"{lived.canary} is aborted" in said.out
+    assert said.code != 0, "the look after it did not happen"
+    assert "was altered" in said.err
+    table = FlagFileRouter(Settings().routing_file).observed()
+    assert table is not None
+    assert not table.canaries, "nobody is sent to the candidate any more"

@@ -7,6 +7,7 @@ answered, and canaries are looked at, as of days to come. Every screenshot is ke
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -239,7 +240,7 @@ def _the_page_of_a_canary(people: People, rollout: str) -> None:
     page = people.artifact(f"rollout-{rollout}")
     address = f"{people.prefect}/v2/{page}"
     said = people.browser.read(address, "in canary", "rollout-page", height=3600)
-    assert "of the units" in said
+    assert re.search(r"step [12] of 2, \d+ % of the units", said)
     seen = people.browser.pictures_of(address, "in canary")
     assert [name.split(" ")[0] for name in seen] == ["Harm", "Harm", "Harm", "Dependency"]
 
@@ -251,8 +252,8 @@ def _the_same_in_mlflow(people: People, rollout: str, promoted: dict[str, str]) 
         f"{server}/#/models/fraud/versions/{version}", "sluiceway.artifact_sha256", "mlflow-version"
     )
     assert "champion" in said
-    models = people.browser.read(f"{server}/#/models/fraud", "@ champion", "mlflow-model")
-    assert "previous" in models
+    models = people.browser.read(f"{server}/#/models/fraud", "@ previous", "mlflow-model")
+    assert "@ champion" in " ".join(models.split())  # the icon stands in an element of its own
     experiment = client.get_experiment_by_name("sluiceway/orders")
     assert experiment is not None
     found = client.search_runs(

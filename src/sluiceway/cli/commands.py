@@ -246,8 +246,10 @@ def abort(
     with opened(Settings()) as site:
         rollout_id = rollout_named(site, rollout_id)
         requests.abort(site, rollout_id, reason=reason, now=now_of(as_of), actor=who())
+    say_unless(as_json, f"{rollout_id} is aborted")  # whatever the flow may say of other things
     running.evaluate(as_of, here=here)
-    _done(rollout_id, "is aborted", as_json=as_json)
+    if as_json:
+        _done(rollout_id, "is aborted", as_json=True)
 
 
 @app.command()
