@@ -56,7 +56,7 @@ class Writers:
         timer.start()
         said = list(self.said())
         timer.join()
-        answered = sum(int(words[2]) for words in said if words[:1] == ["answered"] and words[2:])
+        answered = sum(int(words[2]) for words in said if words[:1] == ["answered"])
         return session, answered, {words[1] for words in said if words[:1] == ["label"]}
 
     def end(self) -> None:
@@ -79,15 +79,17 @@ def after_kills(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list, l
     random_times = random.Random(4)
     sessions, readable = [], []
     writers = Writers(folder / "serving")
-    for number in range(KILLS):
-        sessions.append(writers.killed(f"k{number}", random_times.uniform(0.05, 0.4)))
-        readable.append(not log.read(ALWAYS).empty)
-        if number % 4 == 3:
-            compact(
-                folder / "predictions", folder / "serving" / "log.db",
-                retention=timedelta(days=1), settled=timedelta(0), waits=timedelta(0),
-            )  # fmt: skip
-    writers.end()
+    try:
+        for number in range(KILLS):
+            sessions.append(writers.killed(f"k{number}", random_times.uniform(0.05, 0.4)))
+            readable.append(not log.read(ALWAYS).empty)
+            if number % 4 == 3:
+                compact(
+                    folder / "predictions", folder / "serving" / "log.db",
+                    retention=timedelta(days=1), settled=timedelta(0), waits=timedelta(0),
+                )  # fmt: skip
+    finally:
+        writers.end()
     return folder, sessions, readable
 
 

@@ -22,21 +22,26 @@ from tests.serving.questions import answers, question
 def main(folder: Path, seed: str) -> None:
     store = LabelStore(folder / "labels.db")
     with LiveRecorder(folder / "log.db", Keeping(), queue_rows=200, interval=0.02) as recorder:
-        print("began", recorder.session, os.getpid(), flush=True)
+        _say(f"began {recorder.session} {os.getpid()}")
         for number in count():
             # One in thirty asks for more at once than may wait.
             units = [f"{seed}-{number}-{k}" for k in range(250 if number % 30 == 29 else 3)]
             asked = question(*units, after=number / 1000)
             recorder.record(asked, answers(asked))
-            print("answered", number, len(units), flush=True)
+            _say(f"answered {number} {len(units)}")
             if number % 10 == 9:
                 label = LabelRow(
                     unit=units[0], source="s", column="y", value=1.0, known_at=0,
                     event_time=0, mature_at=micros(datetime.now(UTC) + timedelta(days=1)),
                 )  # fmt: skip
                 store.post([label], now=datetime.now(UTC))
-                print("label", units[0], flush=True)
+                _say(f"label {units[0]}")
             time.sleep(0.0005)
+
+
+def _say(line: str) -> None:
+    """In one write, which a kill leaves out or whole: what is printed may come in pieces."""
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 if __name__ == "__main__":
@@ -46,4 +51,4 @@ if __name__ == "__main__":
         if not child:
             main(Path(sys.argv[1]), line.strip())
         os.waitpid(child, 0)
-        print("\nended", flush=True)
+        _say("\nended")
