@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
 PATIENCE = 90_000
 """Milliseconds in which a page must show what is looked for, on a busy machine."""
@@ -67,13 +67,19 @@ class Browser:
 
         return self._on_a_page(look)
 
-    def pictures_of(self, address: str, heading: str) -> list[str]:
-        """What the pictures on a page show: each is drawn, and wide enough to be read."""
+    def pictures_of(self, address: str, heading: str, count: int) -> list[str]:
+        """What the pictures on a page show: each is drawn, and wide enough to be read.
+
+        Args:
+            count: Of the pictures; they may appear after the heading, one by one.
+        """
 
         def look(page: Page) -> list[str]:
             page.goto(address)
             page.get_by_role("heading", name=heading).first.wait_for()
             drawn = page.locator("img[src^='data:image/png']")
+            expect(drawn).to_have_count(count, timeout=PATIENCE)
+            page.wait_for_function(_DRAWN)
             widths = drawn.evaluate_all("all => all.map(one => one.naturalWidth)")
             assert all(width > 1_000 for width in widths), widths
             return [str(name) for name in drawn.evaluate_all("all => all.map(one => one.alt)")]
