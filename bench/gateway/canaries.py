@@ -124,9 +124,9 @@ def _mirror(
     """The primary p50 with every row mirrored over that without, at a quarter of the capacity."""
     full = asyncio.run(closed_loop(server.port, requests, connections=CONNECTIONS, seconds=3))
     rate = full.answers / full.seconds / 4
-    count = int(rate * (3 if quick else 6))
+    count = int(rate * (3 if quick else 4))
     ratios = []
-    for _ in range(3 if quick else 5):
+    for _ in range(3 if quick else 9):
         off = asyncio.run(open_loop(server.port, requests, per_second=rate, count=count))
         switch.tell("canary", "0", "first@2", "second@2", "third@2")
         _wait_for(server, "first", "second", "third")

@@ -17,7 +17,7 @@ from sluiceway.serving.served import Detour, Pairing, Served
 from sluiceway.serving.unmet import Demands, Unmet
 from sluiceway.serving.values import ArmName, Withheld, WithheldBecause
 
-_MIRROR_LINGER: Final = 0.1
+_MIRROR_LINGER: Final = 0.25
 """Seconds for which mirrored rows wait for company."""
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sluiceway.contracts.values import Trigger
 from sluiceway.serving.keeping import Keeping
-from sluiceway.serving.values import ArmAnswers, Question, Values
+from sluiceway.serving.values import ArmAnswers, Path, Question, Values
 
 SESSION: Final = "session"
 """The column that names the process which answered; missing in rows that no gateway wrote."""
@@ -99,7 +99,7 @@ def packed(
             WITHHELD_BECAUSE: kept.because.value,
             WITHHELD_WHAT: kept.what,
         }
-    if keeping.share:
+    if keeping.share and answers.path is Path.PRIMARY:  # whoever answers too was asked the same
         _add_inputs(entry, question, None if whole else rows, asked, keeping)
     return entry
 

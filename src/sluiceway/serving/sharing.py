@@ -42,10 +42,13 @@ def shares_of(
     if forced is not None and not (forced is ArmName.CANDIDATE and pairing.halted):
         return (_whole(forced, rows, np.zeros(rows, dtype=bool)),)
     weight, mirror = (0, 0) if pairing.halted else (pairing.weight, pairing.mirror)
-    chosen = _drawn(pairing.rollout_id, units, weight)
     mirrored = _drawn(f"{pairing.rollout_id}/mirror", units, mirror)
-    if weight < 100:
-        mirrored = mirrored | chosen
+    if weight <= 0:
+        return (_whole(ArmName.BASELINE, rows, mirrored),)
+    if weight >= 100:
+        return (_whole(ArmName.CANDIDATE, rows, mirrored),)
+    chosen = _drawn(pairing.rollout_id, units, weight)
+    mirrored |= chosen
     if not chosen.any():
         return (_whole(ArmName.BASELINE, rows, mirrored),)
     if chosen.all():

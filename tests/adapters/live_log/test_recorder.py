@@ -68,9 +68,10 @@ def test_what_is_answered_can_be_read_as_soon_as_it_is(
         ["b", "candidate", "mirror", False, False, 2],
     ]
     assert rows["dep_delay.minutes"].tolist() == [0.5, 2.5, 1.5]
-    assert rows["input:origin"].tolist() == [0.0, 2.0, 1.0]
-    assert rows["input:schedule.name"].tolist() == ["name of a", "name of c", "name of b"]
-    assert rows["input:schedule.departs"].tolist() == [pd.Timestamp(START)] * 3
+    assert rows["input:origin"][:2].tolist() == [0.0, 2.0]
+    assert rows["input:schedule.name"][:2].tolist() == ["name of a", "name of c"]
+    assert rows["input:schedule.departs"][:2].tolist() == [pd.Timestamp(START)] * 2
+    assert rows.filter(regex="^input:").loc[2].isna().all(), "the primary row says what was asked"
     assert rows["stand_in:dep_delay"].fillna("").tolist() == ["", "timeout", ""]
     assert rows["event_time"].tolist() == [pd.Timestamp(START)] * 3
     assert set(rows["models"]) == {"arr_delay,dep_delay"}
