@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from sluiceway.settings import Settings, kept_lines
+from sluiceway.settings import Settings, kept_lines, meant_by
 
 LINES = """# PostgreSQL
 SLUICEWAY_DATABASE_URL=postgresql://me:p%40ss@127.0.0.1:5432/sluiceway
@@ -36,3 +36,35 @@ def test_a_setting_of_ours_that_is_none_is_told(home: Path) -> None:
     with pytest.raises(ValidationError) as told:
         Settings()
     assert [error["loc"] for error in told.value.errors()] == [("databse_url",)]
+
+
+def test_a_misspelt_variable_is_told_without_what_it_says(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICEWAY_DATABSE_URL", "postgresql://me:secret@there/x")
+    with pytest.raises(ValidationError) as told:
+        Settings(home=home)
+    (error,) = told.value.errors()
+    assert (error["loc"], error["type"]) == (("databse_url",), "extra_forbidden")
+    assert "secret" not in str(told.value)
+    assert meant_by("sluiceway_databse_url") == "SLUICEWAY_DATABASE_URL"
+    assert meant_by("sluiceway_webhok_secret") == "SLUICEWAY_WEBHOOK_SECRET"
+    assert meant_by("sluiceway_xyz") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SERVICE_HOST",
+        "SERVICE_PORT_HTTP",
+        "PORT",
+        "PORT_8080_TCP_ADDR",
+        "GATEWAY_SERVICE_HOST",
+        "GATEWAY_PORT_8080_TCP",
+    ],
+)
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_fault(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"SLUICEWAY_{name}", "tcp://10.0.0.1:8080")
+    assert Settings(home=home).home == home

@@ -1,7 +1,9 @@
 """Where everything is: read from the environment, with a default that needs no server."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -19,6 +22,11 @@ HOME = Path(".sluiceway")
 _OURS: Final = "sluiceway_"
 _ELSEWHERE: Final = {"actor", "approver_keys", "gateway_tokens", "webhook_secret"}
 """Settings of ours that are read where they are needed, and are no fields of :class:`Settings`."""
+
+_OF_KUBERNETES: Final = re.compile(
+    r"(^|_)(service_(host|port(_\w+)?)|port(_\d+_(tcp|udp|sctp)(_(proto|port|addr))?)?)$"
+)
+"""How variables end that Kubernetes sets in every pod beside a service called ``sluiceway…``."""
 
 
 def kept_lines(home: Path) -> Mapping[str, str]:
@@ -30,12 +38,33 @@ class _KeptSettings(DotEnvSettingsSource):
     """Those lines of the file that are :class:`Settings`; an unknown one of ours is a fault."""
 
     def __call__(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, value in super().__call__().items():
-            ours = name.removeprefix(_OURS)
-            if name in self.settings_cls.model_fields or (name != ours and ours not in _ELSEWHERE):
-                found[ours] = value
-        return found
+        fields = self.settings_cls.model_fields
+        found = super().__call__()
+        return {name: found[name] for name in found if name in fields} | _unknown(found, fields)
+
+
+class _EnvironmentSettings(EnvSettingsSource):
+    """Those variables that are :class:`Settings`; an unknown one of ours is a fault."""
+
+    def __call__(self) -> dict[str, Any]:
+        return super().__call__() | _unknown(self.env_vars, self.settings_cls.model_fields)
+
+
+def _unknown(given: Iterable[str], fields: Container[str]) -> dict[str, str]:
+    """Settings that look like ours and are none, without what they say: it may be a secret."""
+    ours = (name.removeprefix(_OURS) for name in given if name.startswith(_OURS))
+    return {
+        name: ""
+        for name in ours
+        if name not in fields and name not in _ELSEWHERE and not _OF_KUBERNETES.search(name)
+    }
+
+
+def meant_by(name: str) -> str | None:
+    """The setting that somebody may have meant by a name which is none; None where nobody knows."""
+    known = [*Settings.model_fields, *_ELSEWHERE]
+    alike = get_close_matches(name.lower().removeprefix(_OURS), known, n=1)
+    return f"SLUICEWAY_{alike[0].upper()}" if alike else None
 
 
 class Settings(BaseSettings):
@@ -77,14 +106,14 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - which passes over names
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - of a file fixed beforehand
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file in the home folder that these name."""
         home = Path(os.environ.get("SLUICEWAY_HOME", HOME))
         kept = _KeptSettings(settings_cls, env_file=home / "settings.env")
-        return init_settings, env_settings, kept, file_secret_settings
+        return init_settings, _EnvironmentSettings(settings_cls), kept, file_secret_settings
 
     @property
     def journal_url(self) -> str:

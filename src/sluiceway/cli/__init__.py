@@ -9,6 +9,7 @@ import sys
 import traceback
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.text import Text
@@ -25,6 +26,7 @@ from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput, SluicewayError
 from sluiceway.journal import JournalUnavailable
 from sluiceway.ports import RegistryUnavailable
+from sluiceway.settings import Settings, meant_by
 
 _ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -53,8 +55,7 @@ def _told(error: Exception) -> int:
             return 2
         case ValidationError() if error.title == "Settings":
             for wrong in error.errors():
-                name = "_".join(str(part) for part in wrong["loc"]).upper()
-                _say(f"SLUICEWAY_{name}: {wrong['msg']}, it is {wrong['input']!r}")
+                _say(_mistaken(wrong))
             return 2
         case SettingsError():
             _say(_unparsed(error))
@@ -70,6 +71,19 @@ def _told(error: Exception) -> int:
             return 3
     traceback.print_exception(error)
     return 3
+
+
+def _mistaken(wrong: ErrorDetails) -> str:
+    """Which setting is wrong, and why; what it says only where that is no secret."""
+    field = str(wrong["loc"][0])
+    name = f"SLUICEWAY_{field.upper()}"
+    if field in Settings.model_fields:
+        is_shown = Settings.model_fields[field].repr
+        return f"{name}: {wrong['msg']}" + (f", it is {wrong['input']!r}" if is_shown else "")
+    meant = meant_by(field)
+    return f"{name}: there is no such setting; " + (
+        f"is {meant} meant?" if meant else "see docs/operating.md for those there are"
+    )
 
 
 def _unparsed(error: SettingsError) -> str:
