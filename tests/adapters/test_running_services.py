@@ -4,15 +4,18 @@ import errno
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import httpx
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 from sluiceway.adapters.running_services import ServiceBook, ServiceFailed, kept_secrets
 from sluiceway.errors import BadInput
@@ -90,6 +93,43 @@ def test_where_one_does_not_come_up_all_are_ended_and_its_log_is_told(tmp_path, 
     )
     with pytest.raises(ServiceFailed, match=r"(?s)bad ended by itself.*no such database"):
         book.start([web(tmp_path), bad], lambda _: None)
+    assert book.running() == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("prefect", "server", "start"), "it does not know. A newer version wrote it"),
+        (("mlflow", "server", "--workers=1"), "it wants .*back it up, and run mlflow db up"),
+    ],
+)
+def test_a_real_server_on_a_database_of_another_version_is_told(tmp_path, book, command, told):
+    """What they say of it themselves lies beneath a long traceback."""
+    file = tmp_path / "there.db"
+    if command[0] == "mlflow":
+        MlflowClient(f"sqlite:///{file}").search_experiments()  # makes all tables
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT)")
+        database.execute("DELETE FROM alembic_version")
+        database.execute("INSERT INTO alembic_version VALUES ('ffffffffffff')")
+        database.commit()
+    port = free_port()
+    one = Service(
+        name="one",
+        command=(*command, f"--port={port}"),
+        environment={
+            "PREFECT_HOME": str(tmp_path / "prefect"),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{file}",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{file}",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        },
+        port=port,
+        ready=f"http://127.0.0.1:{port}/",
+        then=(),
+    )
+    with pytest.raises(ServiceFailed, match=f"one ended by itself.*ffffffffffff.*{told}"):
+        book.start([one], lambda _: None)
     assert book.running() == ()
 
 

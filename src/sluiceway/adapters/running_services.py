@@ -18,6 +18,7 @@ import httpx
 import psutil
 from cryptography.fernet import Fernet
 
+from sluiceway.adapters.server_versions import strange_database
 from sluiceway.errors import BadInput, Fault, SluicewayError
 from sluiceway.services.declared import Service
 
@@ -273,6 +274,8 @@ class ServiceBook:
 
     def _failed(self, name: str, what: str) -> ServiceFailed:
         last = self.log(name).read_text(encoding="utf-8", errors="replace")[-_TAIL:]
+        if (why := strange_database(last)) is not None:
+            return ServiceFailed(f"{name} {what}: {why} ({self.log(name)})")
         return ServiceFailed(f"{name} {what}; its log ends so:\n{last}")
 
     def _write(self, running: Sequence[Running]) -> None:

@@ -1,4 +1,4 @@
-"""Whether servers that exist already are of the versions that this installation speaks with."""
+"""Whether servers and their databases are of the versions that this installation speaks with."""
 
 import re
 from collections.abc import Mapping
@@ -14,6 +14,29 @@ _ASKED: Final = {
     "PREFECT_API_URL": ("prefect", "/admin/version"),
 }
 """By the setting that names the server: its program, and where it says its version."""
+_UNKNOWN_REVISION: Final = re.compile(r"Can't locate revision identified by '(\w+)'")
+_OTHER_REVISION: Final = re.compile(r"schema \(found version (\w+), but expected (\w+)\)")
+"""What a server's last words hold where its database is of another version than the server."""
+
+
+def strange_database(words: str) -> str | None:
+    """What is wrong with a database, where that is why a server would not start; else None.
+
+    Args:
+        words: The end of the server's log.
+    """
+    other = "install that version, or name another database"
+    if (found := _UNKNOWN_REVISION.search(words)) is not None:
+        return (
+            f"its database is at revision {found[1]}, which it does not know. A newer version "
+            f"wrote it: {other}"
+        )
+    if (found := _OTHER_REVISION.search(words)) is not None:
+        return (
+            f"its database is at revision {found[1]}, and it wants {found[2]}. Where an older "
+            f"MLflow wrote it: back it up, and run mlflow db upgrade. Where a newer one did: {other}"
+        )
+    return None
 
 
 def strange_servers(environment: Mapping[str, str]) -> Mapping[str, str]:
