@@ -23,7 +23,9 @@ from sluiceway.errors import BadInput
 from sluiceway.gateway.backends.http import served_elsewhere
 from sluiceway.gateway.backends.worker import WorkerLimits
 from sluiceway.gateway.flags import Flags
+from sluiceway.gateway.metrics import Metrics
 from sluiceway.gateway.other_paths import FlaggedPaths
+from sluiceway.gateway.telling import seen_of
 from sluiceway.gateway.wanted import Place
 from sluiceway.journal import JournalUnavailable
 from sluiceway.ports import RegistryUnavailable
@@ -257,10 +259,21 @@ async def test_other_files_than_those_verified_are_never_served(world: World, di
         assert one.engine.served.table.generation == 1
         assert one.residents.state.revision < table.revision
         assert not any((world.shop.settings.folder / "serving/models").glob(f"*{digest}*"))
+        metrics = Metrics()
+        metrics.residents(lambda: seen_of(one.residents))
+        told = metrics.text().decode()
+        assert 'sluiceway_version_state{model="fraud",state="failed",version="2"} 1.0\n' in told
+        assert 'sluiceway_version_state{model="fraud",state="loaded",version="1"} 1.0\n' in told
+        assert "sluiceway_failed_generation 2.0\n" in told
+        assert "sluiceway_alarm 1.0\n" in told
 
         table = world.roll_back(plan)
         await one.follows(table)
         await one.until(lambda: one.residents.state.alarm is None)
+        told = metrics.text().decode()
+        assert 'version="2"' not in told, "nobody wants it any more"
+        assert "sluiceway_failed_generation 0.0\n" in told
+        assert "sluiceway_alarm 0.0\n" in told
 
 
 async def test_files_that_changed_after_they_were_verified_are_never_served(world: World) -> None:
