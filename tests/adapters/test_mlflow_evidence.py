@@ -55,6 +55,11 @@ def test_recording_twice_makes_one_run_without_doubles(
     assert run.data.params == {"alpha": "0.05"}
     assert len(client.get_metric_history(first, "arr_delay.minutes/mae harm")) == 1
     assert len(run.inputs.model_inputs) == 1
+    note = f"Rollout r-1 of [line {version}](#/models/line/versions/{version}); its report is"
+    assert run.data.tags["mlflow.note.content"].startswith(note)
+    client.set_tag(first, "mlflow.note.content", "what people think of it")
+    record(evidence, "r-1", models=models)
+    assert client.get_run(first).data.tags["mlflow.note.content"] == "what people think of it"
     assert {file.path for file in client.list_artifacts(first)} == {"report.html", "plan"}
 
 

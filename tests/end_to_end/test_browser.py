@@ -267,6 +267,7 @@ def _the_same_in_mlflow(people: People, rollout: str, promoted: dict[str, str]) 
     address = f"{server}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}"
     said = people.browser.read(address, "shadow.fraud.brier.margin", "mlflow-run", height=2200)
     assert "sluiceway.ending" in said
+    assert f"Rollout {rollout} of cost {promoted['cost']}, fraud {version}; its report" in said
     people.browser.read(f"{address}/artifacts/report.html", "report.html", "mlflow-report")
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mlflow.entities import (
     Dataset,
@@ -38,6 +38,10 @@ ENVIRONMENT_TAG: Final = "sluiceway.environment"
 
 _PAGE: Final = 1_000
 """Runs asked for at once."""
+
+
+_NOTE_TAG: Final = "mlflow.note.content"
+"""The tag that MLflow's UI shows as a run's description; once it is there, it is people's."""
 
 
 class MlflowEvidence:
@@ -103,7 +107,8 @@ class MlflowEvidence:
             raise BadInput(faults)
         with mlflow_errors(f"evidence of {rollout_id}"):
             run = self._run(system, rollout_id)
-            self._record_values(run, metrics, params, {**tags, ROLLOUT_TAG: rollout_id})
+            told = {_NOTE_TAG: run.data.tags.get(_NOTE_TAG) or _note(rollout_id, models)}
+            self._record_values(run, metrics, params, {**tags, ROLLOUT_TAG: rollout_id, **told})
             self._record_artifacts(run, artifacts)
             self._record_models(run, models)
             self._record_sources(run, sources)
@@ -279,3 +284,10 @@ def _dataset(source: ReplayedSource) -> DatasetInput:
 
 def _experiment(system: str) -> str:
     return f"sluiceway/{system}"
+
+
+def _note(rollout_id: str, models: Sequence[tuple[str, str]]) -> str:
+    """What the run is about, as Markdown; its page shows only models of its own experiment."""
+    links = ", ".join(f"[{m} {v}](#/models/{quote(m)}/versions/{v})" for m, v in models)
+    about = f" of {links}" if links else ""
+    return f"Rollout {rollout_id}{about}; its report is among the artifacts."
