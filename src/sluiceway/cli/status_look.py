@@ -119,5 +119,6 @@ def _drawn(settings: Settings) -> Group:
         return Group(Text(f"cannot look: {error}", style="red"), Text(at, style="dim"))
     with redirect_stdout(StringIO()) as said:
         say_look(seen)
-    shown = Text(said.getvalue(), no_wrap=True, overflow="ellipsis")
+    lines = (line.rstrip() for line in said.getvalue().splitlines())  # padded, they would be cut
+    shown = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
     return Group(shown, Text(at, style="dim"))
