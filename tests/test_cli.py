@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import select
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -446,6 +449,40 @@ def test_status_shows_what_serves_and_every_rollout(living: Sluiceway, lived: Li
     assert [r["ending"] for r in value["rollouts"]] == ["rejected", None]
     assert value["rollouts"][0]["origin"] == {"kind": "model", "name": "fraud"}
     assert value["rollouts"][1]["weight"] == 10
+
+
+def test_status_is_watched_on_a_terminal_until_it_is_interrupted(
+    living: Sluiceway, lived: Lived
+) -> None:
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (40, 100))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("sluiceway")), "status", "--watch"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environment, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = ""
+    try:
+        while seen.count("UTC; ends with Ctrl-C") < 2:
+            assert select.select([ours], [], [], 60)[0], seen
+            seen += os.read(ours, 65_536).decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).splitlines()
+    heading = next(line for line in lines if line.startswith("rollout "))
+    assert heading.split() == ["rollout", "is", "because"]
+    row = next(line for line in lines if line.startswith(lived.canary))
+    assert "in canary at 10 %" in row
+    assert len(row) <= 100
 
 
 def test_a_rollout_is_explained_to_people_and_programs(living: Sluiceway, lived: Lived) -> None:
