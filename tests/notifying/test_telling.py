@@ -1,5 +1,6 @@
 """The table of what is told to whom: every row, and nothing besides."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,28 @@ def test_failed_proofs_are_told_once_they_lock() -> None:
     assert [tried(fault) for fault in (None, ProofFault.WRONG, ProofFault.REUSED)] == [(), (), ()]
     (notice,) = tried(ProofFault.LOCKED)
     assert notice.code is NoticeCode.APPROVER_LOCKED
+
+
+def test_who_is_given_a_key_or_loses_it_is_told_to_whom_they_speak_for() -> None:
+    owners = {
+        name: replace(owner, people=("ada",) if name == "risk" else ())
+        for name, owner in SYSTEM.owners.items()
+    }
+    system = replace(SYSTEM, owners=owners)
+
+    def changed(what: happened.Happening) -> Notice:
+        (notice,) = notices_of(event(what), what, system, RolloutState())
+        assert notice.code is NoticeCode.APPROVER_CHANGED
+        return notice
+
+    given = changed(happened.ApproverEnrolled(approver="ada", kept_in="Prefect", replaced=True))
+    assert given.owners == ("risk",)
+    assert given.title == "ada was given another key to approve with"
+    assert given.body.endswith("take it away: sluiceway approvers remove ada.")
+    removed = changed(happened.ApproverRemoved(approver="ada", kept_in="Prefect"))
+    assert removed.title == "ada has no key to approve with any more"
+    stranger = changed(happened.ApproverEnrolled(approver="eve", kept_in="x", replaced=False))
+    assert stranger.owners == tuple(owners), "whoever speaks for nobody yet concerns all"
 
 
 def test_nothing_else_is_told() -> None:

@@ -11,6 +11,8 @@ from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import (
     AliasesMoved,
     ApprovalRequested,
+    ApproverEnrolled,
+    ApproverRemoved,
     CandidateHalted,
     CodeTried,
     DeprecationAnnounced,
@@ -34,6 +36,8 @@ TOLD_OF: Final = frozenset(
     {
         "aliases_moved",
         "approval_requested",
+        "approver_enrolled",
+        "approver_removed",
         "candidate_halted",
         "code_tried",
         "deprecation_announced",
@@ -92,12 +96,14 @@ def notices_of(
             about = f"{told.model}.{gone.field}:{gone.remove_after}:{told.owner}"
             return (_notice(event, NoticeCode.DEPRECATION, (told.owner,), title, told.text, about),)
         case CodeTried(tried=tried) if tried.fault is ProofFault.LOCKED:
-            speaks = [o.name for o in system.owners.values() if tried.approver in o.people]
+            speaks = _spoken_for(system, tried.approver)
             title = f"somebody fails to prove that they are {tried.approver}"
             about = f"{tried.approver}:{event.at:%Y-%m-%dT%H}"
             body = f"{proof_sentence(tried)}; {MOST_FAILURES} wrong codes, the last for "
             body += f"{tried.rollout_id}. If that was not {tried.approver}, give them a new key."
             return (_notice(event, NoticeCode.APPROVER_LOCKED, speaks, title, body, about),)
+        case ApproverEnrolled() | ApproverRemoved():
+            return (_keys(event, happened, system),)
         case AliasesMoved() | RoutingMoved():
             return (_by_hand(event, happened, system),)
         case VersionDeleted():
@@ -105,6 +111,25 @@ def notices_of(
         case Ended():
             return _ended(event, happened, system, state)
     return ()
+
+
+def _spoken_for(system: System, approver: str) -> tuple[str, ...]:
+    """Names of the owners for whom somebody may approve."""
+    return tuple(owner.name for owner in system.owners.values() if approver in owner.people)
+
+
+def _keys(event: Event, changed: ApproverEnrolled | ApproverRemoved, system: System) -> Notice:
+    """To the owners they speak for; to all where they speak for nobody (yet)."""
+    who = changed.approver
+    if isinstance(changed, ApproverRemoved):
+        title, then = f"{who} has no key to approve with any more", "Their codes prove nothing now."
+    else:
+        title = f"{who} was given {'another' if changed.replaced else 'a'} key to approve with"
+        then = f"If nobody wanted that, take it away: sluiceway approvers remove {who}."
+    body = f"{event.actor} did it; keys are kept in {changed.kept_in}. {then}"
+    owners = _spoken_for(system, who) or tuple(system.owners)
+    about = f"{who}:{event.seq}"
+    return _notice(event, NoticeCode.APPROVER_CHANGED, owners, title, body, about)
 
 
 def _by_hand(event: Event, moved: AliasesMoved | RoutingMoved, system: System) -> Notice:

@@ -33,6 +33,7 @@ class NoticeCode(StrEnum):
     APPROVAL_WANTED = "approval_wanted"
     APPROVAL_EXPIRED = "approval_expired"
     APPROVER_LOCKED = "approver_locked"
+    APPROVER_CHANGED = "approver_changed"
     DRIFT = "drift"
     DEPRECATION = "deprecation"
     STOPPED = "stopped"
@@ -53,6 +54,7 @@ TIERS: Final[Mapping[NoticeCode, Tier]] = {
     NoticeCode.APPROVAL_WANTED: Tier.NOTIFY,
     NoticeCode.APPROVAL_EXPIRED: Tier.NOTIFY,
     NoticeCode.APPROVER_LOCKED: Tier.NOTIFY,
+    NoticeCode.APPROVER_CHANGED: Tier.NOTIFY,
     NoticeCode.DRIFT: Tier.NOTIFY,
     NoticeCode.DEPRECATION: Tier.NOTIFY,
     NoticeCode.STOPPED: Tier.DIGEST,
