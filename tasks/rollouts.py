@@ -19,6 +19,7 @@ from sluiceway.steps import (
     contracts,
     controlling,
     deciding,
+    going_back,
     looking,
     planning,
     promotion,
@@ -48,7 +49,7 @@ def request_rollback(
 ) -> str:
     """Move the champion pointer back to an earlier generation."""
     with opened(settings) as site:
-        return requests.request_rollback(site, to=to, reason=reason, now=now, actor=actor)
+        return going_back.request_rollback(site, to=to, reason=reason, now=now, actor=actor)
 
 
 @side_effect("check the journal")

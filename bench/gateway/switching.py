@@ -104,7 +104,7 @@ def _promote(site: Any, names: list[str]) -> None:
 
 
 def _rollback(site: Any, _names: list[str]) -> None:
-    from sluiceway.steps.requests import request_rollback
+    from sluiceway.steps.going_back import request_rollback
     from sluiceway.steps.world import bring_routing
 
     request_rollback(site, to=1, reason="a bench", now=datetime.now(UTC), actor="bench")

@@ -12,7 +12,7 @@ from sluiceway.adapters.sql_journal import SqlJournal
 from sluiceway.adapters.told_beside import ToldBeside
 from sluiceway.errors import BadInput
 from sluiceway.notices import Message
-from sluiceway.steps import controlling, notifying, requests
+from sluiceway.steps import controlling, going_back, notifying, requests
 from sluiceway.steps.chain import JournalAltered, altered, refuse_altered
 from sluiceway.steps.site import Site
 from sluiceway.system.notifications import Channel
@@ -89,7 +89,7 @@ def test_what_was_altered_is_named_and_nothing_is_asked_for(
         refuse_altered(site)
     wanted: tuple[Callable[[], object], ...] = (
         lambda: ask(site, "handling@1"),
-        lambda: requests.request_rollback(site, to=1, reason="", now=NOW, actor="ada"),
+        lambda: going_back.request_rollback(site, to=1, reason="", now=NOW, actor="ada"),
         lambda: requests.resume(site, "r0001-fraud2", reason="", now=NOW, actor="ada"),
         lambda: requests.approve(site, "r0001-fraud2", reason="", now=NOW, actor="ada"),
         lambda: controlling.restore_edges(site, "fraud", reason="", now=NOW, actor="ada"),

@@ -6,7 +6,7 @@ import pytest
 
 from sluiceway.adapters.memory_registry import MemoryRegistry
 from sluiceway.rollouts.endings import Ending, ReasonCode
-from sluiceway.steps import by_hand, requests
+from sluiceway.steps import by_hand, going_back
 from sluiceway.steps.notifying import notices_since
 from sluiceway.steps.site import Site
 from sluiceway.system.notifications import NoticeCode
@@ -128,7 +128,7 @@ def test_a_rollback_to_a_deleted_version_is_confirmed_all_the_same(tmp_path: Pat
     live_days(site, rollout, NOW, 30)
     assert site.champion().generation == 2
     delete(site, "fraud", "1")
-    back = requests.request_rollback(site, to=1, reason="no", now=NOW, actor="ada")
+    back = going_back.request_rollback(site, to=1, reason="no", now=NOW, actor="ada")
     advance(site, back, NOW)
     assert site.champion().generation == 1
     assert not site.state(back).unconfirmed

@@ -10,7 +10,7 @@ from sluiceway.journal import JournalConflict
 from sluiceway.ports import Window
 from sluiceway.rollouts.actions import Promote, Rest, Wait
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
-from sluiceway.steps import deciding, promotion, requests
+from sluiceway.steps import deciding, going_back, promotion, requests
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import differing, wanted_projection
@@ -146,7 +146,7 @@ def test_what_was_promoted_is_not_aborted_but_rolled_back(tmp_path: Path) -> Non
     with pytest.raises(BadInput, match="was promoted already; use: sluiceway rollback"):
         requests.abort(site, rollout, **ADA)
     now = day(54)
-    rolled = requests.request_rollback(site, to=None, reason="odd", now=now, actor="bob")
+    rolled = going_back.request_rollback(site, to=None, reason="odd", now=now, actor="bob")
     for one in deciding.unfinished(site):
         advance(site, one, now)
     assert ended(site, rolled).code is ReasonCode.ROLLED_BACK_BY_HAND
@@ -165,7 +165,7 @@ def test_a_rollback_by_hand_aborts_what_is_under_way(tmp_path: Path) -> None:
     under_way = requests.request_rollout(site, ["fraud@3"], now=day(61), actor="ada")
     advance(site, under_way, day(61))
     assert site.state(under_way).step == 0
-    requests.request_rollback(site, to=1, reason="odd", now=day(61), actor="bob")
+    going_back.request_rollback(site, to=1, reason="odd", now=day(61), actor="bob")
     for one in deciding.unfinished(site):
         advance(site, one, day(61))
     assert ended(site, under_way).ending is Ending.ABORTED
@@ -177,10 +177,10 @@ def test_a_rollback_by_hand_aborts_what_is_under_way(tmp_path: Path) -> None:
 
 def test_what_was_rolled_back_is_never_what_one_goes_back_to_by_default(tmp_path: Path) -> None:
     site, _ = promoted_site(tmp_path)
-    requests.request_rollback(site, to=None, reason="bad", now=day(61), actor="ada")
+    going_back.request_rollback(site, to=None, reason="bad", now=day(61), actor="ada")
     assert site.champion().generation == 1
     with pytest.raises(BadInput, match=r"generation 1 replaced none \(there are: 2\)"):
-        requests.request_rollback(site, to=None, reason="x", now=day(61), actor="ada")
+        going_back.request_rollback(site, to=None, reason="x", now=day(61), actor="ada")
     for one in deciding.unfinished(site):
         advance(site, one, day(61))
     same_fraud(site, "3")
@@ -188,7 +188,7 @@ def test_what_was_rolled_back_is_never_what_one_goes_back_to_by_default(tmp_path
     advance(site, third, day(61))
     live_days(site, third, day(61), 20)
     assert site.champion().generation == 3, ended(site, third)
-    requests.request_rollback(site, to=None, reason="bad too", now=day(85), actor="ada")
+    going_back.request_rollback(site, to=None, reason="bad too", now=day(85), actor="ada")
     assert site.champion().generation == 1, "not 2, which was rolled back"
 
 
@@ -199,7 +199,7 @@ def test_a_generation_that_is_not_there_or_serves_already_cannot_be_gone_back_to
     site = quick_site(tmp_path)
     head = site.journal.head(site.environment)
     with pytest.raises(BadInput, match="cannot be gone back to"):
-        requests.request_rollback(site, to=to, reason="x", now=NOW, actor="ada")
+        going_back.request_rollback(site, to=to, reason="x", now=NOW, actor="ada")
     assert site.journal.head(site.environment) == head
 
 

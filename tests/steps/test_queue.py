@@ -14,7 +14,7 @@ from sluiceway.journal import Event
 from sluiceway.rollouts.actions import Rest, Wait
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Waited
-from sluiceway.steps import deciding, requests
+from sluiceway.steps import deciding, going_back, requests
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import reconcile
 from tests.driver import (
@@ -75,7 +75,7 @@ def test_rollouts_are_numbered_from_one_whatever_else_the_journal_holds(tmp_path
         advance(site, first, day(40 + day_number))
         live_days(site, first, day(40 + day_number), 1)
     assert site.champion().generation == 2, site.state(first).ended
-    requests.request_rollback(site, to=1, reason="back", now=day(80), actor="ada")
+    going_back.request_rollback(site, to=1, reason="back", now=day(80), actor="ada")
     assert len(site.journal.rollouts(site.environment)) == 3
     assert ask(site, "fraud@3") == "r0002-fraud3"
 
@@ -191,7 +191,7 @@ def test_the_first_of_two_promotions_can_still_go_back_without_the_second(
     for number in range(20):
         live_days(site, one, day(40 + number), 1)
         advance(site, other, day(41 + number))
-    rolled = requests.request_rollback(site, to=None, reason="x", now=day(70), actor="ada")
+    rolled = going_back.request_rollback(site, to=None, reason="x", now=day(70), actor="ada")
     advance(site, rolled, day(70))
     versions = site.champion().release.versions
     assert (versions["handling"], versions["cost"]) == ("2", "1"), "the one before had handling"

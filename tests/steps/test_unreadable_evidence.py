@@ -11,7 +11,7 @@ from sluiceway.ports import Window
 from sluiceway.rollouts.actions import Rest, Wait
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import Looked, happening
-from sluiceway.steps import deciding, requests, world
+from sluiceway.steps import deciding, going_back, world
 from sluiceway.steps.serving import BatchServer
 from sluiceway.steps.site import Site
 from tests.driver import LIVE, add, advance, live_days, perform
@@ -112,7 +112,7 @@ def test_a_rollback_by_hand_that_dies_half_way_is_finished(tmp_path: Path) -> No
             break
     now = NOW + timedelta(days=number + 1)
     assert site.state(rollout).ended is None
-    requests.request_rollback(site, to=1, reason="page 3", now=now, actor="ada")
+    going_back.request_rollback(site, to=1, reason="page 3", now=now, actor="ada")
     # Killed here: nothing was reconciled, and the promoted rollout knows nothing of it.
     assert site.champion().generation == 1
     for open_rollout in deciding.unfinished(site):

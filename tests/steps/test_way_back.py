@@ -16,7 +16,7 @@ from sluiceway.releasing import EvidenceKind, SupportCode
 from sluiceway.reports import explain
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import CanaryNarrowed, PartServed, WayBackPlanned
-from sluiceway.steps import requests, returning
+from sluiceway.steps import going_back, requests, returning
 from sluiceway.steps.known import facts_of
 from sluiceway.steps.site import Site
 from sluiceway.steps.world import differing, wanted_projection
@@ -124,7 +124,7 @@ def test_in_the_watch_only_the_member_that_turned_bad_goes_back(tmp_path: Path) 
     assert "Priority goes back; cost and fraud stay." in text
     assert "cost@2 and fraud@2 serve on, as a generation of their own." in text
     # By hand one goes back to what served before this generation.
-    requests.request_rollback(site, to=None, reason="a drill", now=day(80), actor="ada")
+    going_back.request_rollback(site, to=None, reason="a drill", now=day(80), actor="ada")
     assert site.champion().generation == 1
 
 
@@ -256,7 +256,7 @@ def test_a_champion_moved_by_hand_in_between_is_left_alone(
 
     def and_somebody_moves_the_champion(site: Site, rollout_id: str, *, now: datetime) -> None:
         plan_way_back(site, rollout_id, now=now)
-        requests.request_rollback(site, to=2, reason="it was right", now=now, actor="ada")
+        going_back.request_rollback(site, to=2, reason="it was right", now=now, actor="ada")
 
     monkeypatch.setattr(returning, "plan_way_back", and_somebody_moves_the_champion)
     turns_bad(predictors["priority"], 8.0)

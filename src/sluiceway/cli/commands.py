@@ -30,7 +30,7 @@ from sluiceway.rights import NeededApproval, waits_for
 from sluiceway.rollouts.endings import Ending, ReasonCode
 from sluiceway.rollouts.events import Ended
 from sluiceway.settings import Settings
-from sluiceway.steps import requests
+from sluiceway.steps import going_back, requests
 from sluiceway.steps.chain import checked
 from sluiceway.system.file import read_system
 
@@ -297,7 +297,7 @@ def rollback(
     """Make an earlier generation serve again; open rollouts are aborted."""
     running.can_run("rollback", here=here)
     with opened(Settings()) as site:  # what cannot be is told here, and not by a run that failed
-        to = requests.generation_to_serve(site, to)
+        to = going_back.generation_to_serve(site, to)
     running.rollback(to=to, reason=reason, actor=who(), as_of=as_of, here=here)
     status(as_json=as_json)
 
