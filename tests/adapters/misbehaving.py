@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 
+HANGS = 600
+"""Seconds for which one that hangs does; whoever waits a fraction of that has not waited for it."""
+
 
 class Misbehaving(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Does what `how` says when it is asked."""
@@ -26,7 +29,7 @@ class Misbehaving(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if self.how == "raises while loaded":
             raise RuntimeError("no such library")
         if self.how == "hangs while loaded":
-            time.sleep(600)
+            time.sleep(HANGS)
         if self.how == "dies while loaded":
             os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -36,17 +39,17 @@ class Misbehaving(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             case "raises":
                 raise ZeroDivisionError("a quite private matter")
             case "sleeps":
-                time.sleep(600)
+                time.sleep(HANGS)
             case "spins":
                 while True:
                     pass
             case "ignores signals":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-                time.sleep(600)
+                time.sleep(HANGS)
             case "leaves a child":
                 if os.fork() == 0:
-                    time.sleep(600)
+                    time.sleep(HANGS)
             case "segfaults":
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "exits":
