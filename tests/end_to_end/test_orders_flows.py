@@ -1,7 +1,7 @@
 """The tiny system, through the same flows as the flights: nothing knows what it carries."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from sluiceway.routing import RoutingTable
 from sluiceway.steps import requests
 from sluiceway.steps.publishing import PLAN, PROFILES, REPORT
 from tests.adapters.mlflow_worlds import QUIET
+from tests.driver import variant
 from tests.end_to_end.pages import read_self_contained
 from tests.end_to_end.prefect_server import PrefectServer, flows_through
 from tests.end_to_end.shop import CASCADE, JOINT, LIVE, LONGEST, NOW, Shop
@@ -243,3 +244,24 @@ def test_the_report_of_a_promotion_needs_no_network(story: Story) -> None:
     assert "promoted" in page
     for word in ("fraud", "handling", "cost", "priority", "worklist"):
         assert word in page
+
+
+def test_aliases_moved_in_mlflow_stay_where_the_policy_accepts_them(
+    shop: Shop, prefect_flows: PrefectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "system").mkdir()
+    accepts = ("approvals: []", "approvals: []\n  registrations: {by_hand: accept}")
+    system = variant(tmp_path / "system", accepts)
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(system))
+    shop = replace(shop, system=system)
+    with shop.site() as site:
+        requests.adopt(site, LIVE, now=NOW, actor="ada")
+    evaluate_canaries(as_of=NOW)
+    client = mlflow.MlflowClient(shop.settings.registry_uri, shop.settings.registry_uri)
+    client.set_registered_model_alias("fraud", "champion", "2")
+    for _ in range(2):
+        evaluate_canaries(as_of=NOW)
+        assert str(client.get_registered_model("fraud").aliases["champion"]) == "2"
+    assert shop.kinds("registry") == ["aliases_moved"], "it is written down once"
+    generation, serves = shop.champion()
+    assert (generation, serves["fraud"]) == (1, "1"), "what serves is the journal's champion"
