@@ -173,6 +173,16 @@ def test_the_installed_program_runs() -> None:
 # Errors
 
 
+def test_a_misspelt_setting_is_told_with_the_one_that_may_be_meant(
+    sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICEWAY_DATABSE_URL", "postgresql://me:hidden@there/x")
+    said = sluiceway("status")
+    assert said.code == 2
+    what = "SLUICEWAY_DATABSE_URL: there is no such setting; is SLUICEWAY_DATABASE_URL meant?"
+    assert said.err == f"✗ {what}\n"
+
+
 def test_a_setting_that_cannot_be_read_is_bad_input(
     orders: Sluiceway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,18 +476,18 @@ def test_status_is_watched_on_a_terminal_until_it_is_interrupted(
         start_new_session=True,
     )
     os.close(theirs)
-    seen = ""
+    seen = b""
     try:
-        while seen.count("UTC; ends with Ctrl-C") < 2:
+        while seen.count(b"UTC; ends with Ctrl-C") < 2:
             assert select.select([ours], [], [], 60)[0], seen
-            seen += os.read(ours, 65_536).decode()
+            seen += os.read(ours, 65_536)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait()
         os.close(ours)
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).splitlines()
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).splitlines()
     heading = next(line for line in lines if line.startswith("rollout "))
     assert heading.split() == ["rollout", "is", "because"]
     row = next(line for line in lines if line.startswith(lived.canary))

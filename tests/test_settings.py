@@ -1,11 +1,12 @@
 """One file in the home folder holds settings of ours, and of what `sluiceway up` starts."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from sluiceway.settings import Settings, kept_lines, meant_by
+from sluiceway.settings import ELSEWHERE, Settings, kept_lines, meant_by
 
 LINES = """# PostgreSQL
 SLUICEWAY_DATABASE_URL=postgresql://me:p%40ss@127.0.0.1:5432/sluiceway
@@ -55,16 +56,26 @@ def test_a_misspelt_variable_is_told_without_what_it_says(
 @pytest.mark.parametrize(
     "name",
     [
-        "SERVICE_HOST",
+        "SERVICE_HOST",  # as Kubernetes sets for a service of our name
         "SERVICE_PORT_HTTP",
         "PORT",
         "PORT_8080_TCP_ADDR",
         "GATEWAY_SERVICE_HOST",
         "GATEWAY_PORT_8080_TCP",
+        "PAGER_URL",  # as people name what a channel or a loader reads
+        "WAREHOUSE",
+        "VERSION",
     ],
 )
-def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_fault(
+def test_what_others_call_after_us_is_no_fault(
     home: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(f"SLUICEWAY_{name}", "tcp://10.0.0.1:8080")
     assert Settings(home=home).home == home
+
+
+def test_the_operating_guide_names_every_setting() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "operating.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`SLUICEWAY_([A-Z_]+)`", text))
+    told = {*Settings.model_fields, *ELSEWHERE}
+    assert {name.upper() for name in told} <= named

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import statistics
 import time
 
@@ -121,11 +122,14 @@ def _wait_for(server: Server, *models: str) -> None:
 def _mirror(
     server: Server, switch: Switching, requests: list[bytes], *, quick: bool
 ) -> float | None:
-    """The primary p50 with every row mirrored over that without, at a quarter of the capacity."""
+    """The primary p50 with every row mirrored over that without, at a quarter of the capacity.
+
+    None where some row was not mirrored: then it says nothing.
+    """
     full = asyncio.run(closed_loop(server.port, requests, connections=CONNECTIONS, seconds=3))
     rate = full.answers / full.seconds / 4
     count = int(rate * (3 if quick else 4))
-    ratios = []
+    ratios, before = [], _dropped(server)
     for _ in range(3 if quick else 9):
         off = asyncio.run(open_loop(server.port, requests, per_second=rate, count=count))
         switch.tell("canary", "0", "first@2", "second@2", "third@2")
@@ -139,4 +143,13 @@ def _mirror(
             f"{1e3 * off.percentile(0.5):.2f} ms not, at {rate:.0f} a second: "
             f"{json.dumps(on.statuses)}"
         )
+    if _dropped(server) > before:
+        say("rows were not mirrored")
+        return None
     return round(statistics.median(ratios), 2)
+
+
+def _dropped(server: Server) -> float:
+    """Rows that were to be mirrored and were not, so far."""
+    said = httpx.get(f"{server.url}/metrics", trust_env=False).text
+    return float(re.findall(r"^sluiceway_mirror_dropped_total (\S+)$", said, re.MULTILINE)[0])

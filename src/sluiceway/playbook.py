@@ -195,7 +195,7 @@ _WHOM: Final = {
     NoticeCode.VERSION_DELETED: "the model's owner",
     NoticeCode.JOURNAL_ALTERED: "all owners",
     NoticeCode.APPROVER_LOCKED: "owners they speak for",
-    NoticeCode.APPROVER_CHANGED: "owners they speak for",
+    NoticeCode.APPROVER_CHANGED: "owners they speak for; all owners where there are none",
     NoticeCode.DEPRECATION: "owners of what reads it",
     NoticeCode.CHANNEL_FAILED: "the channels for all others",
     NoticeCode.ERRORED: "owners of the versions",

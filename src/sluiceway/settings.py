@@ -1,7 +1,6 @@
 """Where everything is: read from the environment, with a default that needs no server."""
 
 import os
-import re
 from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,13 +19,10 @@ from pydantic_settings import (
 HOME = Path(".sluiceway")
 """Where things are kept by default, below the folder one is in."""
 _OURS: Final = "sluiceway_"
-_ELSEWHERE: Final = {"actor", "approver_keys", "gateway_tokens", "webhook_secret"}
+_ALIKE: Final = 0.75
+"""From which likeness on, 0 to 1, one name is taken for another that was misspelt."""
+ELSEWHERE: Final = {"actor", "approver_keys", "gateway_tokens", "webhook_secret"}
 """Settings of ours that are read where they are needed, and are no fields of :class:`Settings`."""
-
-_OF_KUBERNETES: Final = re.compile(
-    r"(^|_)(service_(host|port(_\w+)?)|port(_\d+_(tcp|udp|sctp)(_(proto|port|addr))?)?)$"
-)
-"""How variables end that Kubernetes sets in every pod beside a service called ``sluiceway…``."""
 
 
 def kept_lines(home: Path) -> Mapping[str, str]:
@@ -44,26 +40,27 @@ class _KeptSettings(DotEnvSettingsSource):
 
 
 class _EnvironmentSettings(EnvSettingsSource):
-    """Those variables that are :class:`Settings`; an unknown one of ours is a fault."""
+    """Those variables that are :class:`Settings`; one that is almost spelt so is a fault.
+
+    Others are left alone: people name variables of theirs after us, and so does Kubernetes.
+    """
 
     def __call__(self) -> dict[str, Any]:
-        return super().__call__() | _unknown(self.env_vars, self.settings_cls.model_fields)
+        unknown = _unknown(self.env_vars, self.settings_cls.model_fields)
+        misspelt = {name: unknown[name] for name in unknown if meant_by(name) is not None}
+        return super().__call__() | misspelt
 
 
 def _unknown(given: Iterable[str], fields: Container[str]) -> dict[str, str]:
     """Settings that look like ours and are none, without what they say: it may be a secret."""
     ours = (name.removeprefix(_OURS) for name in given if name.startswith(_OURS))
-    return {
-        name: ""
-        for name in ours
-        if name not in fields and name not in _ELSEWHERE and not _OF_KUBERNETES.search(name)
-    }
+    return {name: "" for name in ours if name not in fields and name not in ELSEWHERE}
 
 
 def meant_by(name: str) -> str | None:
     """The setting that somebody may have meant by a name which is none; None where nobody knows."""
-    known = [*Settings.model_fields, *_ELSEWHERE]
-    alike = get_close_matches(name.lower().removeprefix(_OURS), known, n=1)
+    known = [*Settings.model_fields, *ELSEWHERE]
+    alike = get_close_matches(name.lower().removeprefix(_OURS), known, n=1, cutoff=_ALIKE)
     return f"SLUICEWAY_{alike[0].upper()}" if alike else None
 
 
@@ -97,7 +94,7 @@ class Settings(BaseSettings):
     data: Path | None = None
     database_url: str | None = Field(default=None, repr=False)
     tracking_uri: str | None = Field(default=None, repr=False)
-    served_at: dict[str, str] = Field(default_factory=dict)
+    served_at: dict[str, str] = Field(default_factory=dict, repr=False)
     progress: bool = False
     hash_key: SecretStr | None = Field(default=None, repr=False)
 

@@ -91,8 +91,11 @@ def test_where_one_does_not_come_up_all_are_ended_and_its_log_is_told(tmp_path, 
         ready="http://127.0.0.1:1/",
         then=(),
     )
-    with pytest.raises(ServiceFailed, match=r"(?s)bad ended by itself.*no such database"):
+    book.log("bad").parent.mkdir(parents=True)
+    book.log("bad").write_text("Can't locate revision identified by 'abc', said an earlier one\n")
+    with pytest.raises(ServiceFailed, match=r"(?s)bad ended by itself.*no such database") as told:
         book.start([web(tmp_path), bad], lambda _: None)
+    assert "revision" not in str(told.value), "what it said before is no cause"
     assert book.running() == ()
 
 

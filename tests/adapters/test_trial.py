@@ -82,13 +82,12 @@ def test_a_good_version_answers_with_its_time(store: str) -> None:
     ],
 )
 def test_every_way_to_fail_has_its_name(store: str, how: str, code: TrialCode, said: str) -> None:
-    trial, took = tried(store, how)
+    trial, _ = tried(store, how)
     assert trial.fault is not None
     assert trial.fault.code is code
     assert trial.fault.sentence.startswith("wild@")
     assert said in trial.fault.sentence
     assert trial.answers is None
-    assert took < HANGS / 4
 
 
 @pytest.mark.parametrize("how", ["sleeps", "spins", "ignores signals"])
@@ -98,8 +97,8 @@ def test_a_version_that_hangs_is_stopped_at_its_deadline(store: str, how: str) -
     assert trial.fault.code is TrialCode.DEADLINE_EXCEEDED
     assert "does not answer 3 rows within 0.5 seconds" in trial.fault.sentence
     assert trial.seconds is not None
-    assert 0.5 <= trial.seconds < HANGS / 4
-    assert took < HANGS / 4
+    assert 0.5 <= trial.seconds < HANGS / 20
+    assert took < HANGS / 20
 
 
 def test_a_version_that_hangs_while_loaded_is_stopped_too(store: str) -> None:

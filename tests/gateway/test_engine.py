@@ -155,6 +155,19 @@ def test_mirrored_rows_are_answered_by_the_other_arm_and_logged_as_pairs(system)
     np.testing.assert_allclose(mirror.fields["demand.units"], primary.fields["demand.units"] + 5)
 
 
+def test_many_mirrored_rows_are_company_enough_and_wait_for_no_more(system, monkeypatch):
+    monkeypatch.setattr("sluiceway.gateway.standing._MIRROR_LINGER", 3_600.0)
+
+    async def play(engine, _notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
+        await engine.answer(question(rows=500))
+        assert not await engine.settled(patience=0.2), "they wait for company"
+        await engine.answer(question(rows=20, first=500))
+        return await engine.settled()
+
+    assert run(play)
+
+
 def test_mirrors_beyond_the_bound_are_dropped_and_their_rows_are_no_pairs(system):
     async def play(engine, notes):
         slow = {("demand", "2"): Elsewhere(Odd(("clicks", "weight"), sleeping(0.5)))}

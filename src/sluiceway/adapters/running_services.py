@@ -72,6 +72,7 @@ class ServiceBook:
         self._folder = folder
         self._file = folder / "running.json"
         self._children: list[subprocess.Popen[bytes]] = []
+        self._said_before: dict[str, int] = {}
 
     def log(self, name: str) -> Path:
         """Where a service writes what it says."""
@@ -228,6 +229,7 @@ class ServiceBook:
 
     def _begin(self, service: Service) -> Running:
         with self.log(service.name).open("ab") as log:
+            self._said_before[service.name] = log.tell()
             process = subprocess.Popen(
                 _found(service.command),
                 stdin=subprocess.DEVNULL,
@@ -273,7 +275,8 @@ class ServiceBook:
             raise self._failed(service.name, f"{' '.join(command)} ended with {done.returncode}")
 
     def _failed(self, name: str, what: str) -> ServiceFailed:
-        last = self.log(name).read_text(encoding="utf-8", errors="replace")[-_TAIL:]
+        said = self.log(name).read_bytes()[self._said_before.get(name, 0) :]
+        last = said.decode(errors="replace")[-_TAIL:]
         if (why := strange_database(last)) is not None:
             return ServiceFailed(f"{name} {what}: {why} ({self.log(name)})")
         return ServiceFailed(f"{name} {what}; its log ends so:\n{last}")

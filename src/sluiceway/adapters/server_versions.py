@@ -34,7 +34,7 @@ def strange_database(words: str) -> str | None:
     if (found := _OTHER_REVISION.search(words)) is not None:
         return (
             f"its database is at revision {found[1]}, and it wants {found[2]}. Where an older one "
-            f"wrote it: back it up, and run mlflow db upgrade. Where a newer one did: {other}"
+            f"wrote it: back it up, and run mlflow db upgrade URL. Where a newer one did: {other}"
         )
     return None
 

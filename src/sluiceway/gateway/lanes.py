@@ -26,6 +26,8 @@ from sluiceway.serving.values import Values
 _LOG: Final = logging.getLogger("sluiceway.gateway")
 MOST_ROWS: Final = 4_096
 """Rows of one pass, unless a contract allows fewer."""
+_COMPANY: Final = 512
+"""Rows that are company enough: they wait for no more."""
 _PASSES: Final = 4
 """Passes at once through versions in other processes."""
 
@@ -75,11 +77,11 @@ class Lane:
         """Let rows wait for their pass."""
         self._waiting.append(job)
         self.waiting_rows += len(job.units)
-        if self._linger and not self._lingers:
+        if not self._linger or self.waiting_rows >= _COMPANY:
+            self._next()
+        elif not self._lingers:
             self._lingers = True
             self._loop.call_later(self._linger, self._lingered)
-        elif not self._linger:
-            self._next()
 
     def close(self) -> None:
         """End the thread, once it is idle."""
