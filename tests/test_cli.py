@@ -474,6 +474,8 @@ def test_status_is_watched_on_a_terminal_until_it_is_interrupted(
         stderr=theirs,
         env={**environment, "TERM": "xterm"},
         start_new_session=True,
+        # As a terminal starts it; what runs in the background inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(theirs)
     seen = b""
