@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED) ## play four rollouts on real flights, on the embedded default
-	@DEMO_INSTALL_SECONDS=$$(cat $(VENV)/.seconds 2>/dev/null) $(BIN)/python -m examples.flights.demo
+	@SLUICEWAY_INSTALL_SECONDS=$$(cat $(VENV)/.seconds 2>/dev/null) $(BIN)/python -m examples.flights.demo
 	@rm -f $(VENV)/.seconds
 
 up: $(INSTALLED) ## start servers, worker, receiver and gateway on this machine

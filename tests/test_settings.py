@@ -65,6 +65,8 @@ def test_a_misspelt_variable_is_told_without_what_it_says(
         "PAGER_URL",  # as people name what a channel or a loader reads
         "WAREHOUSE",
         "VERSION",
+        "TEST_DATABASE",  # as our own tests and Makefile do
+        "INSTALL_SECONDS",
     ],
 )
 def test_what_others_call_after_us_is_no_fault(

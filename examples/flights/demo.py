@@ -94,7 +94,7 @@ def main() -> None:
         "episodes": played,
         "champion": _champion(),
         "seconds_total": round(time.perf_counter() - began, 1),
-        "seconds_install": float(os.environ.get("DEMO_INSTALL_SECONDS") or 0),
+        "seconds_install": float(os.environ.get("SLUICEWAY_INSTALL_SECONDS") or 0),
     }
     path = home / "demo" / "summary.json"
     path.parent.mkdir(parents=True, exist_ok=True)

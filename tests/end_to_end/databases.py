@@ -1,6 +1,6 @@
 """Which databases the deployed system is tested on: SQLite files, or a real PostgreSQL.
 
-`TEST_DATABASE` says `sqlite` or `postgresql`; unset, it is PostgreSQL where a server can
+`SLUICEWAY_TEST_DATABASE` says `sqlite` or `postgresql`; unset, it is PostgreSQL where a server can
 be started. With PostgreSQL everything is done as docs/operating.md says: its SQL makes roles and
 databases, and the lines of deployments/postgres.env stand in the home folder's settings.
 """
@@ -27,9 +27,9 @@ def is_postgres() -> bool:
     Raises:
         pytest.UsageError: There is no such database.
     """
-    name = os.environ.get("TEST_DATABASE")
+    name = os.environ.get("SLUICEWAY_TEST_DATABASE")
     if name not in (None, "sqlite", "postgresql"):
-        raise pytest.UsageError(f"TEST_DATABASE is {name!r}: sqlite or postgresql")
+        raise pytest.UsageError(f"SLUICEWAY_TEST_DATABASE is {name!r}: sqlite or postgresql")
     in_ci = os.environ.get("CI", "").lower() == "true"  # where it must be there
     return name == "postgresql" or (name is None and (in_ci or is_installed()))
 

@@ -350,7 +350,7 @@ class Dies(Strange):
 
     def __setstate__(self, state):
         vars(self).update(state)
-        if os.environ.get("OPENBLAS_NUM_THREADS") == "1" and "TESTED_MODEL_DIES" in os.environ:
+        if os.environ.get("OPENBLAS_NUM_THREADS") == "1" and "SLUICEWAY_DYING" in os.environ:
             os.kill(os.getpid(), signal.SIGSEGV)
 
 
@@ -372,7 +372,7 @@ async def test_a_candidate_that_kills_whoever_loads_it_is_halted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = strange_fraud(world, Dies().fit(None))
-    monkeypatch.setenv("TESTED_MODEL_DIES", "1")
+    monkeypatch.setenv("SLUICEWAY_DYING", "1")
     async with gateway(world) as one:
         served = await one.follows(world.canary(world.plan("r1", name)))
         assert served.pairings[0].halted == f"{name} was ended by SIGSEGV"

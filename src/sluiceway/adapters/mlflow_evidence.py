@@ -38,8 +38,6 @@ ENVIRONMENT_TAG: Final = "sluiceway.environment"
 
 _PAGE: Final = 1_000
 """Runs asked for at once."""
-
-
 _NOTE_TAG: Final = "mlflow.note.content"
 """The tag that MLflow's UI shows as a run's description; once it is there, it is people's."""
 

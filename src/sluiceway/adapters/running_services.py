@@ -72,7 +72,7 @@ class ServiceBook:
         self._folder = folder
         self._file = folder / "running.json"
         self._children: list[subprocess.Popen[bytes]] = []
-        self._said_before: dict[str, int] = {}
+        self._said_before: dict[str, int] = {}  # bytes of each log from before its service began
 
     def log(self, name: str) -> Path:
         """Where a service writes what it says."""
