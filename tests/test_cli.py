@@ -183,6 +183,19 @@ def test_a_misspelt_setting_is_told_with_the_one_that_may_be_meant(
     assert said.err == f"✗ {what}\n"
 
 
+def test_where_there_is_no_system_up_says_what_to_do_and_makes_nothing(
+    sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("SLUICEWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLUICEWAY_SYSTEM", str(tmp_path / "system.yaml"))
+    said = sluiceway("up")
+    assert said.code == 2
+    assert said.err.startswith(f"✗ {tmp_path}/system.yaml: there is no such system file; name ")
+    assert "make demo sets up an example first" in said.err
+    assert list(tmp_path.iterdir()) == [], "the demo may still make its home here"
+
+
 def test_a_setting_that_cannot_be_read_is_bad_input(
     orders: Sluiceway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,8 +35,10 @@ def up(file: File = _FILE, shift: Shift = 0, as_json: AsJson = False) -> None:
 
     settings = Settings()
     refuse_nowhere(settings, writes=True)
-    services = _declared(settings, file, shift)
+    if faults := [*_missing_services(file), *_missing_system(settings.system)]:
+        raise BadInput(faults)
     read_system(settings.system)  # what gateway and receiver would end of is told before all starts
+    services = _declared(settings, file, shift)
     _refuse_strange(services)
     book = ServiceBook(settings.home / "services")
     book.start(services, told=(lambda _: None) if as_json else say)
@@ -71,12 +73,24 @@ def _refuse_strange(services: tuple[Service, ...]) -> None:
         raise BadInput([Fault(where=name, what=what) for name, what in strange.items()])
 
 
+def _missing_services(file: Path) -> list[Fault]:
+    what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
+    return [] if file.exists() else [Fault(where=str(file), what=what)]
+
+
+def _missing_system(file: Path) -> list[Fault]:
+    what = (
+        "there is no such system file; name yours in SLUICEWAY_SYSTEM, or make one: sluiceway init "
+        "DIR. In Sluiceway's own repository, make demo sets up an example first"
+    )
+    return [] if file.exists() else [Fault(where=str(file), what=what)]
+
+
 def _declared(settings: Settings, file: Path, shift: int) -> tuple[Service, ...]:
     from sluiceway.adapters.running_services import kept_secrets
 
-    if not file.exists():
-        what = "there is no such file; go to the project's folder, or make one: sluiceway init DIR"
-        raise BadInput([Fault(where=str(file), what=what)])
+    if faults := _missing_services(file):
+        raise BadInput(faults)
     shape = read_services(file)
     lines = kept_lines(settings.home)
     places = Places(
