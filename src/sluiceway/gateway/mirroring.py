@@ -87,7 +87,8 @@ class Mirrors:
         self._most = limits.mirrored_rows
         self._drained = drained
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
         self._noted: list[_Piece] = []
         self._noted_rows = 0
         self._held_rows = 0
@@ -126,14 +127,17 @@ class Mirrors:
         self._noted.append(_Piece(question, way, rows, rest))
         self._held_rows -= len(rows)
         self._noted_rows += len(rows)
-        if self._timer is None:
-            self._timer = self._loop.call_later(_LINGER, self._ask)
         if self._noted_rows >= _COMPANY:
-            self._timer.cancel()
-            self._timer = self._loop.call_soon(self._ask)  # the answer goes out first
+            if not self._is_due:
+                self._is_due = True
+                self._loop.call_soon(self._ask)  # the answer goes out first
+        elif self._timer is None:
+            self._timer = self._loop.call_later(_LINGER, self._ask)
 
     def _ask(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._is_due = None, False
         pieces, self._noted = self._noted, []
         self._noted_rows = 0
         jobs: list[Job] = []
