@@ -1,11 +1,12 @@
 """The diamond shop, served: its models answer by arithmetic, in this process or as if elsewhere."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.values import ArmAnswers, Asked, Question
 from sluiceway.system.values import System
 from tests.replay import diamond
+
+T = TypeVar("T")
+HANGS = 600
+"""Seconds for which a version that hangs does; whoever waits a fraction has not waited for it."""
 
 
 @dataclass
@@ -79,6 +84,51 @@ def sleeping(seconds: float) -> Callable[[Mapping[str, np.ndarray]], Any]:
         return np.zeros(len(next(iter(columns.values()))))
 
     return answer
+
+
+class Hang:
+    """What a version does that hangs, until it is let go.
+
+    Attributes:
+        asked: How often it was.
+        begun: Is set once it hangs.
+        over: Lets go whoever hangs.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.begun, self.over = threading.Event(), threading.Event()
+
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        self.asked += 1
+        self.begun.set()
+        self.over.wait(HANGS)
+        return np.zeros(len(next(iter(columns.values()))))
+
+
+class Clock:
+    """The clock of the running loop, which from now on stands still but for where it is moved."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.now = loop.time()
+        loop.time = lambda: self.now  # type: ignore[method-assign]
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def seen(event: threading.Event) -> bool:
+    """Whether something happens, however busy the machine is; by the wall's clock."""
+    return await asyncio.to_thread(event.wait, HANGS / 10)
+
+
+async def given(asked: "asyncio.Task[T]") -> T:
+    """What somebody is answered, where the loop's own clock may stand still."""
+    done = threading.Event()
+    asked.add_done_callback(lambda _: done.set())
+    assert await seen(done), "there is no answer"
+    return asked.result()
 
 
 @dataclass
