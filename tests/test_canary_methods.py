@@ -19,7 +19,7 @@ from sluiceway.gates import (
     render,
 )
 from sluiceway.outcomes import Outcome
-from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.metrics import METRICS, metric_named
 from sluiceway.statistics.paired import paired_block_harms
 from sluiceway.statistics.sequential import method_for
 from sluiceway.statistics.unpaired import unpaired_rows
@@ -37,7 +37,7 @@ def gate_of(metric, margin=0.0, model="fraud", role=Role.REQUIRED, **policy):
         label="outcomes.fraud",
         role=role,
         margin=margin,
-        evidence=method_for(METRICS[metric], **declared),
+        evidence=method_for(metric_named(metric), **declared),
     )
 
 
@@ -141,6 +141,46 @@ def test_labels_missing_for_one_arm_are_no_pass(metric, lost, of_all):
         assert verdict.reason is Reason.LABELS_UNEQUAL
         told = r"\d+\.\d % of the candidate's rows have no label, 0\.0 % of the baseline's"
         assert re.search(told, render(verdict))
+
+
+@pytest.mark.parametrize("arm", ["baseline", "candidate", "label"])
+def test_a_class_that_nobody_declared_is_an_error_in_a_canary_too(arm):
+    """The code 7 among three classes; a replay calls it an error too."""
+    metric = metric_named("accuracy(classes=3)")
+    columns = {name: np.tile([0.0, 1.0, 2.0], 40) for name in ("label", "baseline", "candidate")}
+    block = np.repeat([f"{g:03d}" for g in range(12)], 10)
+    gate = gate_of(metric.name, 0.2)
+    sound = judge_canary([seen(gate, paired_block_harms(metric, *columns.values(), block))], LEVELS)
+    columns[arm][5] = 7.0
+    judged = judge_canary(
+        [seen(gate, paired_block_harms(metric, *columns.values(), block))], LEVELS
+    )
+    assert sound.verdicts[0].outcome is Outcome.PASSED
+    assert (judged.verdicts[0].outcome, judged.verdicts[0].faulty_rows) == (Outcome.ERROR, 1)
+    assert judged.verdicts[0].reason is Reason.FAULTY_ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"), [("brier(classes=3)", 3), ("log_loss(classes=3)", 3), ("mae", 2)]
+)
+def test_answers_of_several_columns_are_paired_too(name, columns):
+    metric, rng = metric_named(name), np.random.default_rng(6)
+    block = np.repeat([f"{g:03d}" for g in range(12)], 10)
+    before, after = rng.dirichlet(np.ones(columns), (2, block.size))
+    label = before.round() if columns == 2 else rng.integers(0, 3, block.size).astype(float)
+    gate = gate_of(name, 0.2)
+    harms = paired_block_harms(metric, label, before, after, block)
+    sums = [
+        metric.block_sums(label, arm, np.arange(120) // 10, tuple(np.unique(block).tolist()))
+        for arm in (before, after)
+    ]
+    expected = metric.per_block(sums[1]) - metric.per_block(sums[0])
+    np.testing.assert_allclose([one.harm for one in harms], expected)
+    after[3, 0] = np.nan
+    spoilt = paired_block_harms(metric, label, before, after, block)
+    assert [one.faulty_rows for one in spoilt] == [1] + [0] * 11
+    judged = judge_canary([seen(gate, spoilt)], LEVELS)
+    assert judged.verdicts[0].reason is Reason.FAULTY_ROWS
 
 
 WILD = st.one_of(
