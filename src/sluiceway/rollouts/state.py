@@ -1,7 +1,7 @@
 """What a rollout's events come to. Nothing else is consulted, so a crash forgets nothing."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sluiceway.gates import Gate, made_stale
@@ -51,6 +51,7 @@ from sluiceway.rollouts.events import (
 )
 from sluiceway.rollouts.inputs import KeptProfile
 from sluiceway.rollouts.plan import Plan
+from sluiceway.statistics.sequential import Evidence
 
 # Events after which serving or registry must look different, or people must be shown anew;
 # `Confirmed` follows each.
@@ -97,6 +98,7 @@ class RolloutState:
         power: What the canary needs, simulated from the latest shadow replay.
         blocks: How long the blocks of live evidence are, from the canary's plan; it does not
             change once the canary has begun.
+        evidence: How gates read live evidence, from the same plan; it does not change either.
         lengthened: The deadline that replaced the plan's, where one did.
         first_step_at: When the candidate first got traffic.
         step_at: When the present step was entered.
@@ -129,6 +131,7 @@ class RolloutState:
     shadows: tuple[ShadowMeasured, ...] = ()
     power: CanaryPower | None = None
     blocks: BlockLength | None = None
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
     lengthened: DeadlineLengthened | None = None
     approval_requested: ApprovalRequested | None = None
     given: tuple[GivenApproval, ...] = ()
@@ -183,10 +186,11 @@ class RolloutState:
 
     @property
     def live_plan(self) -> Plan | None:
-        """The plan with its live evidence in the blocks that its canary was planned with."""
-        if self.plan is None or self.blocks is None:
-            return self.plan
-        return self.plan.in_blocks(self.blocks)
+        """The plan with live evidence in the blocks, and read, as its canary was planned with."""
+        if self.plan is None:
+            return None
+        plan = self.plan if self.blocks is None else self.plan.in_blocks(self.blocks)
+        return plan.reading(self.evidence)
 
     @property
     def needed(self) -> tuple[NeededApproval, ...]:
@@ -285,10 +289,12 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             if state.step is not None:
                 return state  # a canary that began keeps its deadline
             # What was planned from an earlier replay does not hold for a new one.
-            return replace(state, power=None, lengthened=None, blocks=None)
+            return replace(state, power=None, lengthened=None, blocks=None, evidence={})
         case CanaryPlanned():
-            blocks = happened.power.blocks if state.step is None else state.blocks
-            return replace(state, power=happened.power, blocks=blocks)
+            state = replace(state, power=happened.power)
+            if state.step is not None:
+                return state
+            return replace(state, blocks=happened.power.blocks, evidence=happened.evidence)
         case DeadlineLengthened():
             return replace(state, lengthened=happened)
         case ApprovalRequested():
