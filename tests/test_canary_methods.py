@@ -5,8 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from sluiceway.gates import (
@@ -181,36 +179,3 @@ def test_answers_of_several_columns_are_paired_too(name, columns):
     assert [one.faulty_rows for one in spoilt] == [1] + [0] * 11
     judged = judge_canary([seen(gate, spoilt)], LEVELS)
     assert judged.verdicts[0].reason is Reason.FAULTY_ROWS
-
-
-WILD = st.one_of(
-    st.floats(), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0.0, 1.0, math.nan])
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    metric=st.sampled_from(["accuracy", "brier", "mae", "roc_auc"]),
-    margin=st.floats(0, 2),
-    paired=st.booleans(),
-    rows=st.lists(st.tuples(WILD, WILD, WILD, st.integers(0, 14), st.booleans()), max_size=40),
-)
-def test_no_positive_verdict_without_sufficient_finite_evidence(metric, margin, paired, rows):
-    label, before, after = (np.asarray([row[k] for row in rows], dtype=float) for k in range(3))
-    block = np.asarray([f"{row[3]:02d}" for row in rows], dtype=object)
-    gate = gate_of(metric, margin, paired=paired)
-    if paired:
-        blocks = paired_block_harms(METRICS[metric], label, before, after, block)
-        used = np.concatenate([before, after])
-    else:
-        chosen = np.asarray([row[4] for row in rows], dtype=bool)
-        blocks = unpaired_rows(METRICS[metric], label, before, block, np.ones(len(rows)), chosen)
-        used = before
-    judged = judge_canary([seen(gate, blocks)], LEVELS)
-    (verdict,) = judged.verdicts
-    assert JUDGEMENT.validate_json(JUDGEMENT.dump_json(judged)) == judged
-    assert render(verdict)
-    if verdict.outcome in (Outcome.PASSED, Outcome.FAILED):
-        assert len(set(block[~np.isnan(label)])) >= (10 if verdict.outcome is Outcome.PASSED else 2)
-    if verdict.outcome is Outcome.PASSED:
-        assert np.isfinite(used).all()
