@@ -95,7 +95,8 @@ THERE_ARE = ", ".join(METRIC_NAMES)
          "false_alarm=…)"),
         ("expected_cost(miss=5)", "needs false_alarm: expected_cost(false_alarm=…)"),
         ("mae(threshold=0.5)", "'threshold=0.5' is no parameter of mae (it takes: no parameter)"),
-        ("specificity(treshold=0.5)", "'treshold=0.5' is no parameter of specificity (it takes: threshold)"),
+        ("specificity(treshold=0.5)", "'treshold=0.5' is no parameter of specificity "
+         "(it takes: threshold)"),
         ("specificity(0.5)", "'0.5' is no parameter of specificity (it takes: threshold)"),
         ("specificity((threshold=0.5))", "'(threshold=0.5)' is no parameter of specificity "
          "(it takes: threshold)"),
