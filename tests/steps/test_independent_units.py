@@ -6,15 +6,29 @@ from pathlib import Path
 import pytest
 
 from sluiceway.gates import render
-from sluiceway.statistics.sequential import BettingHarm, Evidence, Method, SequentialHarm
+from sluiceway.statistics.sequential import (
+    BettingHarm,
+    DiscordantPairs,
+    Evidence,
+    Method,
+    SequentialHarm,
+)
 from tests.driver import LIVE, QUICK, add, adopt_live, advance, live_days, memory_site, variant
 from tests.steps.worlds import NOW, ask
+
+BECAUSE = "        because: Below this the desk sees no difference in its daily list.\n"
+COUNTED = """\
+      - {metric: accuracy, field: probability, label: outcomes.fraud, margin: 0.05, unit: "",
+         role: guard, because: Each mistake is looked at by hand.}
+      - {metric: error_rate, margin: 0.05, unit: "", role: guard, because: Errors are calls.}
+"""
 
 
 def test_a_declaration_in_the_system_file_chooses_the_sharper_method(tmp_path: Path) -> None:
     (tmp_path / "system").mkdir()
     declared = ("  approvals: []", "  independent_units: true\n  approvals: []")
-    site = memory_site(tmp_path, file=variant(tmp_path / "system", *QUICK, declared))
+    gates = (BECAUSE, BECAUSE + COUNTED)
+    site = memory_site(tmp_path, file=variant(tmp_path / "system", *QUICK, declared, gates))
     adopt_live(site, NOW)
     add(site, "fraud", "2", replace(LIVE["fraud"], offset=LIVE["fraud"].offset + 0.05))
     rollout = ask(site, "fraud@2")
@@ -37,5 +51,9 @@ def test_a_declaration_in_the_system_file_chooses_the_sharper_method(tmp_path: P
     seen = brier.square_sum / brier.pairs
     assert brier.expected == pytest.approx(power.units_needed * seen, rel=0.5)
     assert brier.expected != Evidence().expected
+    for name in ("fraud.accuracy", "fraud.error_rate"):
+        counted = look.states[name]
+        assert isinstance(counted, DiscordantPairs)
+        assert counted.pairs == counted.rows > 0
     said = next(render(one) for one in look.verdicts if one.gate.name == "fraud.brier")
     assert "betting e-process on pairs" in said
