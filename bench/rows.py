@@ -174,18 +174,22 @@ def measured(
     """
     ends = None if seconds is None else time.perf_counter() + seconds
     found: dict[str, Measured] = {}
-    shares = np.cumsum([row.share for row in rows])
     seeds = np.random.SeedSequence(seed).spawn(len(rows))
+    # Whose chunks are long begins: what takes longer than its share is the time of those after it.
+    order = sorted(range(len(rows)), key=lambda place: -rows[place].share)
+    left = sum(row.share for row in rows)
     with ProcessPoolExecutor(_cores(), mp_context=get_context("spawn")) as pool:
         if ends is not None:
             # What processes import is no row's time, but it is the run's.
             list(pool.map(_imported, [tuple({row.measure.__module__ for row in rows})] * _cores()))
-        began = time.perf_counter()
-        for row, own, used in zip(rows, seeds, (shares / shares[-1]).tolist(), strict=True):
-            until = None if ends is None else began + (ends - began) * used
+        for place in range(len(rows)) if ends is None else order:
+            row, now, until = rows[place], time.perf_counter(), None
+            if ends is not None:
+                until = now + max(0.0, ends - now) * row.share / left
+            left -= row.share
             effort = Effort(sims=row.sims, at_once=row.at_once, until=until, pool=pool)
-            found |= _measured(row, effort, own)
-    return found
+            found |= _measured(row, effort, seeds[place])
+    return {key: found[key] for row in rows for key in row.keys}
 
 
 def _measured(row: Row, effort: Effort, seed: np.random.SeedSequence) -> Mapping[str, Measured]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import decision_quality
-from bench.rows import Bar, Effort, Measured, against, at_most, in_processes, rate
+from bench.rows import Bar, Effort, Measured, Row, against, at_most, in_processes, measured, rate
 
 
 def draws(sims: int, seed: np.random.SeedSequence) -> list[float]:
@@ -65,6 +65,32 @@ def test_a_bar_is_missed_clearly_or_within_the_noise(
 ) -> None:
     found = against(bar, value, 0.1, 100)
     assert (found.met, found.clear) == (met, clear)
+
+
+def counted(key: str, share: float) -> Row:
+    def measure(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
+        parts, sims = in_processes(_drawn, effort, seed)
+        assert (effort.until is None) == (sims == 6)
+        return {key: rate(sum(parts), sims, at_most(1.0))}
+
+    return Row(keys=(key,), claim=key, bar="≤ 1", sims=6, at_once=2, share=share, measure=measure)
+
+
+def _drawn(sims: int, seed: np.random.SeedSequence) -> int:
+    return int((np.random.default_rng(seed).random(sims) < 0.5).sum())
+
+
+def test_long_rows_begin_a_quick_run_and_the_order_told_is_the_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of no time at all each row still has its least."""
+    rows = [counted("short", 1.0), counted("long", 3.0)]
+    whole, quick = measured(rows), measured(rows, seconds=0.0)
+    assert list(whole) == list(quick) == ["short", "long"]
+    assert [one.sims for one in whole.values()] == [6, 6]
+    assert [one.sims for one in quick.values()] == [2, 2]
+    said = [line.split()[0] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["short", "long", "long", "short"]
 
 
 def test_a_share_of_none_has_an_error_too() -> None:

@@ -225,6 +225,7 @@ def test_no_replay_passes_or_fails_without_sufficient_finite_evidence() -> None:
         assert len(set(rows.block[known])) >= LEVELS.min_blocks
         if verdict.outcome is Outcome.PASSED:
             assert missing.mean() <= LEVELS.unlabelled_limit
+            assert verdict.estimate.high < margin  # not even where nothing differs at all
 
     judged()
     assert said.total() >= 4_000

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.rows import Bar, Effort, Measured, Row, against, in_processes
+from bench.rows import Bar, Effort, Measured, Row, in_processes, rate
 from sluiceway.statistics.jackknife import paired_harm
 from sluiceway.statistics.metrics import METRICS, BlockSums, Metric, metric_named
 
@@ -179,16 +179,15 @@ def measure(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]
     found, _ = in_processes(partial(true_part, rows), whole, truths)
     true = {name: sum(part[name] for part in found) / parts for name in judged_metrics()}
     counts, sims = in_processes(partial(simulate, true), effort, runs)
-    covered = {name: sum(part[name] for part in counts) / sims for name in judged_metrics()}
+    held = {name: sum(part[name] for part in counts) for name in judged_metrics()}
+    covered = {name: count / sims for name, count in held.items()}
     order = sorted(covered, key=covered.__getitem__)
 
     def said(names: list[str]) -> str:
         return ", ".join(f"{name} {covered[name]:.3f}" for name in names)
 
     def figure(name: str, note: str) -> Measured:
-        share = covered[name]
-        error = float(np.sqrt(share * (1 - share) / sims))
-        return against(Bar(least=0.93, most=0.97), share, error, sims, note)
+        return rate(held[name], sims, Bar(least=0.93, most=0.97), note)
 
     return {
         "coverage_min": figure(

@@ -109,7 +109,11 @@ def soonness(
             found = simulated(partial(repeated, partial(how, stricter)), fewer, second)
             note = f"at α/20: {_median(found)[0]:,.0f}"
         if not np.isfinite(units + error):
-            return {key: Measured(value=None, standard_error=None, sims=sims, met=False, note=note)}
+            never = not np.isfinite(units)  # by most of them; else too few were to say when
+            unknown = Measured(
+                value=None, standard_error=None, sims=sims, met=False, clear=never, note=note
+            )
+            return {key: unknown}
         return {key: against(Bar(most=bar), units, error, sims, note)}
 
     return Row(
