@@ -173,6 +173,13 @@ def test_bad_evidence_gets_a_typed_reason(metric, label, before, after, outcome,
     assert "nan" not in render(verdict).replace("NaN", "")
 
 
+def test_a_label_that_is_none_is_counted_once_and_not_for_each_arm():
+    arms = arms_of("brier", np.where(GOOD < 0.2, 7.0, TRUTH), GOOD, GOOD, BLOCKS)
+    verdict = judge_replay(gate_of("brier"), *arms, LEVELS, 1)
+    assert (verdict.reason, verdict.faulty_rows) == (LABELS, 2)
+    assert "labels of 2 rows are not what brier needs" in render(verdict)
+
+
 def test_arms_over_different_rows_are_an_error():
     arms = [sums_of("mae", GOOD[:k], GOOD[:k], BLOCKS[:k]) for k in (12, 11)]
     assert judge_replay(gate_of(), *arms, LEVELS, 1).reason is Reason.NOT_PAIRED
