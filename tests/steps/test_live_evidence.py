@@ -88,6 +88,14 @@ def test_a_router_that_gives_the_wrong_share_is_an_error_and_not_harm(
     assert "at weight" in str(look.fault)
 
 
+def test_units_whose_weight_is_unknown_are_shared_out_by_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, look = looked_at(tmp_path, monkeypatch, lambda log: log.assign(weight=None))
+    assert look.outcome is Outcome.ERROR
+    assert "sample ratio broken" in str(look.fault)
+
+
 def test_answers_that_cannot_be_measured_take_the_traffic_and_not_the_judge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
