@@ -1,5 +1,6 @@
 """The plan of a rollout: everything that was fixed before the first evidence was looked at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.rights import approvals_needed
 from sluiceway.statistics.metrics import Metric, UnitKind, metric_named
-from sluiceway.statistics.sequential import method_for
+from sluiceway.statistics.sequential import Evidence, method_for
 from sluiceway.system.values import CanaryPolicy, DriftWatch, MetricTarget, System, WatchPolicy
 
 
@@ -79,6 +80,13 @@ class Plan:
             canary=replace(self.canary, block=blocks.length),
             watch=replace(self.watch, window=max(self.watch.window, blocks.length)),
         )
+
+    def reading(self, planned: Mapping[str, Evidence]) -> "Plan":
+        """The plan with these ways to read live evidence, by gate name, where they are known."""
+        if not planned:
+            return self
+        gates = (replace(one, evidence=planned.get(one.name, one.evidence)) for one in self.gates)
+        return replace(self, gates=tuple(gates))
 
     def narrowed(self, system: System, members: tuple[Member, ...], baseline: Release) -> "Plan":
         """The plan for what may stay of its release: fewer versions, and the gates they reach.
