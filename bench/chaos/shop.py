@@ -7,12 +7,13 @@ canary takes a quarter of an hour by the real clock.
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LinearRegression
 
+from bench.small_system import logged, metric, written
 from sluiceway.ports import Window
 from sluiceway.settings import Settings
 
@@ -52,19 +53,6 @@ policies:
   approvals: []
   drift: off
   registrations: {release_window: 1s}
-"""
-_METRIC: Final = (
-    "{metric: mae, field: value, label: truth.value, margin: 0.2, unit: units, "
-    "because: nobody acts on what a sweep answers}"
-)
-_CONTRACT: Final = """
-model: {name}
-version: 1.0.0
-output:
-  value: {{position: 0, dtype: double, unit: units, range: [-1000, 1000], nullable: false}}
-inputs: {{}}
-latency: {{deadline: 2s}}
-fallback: {{value: 0.0}}
 """
 
 
@@ -136,40 +124,19 @@ def prepared(folder: Path, *, versions: int) -> tuple[Settings, Stock]:
     Args:
         versions: How many more versions of `first` there are to be.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "system.yaml").write_text(_SYSTEM.replace("METRIC", _METRIC), encoding="utf-8")
-    for name in ("first", "second"):
-        (folder / f"{name}.yaml").write_text(_CONTRACT.format(name=name), encoding="utf-8")
-    settings = Settings(
-        system=folder / "system.yaml",
-        home=folder / "home",
-        environment="production",
-        progress=False,
-    )
-    settings.home.mkdir(parents=True, exist_ok=True)
+    system = _SYSTEM.replace("METRIC", metric(margin=0.2))
+    settings = written(folder, system, ("first", "second"), deadline="2s")
     return settings, _logged(settings, folder / "models", versions)
 
 
 def _logged(settings: Settings, where: Path, versions: int) -> Stock:
     import mlflow
     from mlflow import MlflowClient
-    from mlflow.models import infer_signature
 
     uri = settings.registry_uri
     client = MlflowClient(uri, uri)
     experiment = client.create_experiment("chaos", artifact_location=where.absolute().as_uri())
     mlflow.set_tracking_uri(uri)
-
-    def logged(model: str, fitted: Any, columns: pd.DataFrame) -> tuple[str, str]:
-        with mlflow.start_run(experiment_id=experiment):
-            made = mlflow.sklearn.log_model(
-                fitted,
-                name=model,
-                signature=infer_signature(columns[:5], fitted.predict(columns[:5])),
-                pip_requirements=[],
-                serialization_format="cloudpickle",
-            )
-        return made.model_uri, made.model_id
 
     now = datetime.now(UTC)
     fitting = table(Window(start=now - 10 * _MINUTE, end=now))
@@ -185,7 +152,8 @@ def _logged(settings: Settings, where: Path, versions: int) -> Stock:
         ("first", serving, given),
         ("second", LinearRegression().fit(fed, target), fed),
     ):
-        source, model_id = logged(model, fitted, columns)
+        made = logged(experiment, model, fitted, columns[:5])
         client.create_registered_model(model)
-        client.create_model_version(model, source, model_id=model_id)
-    return Stock(uri, [logged("first", first(), given) for _ in range(versions)])
+        client.create_model_version(model, made.model_uri, model_id=made.model_id)
+    more = [logged(experiment, "first", first(), given[:5]) for _ in range(versions)]
+    return Stock(uri, [(one.model_uri, one.model_id) for one in more])

@@ -7,12 +7,12 @@ better, odd ones harmful, so that of those who race for it some win and some are
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import pandas as pd
 from sklearn.linear_model import LinearRegression
 
+from bench.small_system import logged, metric, recorded, written
 from sluiceway.settings import Settings
 
 NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -53,20 +53,10 @@ _MODEL: Final = """
     risk: low
     inputs: [a, b]
     contract: NAME.yaml
-    metrics:
-      - {metric: mae, field: value, label: truth.value, margin: 0.1, unit: units,
-         because: nobody acts on what a bench answers}
+    metrics: [METRIC]
 """
-_CONTRACT: Final = """
-model: NAME
-version: 1.0.0
-output:
-  value: {position: 0, dtype: double, unit: units, range: [-1000, 1000], nullable: false}
-inputs: {}
-latency: {deadline: 60s}
-fallback: {value: 0.0}
-"""
-"""The deadline is that of a crowd on two cores."""
+_DEADLINE: Final = "60s"
+"""Of each contract; it is that of a crowd on two cores."""
 
 
 def models_of(count: int) -> tuple[str, ...]:
@@ -94,32 +84,14 @@ def prepared(folder: Path, *, models: int, racing: int) -> Settings:
         racing: How many candidates the first one has; the others have one.
     """
     names = models_of(models)
-    data = folder / "data"
-    data.mkdir(parents=True)
-    declared = "".join(_MODEL.replace("NAME", name) for name in names)
-    (folder / "system.yaml").write_text(_SYSTEM.replace("MODELS", declared), encoding="utf-8")
-    for name in names:
-        (folder / f"{name}.yaml").write_text(_CONTRACT.replace("NAME", name), encoding="utf-8")
-    rng = np.random.default_rng(0)
-    count = (_BEFORE + _AFTER) * _ROWS
-    rows = pd.DataFrame(rng.normal(size=(count, 2)), columns=["a", "b"])
-    rows["id"] = [f"u{number}" for number in range(count)]
+    model = _MODEL.replace("METRIC", metric(margin=0.1))
+    declared = "".join(model.replace("NAME", name) for name in names)
+    settings = written(folder, _SYSTEM.replace("MODELS", declared), names, deadline=_DEADLINE)
     began = NOW - timedelta(days=_BEFORE)
-    rows["at"] = pd.date_range(began, periods=count, freq=timedelta(days=1) / _ROWS)
-    target = rows["a"] + 2 * rows["b"] + rng.normal(size=count)
-    rows.to_parquet(data / "rows.parquet", index=False)
-    truth = rows[["id", "at"]].assign(value=target, known=rows["at"] + timedelta(hours=1))
-    truth.to_parquet(data / "truth.parquet", index=False)
-    settings = Settings(
-        system=folder / "system.yaml",
-        home=folder / "home",
-        data=data,
-        environment="production",
-        progress=False,
-    )
+    given, target = recorded(settings.data_folder, began, days=_BEFORE + _AFTER, rows_a_day=_ROWS)
     candidates = {names[0]: [str(number) for number in range(2, 2 + racing)]}
     others = {name: ["2"] for name in names[1:]}
-    _registered(settings, rows[["a", "b"]], target, {**candidates, **others})
+    _registered(settings, given, target, {**candidates, **others})
     return settings
 
 
@@ -132,7 +104,6 @@ def _registered(
     """Three kinds of files, and every version's source is one of them."""
     import mlflow
 
-    settings.home.mkdir(parents=True)
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(settings.registry_uri)
     try:
@@ -144,7 +115,7 @@ def _registered(
         better = LinearRegression().fit(given, target)
         harmful = LinearRegression().fit(given, target + 3)
         kinds = {
-            name: _logged(experiment, name, fitted, given)
+            name: str(logged(experiment, name, fitted, given).model_id)
             for name, fitted in (("served", served), ("better", better), ("harmful", harmful))
         }
         for model, versions in candidates.items():
@@ -155,19 +126,3 @@ def _registered(
                 client.create_model_version(model, f"models:/{model_id}", model_id=model_id)
     finally:
         mlflow.set_tracking_uri(before)
-
-
-def _logged(experiment: str, name: str, fitted: Any, columns: pd.DataFrame) -> str:
-    """Its id."""
-    import mlflow
-    from mlflow.models import infer_signature
-
-    with mlflow.start_run(experiment_id=experiment):
-        logged = mlflow.sklearn.log_model(
-            fitted,
-            name=name,
-            signature=infer_signature(columns, fitted.predict(columns)),
-            pip_requirements=[],
-            serialization_format="cloudpickle",
-        )
-    return str(logged.model_id)

@@ -10,7 +10,9 @@ import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -46,8 +48,18 @@ def logging_to(uri: str) -> Iterator[None]:
         mlflow.set_tracking_uri(before)
 
 
+@cache
+def _empty_database() -> bytes:
+    """A SQLite database with MLflow's tables; to make them takes seconds, so they are made once."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "mlflow.db"
+        mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
+        return file.read_bytes()
+
+
 def sqlite_store(folder: Path) -> str:
     """A new SQLite store whose models are files below the folder."""
+    (folder / "mlflow.db").write_bytes(_empty_database())
     return new_store(f"sqlite:///{folder / 'mlflow.db'}", folder)
 
 
@@ -65,6 +77,7 @@ def server(folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     uri = f"http://127.0.0.1:{port}"
+    (folder / "mlflow.db").write_bytes(_empty_database())
     with (folder / "server.log").open("wb") as log:
         running = subprocess.Popen(
             [

@@ -1,8 +1,9 @@
 """The deployed system, as `sluiceway up` starts it: real servers, a worker, a receiver, a gateway.
 
 Everything here happens by the clock, and nobody calls a flow: versions are registered in a real
-MLflow server, and what follows is waited for. Journal, Prefect and MLflow keep what they know in
-PostgreSQL, or in SQLite files: see :mod:`tests.end_to_end.databases`.
+MLflow server, and what follows is waited for. Only a minute of the reconciler is let pass at once.
+Journal, Prefect and MLflow keep what they know in PostgreSQL, or in SQLite files: see
+:mod:`tests.end_to_end.databases`.
 """
 
 import json
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -106,6 +108,14 @@ class Deployed:
         pid = next(int(one["pid"]) for one in json.loads(said.stdout) if one["name"] == service)
         psutil.Process(pid).send_signal(signal.SIGKILL)
         return pid
+
+    def let_a_minute_pass(self) -> None:
+        """The reconciler's schedule comes round now, and the worker runs it as ever."""
+        with flows_through(self.server), get_client(sync_client=True) as client:
+            reconciler = client.read_deployment_by_name("reconcile/reconcile")
+            (each,) = reconciler.schedules
+            assert (each.active, each.schedule.interval) == (True, timedelta(minutes=1))
+            client.create_flow_run_from_deployment(reconciler.id)
 
     def rollouts(self, *members: str) -> list[str]:
         """Every rollout that was ever asked for these versions."""
@@ -300,6 +310,7 @@ def test_versions_of_one_release_go_together_and_a_person_approves_them(
     assert str(aliases["canary"]) == first.partition("@")[2]
 
     deployed.mlflow.set_registered_model_alias("cost", "champion", second.partition("@")[2])
+    deployed.let_a_minute_pass()
     waited_for(lambda: "aliases_moved" in deployed.shop.kinds("registry"), "who moved it is told")
     waited_for(
         lambda: str(deployed.mlflow.get_registered_model("cost").aliases["champion"]) == "1",
@@ -323,6 +334,7 @@ def test_what_a_lost_event_missed_is_started_all_the_same(deployed: Deployed) ->
     for one in ("keeper", "receiver"):
         deployed.kill(one)
     name = deployed.register("handling@1")
+    deployed.let_a_minute_pass()
     rollout = deployed.rollout_of(name)
     state = deployed.until(rollout, lambda s: s.waits_behind is not None)
     assert state.plan is None, "it reads what is in canary, so that comes first"
