@@ -165,7 +165,7 @@ def test_labels_that_depend_on_the_answer_are_judged_in_the_canary_alone(
     assert gate not in {verdict.gate for verdict in state.shadows[-1].verdicts}
     assert not [one for one in state.slice_gates if one.metric == "accuracy"]
     assert state.power is not None
-    assert "fraud.accuracy is not in it: unpaired, so nothing was recorded" in render_power(
+    assert "fraud.accuracy is not in it: no record shows how such harms scatter" in render_power(
         state.power
     )
     (verdict,) = (one for one in look.verdicts if one.gate == gate)
