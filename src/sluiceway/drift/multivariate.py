@@ -20,6 +20,8 @@ from sluiceway.outcomes import Outcome
 AUC_FLOOR = 0.55
 """Least AUC that is called drift."""
 _MOST_LEVELS = 200
+_LARGEST = 1e300
+"""Larger values count as this one: the middle between two would overflow."""
 
 
 class JointReason(StrEnum):
@@ -88,8 +90,12 @@ def told_apart(
     table = _table(reference, current)
     if not table:
         return JointFinding(outcome=Outcome.INCONCLUSIVE, reason=JointReason.NO_COLUMNS)
-    features = np.column_stack(list(table.values()))
     held = np.isin(codes, np.concatenate([side[1::2] for side in sides]))
+    # Of a column without a value in the blocks that are learned from nothing can be learned.
+    table = {name: one for name, one in table.items() if np.isfinite(one[~held]).any()}
+    if not table:
+        return JointFinding(outcome=Outcome.INCONCLUSIVE, reason=JointReason.NO_COLUMNS)
+    features = np.column_stack(list(table.values()))
     seed = int.from_bytes(hashlib.sha256("\n".join(map(str, names)).encode()).digest()[:4], "big")
     model = HistGradientBoostingClassifier(
         max_iter=60, max_leaf_nodes=15, early_stopping=False, class_weight="balanced",
@@ -136,7 +142,7 @@ def _table(reference: Mapping[str, Raw], current: Mapping[str, Raw]) -> dict[str
             continue
         if pd.api.types.is_numeric_dtype(column.dtype):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            values = np.where(np.isfinite(values), values, np.nan)
+            values = np.where(np.isfinite(values), values, np.nan).clip(-_LARGEST, _LARGEST)
         else:
             codes, levels = pd.factorize(column.astype("str").where(column.notna()), sort=True)
             if len(levels) > _MOST_LEVELS:
