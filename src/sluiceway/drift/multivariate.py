@@ -169,3 +169,31 @@ def _auc(
     n, whole = members @ rows, rows.sum()
     auc = 0.5 + (members @ contrast.centred[:, 0]) / (n * (whole - n))
     return float(auc[0]), float((1 + (auc[1:] >= auc[0] - 1e-12).sum()) / (draws + 1))
+
+
+def render_joint(finding: JointFinding, policy: DriftPolicy, block: str = "block") -> str:
+    """One line with numbers, floor, level, sample and method.
+
+    For example: ``all columns together: told apart with AUC 0.78 ≥ floor 0.55, p 0.0010 (wind,
+    temperature; learned on every second block, looked at 10 and 10 others; 999 permutations of
+    whole blocks, level 5 %)``.
+    """
+    match finding.reason:
+        case JointReason.TOO_FEW_BLOCKS:
+            needed = f"{policy.min_blocks} {block}s a side, in one window only, are needed"
+            return f"all columns together: not compared, {needed}"
+        case JointReason.NO_COLUMNS:
+            return "all columns together: not compared, no column varies in both windows"
+    assert finding.auc is not None
+    assert finding.p_value is not None
+    said = {
+        JointReason.NOT_TOLD_APART: f"not told apart, AUC {finding.auc:.2f} < floor {AUC_FLOOR}",
+        JointReason.TOLD_APART: f"told apart with AUC {finding.auc:.2f} ≥ floor {AUC_FLOOR}",
+        JointReason.NOT_DISTINGUISHED: f"AUC {finding.auc:.2f} ≥ floor {AUC_FLOOR} may be chance",
+    }[finding.reason]
+    before, now = finding.held_out
+    return (
+        f"all columns together: {said}, p {finding.p_value:.4f} ({', '.join(finding.columns)}; "
+        f"learned on every second {block}, looked at {before} and {now} others; "
+        f"{policy.permutations:,} permutations of whole {block}s, level {100 * policy.alpha:.3g} %)"
+    )
