@@ -3,9 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from sluiceway.drift import DriftReason, Method
+from sluiceway.drift import Aspect, DriftReason, Method
 from sluiceway.drift.multivariate import JointReason, render_joint
 from sluiceway.outcomes import Outcome
 from sluiceway.replay.faults import UnusableHistory
@@ -84,3 +85,20 @@ def test_a_record_that_is_not_there_is_refused(tmp_path: Path) -> None:
             against=12 * DAY,
             history=timedelta(0),
         )
+
+
+def hour_of(read: pd.DataFrame) -> pd.Series:
+    """The hour, by a definition that looks at when the order was placed."""
+    return read["orders.hour"].where(read["orders.placed_at"].notna())
+
+
+def test_timestamps_that_features_are_made_of_are_compared(tmp_path: Path) -> None:
+    by_time = (
+        "reads: [orders.hour]}",
+        "reads: [orders.hour, orders.placed_at], "
+        'transformation: "tests.steps.test_input_drift:hour_of"}',
+    )
+    found = looked(tmp_path, by_time)
+    aspects = {one.aspect for one in found.report.findings if one.column == "orders.placed_at"}
+    assert Aspect.CADENCE in aspects
+    assert Aspect.LAG in aspects

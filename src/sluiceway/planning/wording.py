@@ -68,7 +68,7 @@ def _without(power: CanaryPower) -> str:
         return ""
     verb = "is" if len(power.unplanned) == 1 else "are"
     names = ", ".join(power.unplanned)
-    return f"; {names} {verb} not in it: no record shows how such harms scatter"
+    return f"; {names} {verb} not in it: neither record nor log shows how such harms scatter"
 
 
 def _tightest(power: CanaryPower) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sluiceway.gates import Verdict
+from sluiceway.gates import Reason, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import (
     Detectable,
@@ -49,7 +49,9 @@ def seen_in_canary(story: Story, look: Looked) -> Mapping[str, str]:
 
 
 def _is_open(verdict: Verdict) -> bool:
-    return verdict.outcome is Outcome.INCONCLUSIVE
+    """What a sample could have seen is idle where its inputs have changed since."""
+    stale = verdict.reason is Reason.SHADOW_STALE
+    return verdict.outcome is Outcome.INCONCLUSIVE and not stale
 
 
 def _said(detected: Iterable[tuple[Verdict, Detectable | None]]) -> dict[str, str]:

@@ -160,14 +160,22 @@ class _Feeds:
             return None
 
     def _values(self, part: Partition) -> dict[str, Column]:
-        return {
-            feature
-            if version == self._system.features[feature].current
-            else f"{feature}@{version}": feature_values(
+        """Features, and the timestamps that they are made of: how late and how dense these are."""
+        timestamps = {
+            name: column
+            for name, column in part.columns.items()
+            if name in self._needs.columns and column.dtype.kind == "M"
+        }
+        return timestamps | {
+            self._named(feature, version): feature_values(
                 self._system.features[feature], version, part, self._transformations
             )
             for feature, version in self._features
         }
+
+    def _named(self, feature: str, version: str) -> str:
+        current = self._system.features[feature].current
+        return feature if version == current else f"{feature}@{version}"
 
 
 def _spread(part: Partition) -> NDArray[np.intp]:
