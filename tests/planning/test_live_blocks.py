@@ -9,7 +9,8 @@ from sluiceway.gates import Comparison, Gate, Levels, Role, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import CanaryPower, Fit, RecordedHarms, plan_canary, recorded_harms
 from sluiceway.planning.live_blocks import growth, live_block
-from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.accumulating import MetricAccumulator
+from sluiceway.statistics.metrics import METRICS, BlockSums
 from sluiceway.statistics.paired import paired_block_harms
 from sluiceway.statistics.sequential import BlockHarm, Stratum, method_for
 from sluiceway.statistics.unpaired import unpaired_rows
@@ -17,6 +18,7 @@ from sluiceway.statistics.unpaired import unpaired_rows
 from .records import gate, record, schedule
 
 LEVELS = Levels()
+NONE = np.empty(0)
 UNITS = 400
 BLOCKS = 40
 
@@ -114,6 +116,72 @@ def test_real_canaries_of_the_planned_sample_pass_as_often_as_planned(
     assert share_that_passes(one, power, weight=25) >= 0.8 - 0.16
 
 
+def answers(
+    random: np.random.Generator, blocks: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, both arms' probabilities and blocks; the arms err alike, each on its own."""
+    label, decided, _, names = rows(random, blocks)
+    arms = [
+        np.clip(np.where(decided == 1, 0.8, 0.2) + random.normal(0, 0.06, label.size), 0, 1)
+        for _ in range(2)
+    ]
+    return label, arms[0], arms[1], names
+
+
+def summed(metric: str, label: np.ndarray, answer: np.ndarray, block: np.ndarray) -> BlockSums:
+    collected = MetricAccumulator(METRICS[metric])
+    collected.add(label, answer, block)
+    return collected.finish()
+
+
+@pytest.mark.parametrize("margin", [0.008, 0.002])
+def test_bets_on_pairs_are_planned_as_they_are_placed(margin: float) -> None:
+    brier = METRICS["brier"]
+    one = replace(
+        shares(paired=True, independent=False, margin=margin),
+        metric="brier",
+        evidence=method_for(brier, paired=True, independent_units=True),
+    )
+    label, *arms, names = answers(np.random.default_rng(7), BLOCKS)
+    record = recorded_harms(
+        [one],
+        *({one.name: summed("brier", label, arm, names)} for arm in arms),
+        {one.name: paired_block_harms(brier, label, *arms, names)},
+    )
+    power = plan_canary([one], LEVELS, record, schedule(150, 150), seed=3)
+    assert power.blocks_needed is not None
+    hits = 0
+    for seed in range(60):
+        state, passed = one.evidence.begin(one.margin), False
+        drawn = answers(np.random.default_rng(1000 + seed), power.blocks_needed)
+        for block in paired_block_harms(brier, *drawn):
+            state = state.enter(block)
+            passed |= judge_canary([(one, state)], LEVELS).verdicts[0].outcome is Outcome.PASSED
+        hits += passed
+    assert hits / 60 >= 0.8 - 0.2
+
+
+def test_a_difference_that_stands_for_many_pairs_is_bet_on_as_often() -> None:
+    harms = np.asarray([-0.3, 0.0, 0.1])
+    evidence = method_for(METRICS["brier"], paired=True, independent_units=True)
+    many = BlockHarm(
+        block="1",
+        harm=float(harms.mean()),
+        baseline=0.1,
+        candidate=0.1,
+        rows=12,
+        differences=np.repeat(harms, 4),
+    )
+    few = replace(many, differences=harms, times=np.full(3, 4.0))
+    states = [evidence.begin(0.01).enter(block) for block in (many, few)]
+    assert states[0].n == states[1].n == 1
+    for margin in (0.01, 0.05):
+        assert states[0].log_e_safety(margin) == pytest.approx(states[1].log_e_safety(margin))
+    assert states[0].confidence_sequence(0.05) == pytest.approx(states[1].confidence_sequence(0.05))
+    wrong = evidence.begin(0.01).enter(replace(few, rows=13))
+    assert (wrong.n, wrong.faulty_rows) == (0, 13)
+
+
 def test_counts_of_pairs_hold_back_what_equal_blocks_would_prove() -> None:
     """Ten blocks of forty equal pairs have no spread, and still cannot exclude one percent."""
     one = shares(paired=True, independent=False, margin=0.01)
@@ -166,7 +234,7 @@ def test_simulated_blocks_hold_counts_that_can_be() -> None:
         harm, loss = random.normal(0, 0.4), random.random()
         units, weight = int(random.integers(0, 60)), int(random.integers(1, 100))
         of_pairs, of_own = (
-            live_block(g, "1", harm, loss, units=units, weight=weight, mirror=50)
+            live_block(g, "1", harm, loss, NONE, units=units, weight=weight, mirror=50)
             for g in (pairs, own)
         )
         assert of_pairs.better is not None

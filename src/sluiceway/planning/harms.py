@@ -11,9 +11,12 @@ from scipy import stats
 
 from sluiceway.gates import Comparison, Gate
 from sluiceway.statistics.metrics import BlockSums
-from sluiceway.statistics.sequential import BlockHarm, block_harms
+from sluiceway.statistics.sequential import BlockHarm, Method, block_harms
 
 Floats = NDArray[np.float64]
+
+ORDER_STATISTICS = 32
+"""Differences that stand for all pairs of a gate whose evidence is bets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class RecordedHarms:
             where the block had nothing to measure.
         losses: By gate whose losses are 0 or 1: the share of a block's pairs whose loss differs;
             of a gate in ``halves`` the share of its units with loss 1. None as in ``harms``.
+        differences: By gate whose evidence is bets on pairs: order statistics of how far a pair's
+            difference lies from its block's harm, in the metric's unit, over all blocks.
         halves: Names of the gates whose harms are of two halves of the units, as two arms of equal
             weight have them; those of all others are of pairs.
     """
@@ -35,6 +40,7 @@ class RecordedHarms:
     units: tuple[int, ...]
     harms: Mapping[str, tuple[float | None, ...]]
     losses: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    differences: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     halves: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -129,7 +135,8 @@ def recorded_harms(
         baseline: The champion's sums by gate name.
         candidate: The candidate's sums by gate name, over the same rows.
         live: By name of the gates whose live block harms are made otherwise than the replay's,
-            those: pairs of 0–1 losses with their counts, and for unpaired gates the halves.
+            those: pairs of 0–1 losses with their counts, pairs that are bet on with their
+            differences, and for unpaired gates the halves.
 
     Raises:
         ValueError: The arms of a gate do not hold the same rows.
@@ -158,8 +165,37 @@ def recorded_harms(
             for name, column in by_block.items()
         },
         losses=losses,
+        differences={
+            gate.name: kept
+            for gate in gates
+            if gate.evidence.method is Method.BETTING
+            and (kept := _order_statistics(live.get(gate.name, ())))
+        },
         halves=halves,
     )
+
+
+def _order_statistics(pairs: Sequence[BlockHarm]) -> tuple[float, ...]:
+    """Differences of pairs around their block's harm, scaled to their own standard deviation.
+
+    The middles of equal shares are a little closer together than what they stand for.
+    """
+    parts = [
+        one.differences[np.isfinite(one.differences)] - one.harm
+        for one in pairs
+        if one.differences is not None and one.harm is not None
+    ]
+    around = np.concatenate([np.empty(0), *parts])
+    if around.size < 2:
+        return ()
+    kept = np.quantile(around, (np.arange(ORDER_STATISTICS) + 0.5) / ORDER_STATISTICS)
+    kept -= kept.mean()
+    spread, own = float(around.std()), float(kept.std())
+    if spread > 0 and own < spread / 2:  # nearly all pairs are alike: what differs is at the ends
+        kept[:] = 0.0
+        kept[[0, -1]] = np.asarray([-1.0, 1.0]) * math.sqrt(ORDER_STATISTICS / 2)
+        own = 1.0
+    return tuple((kept * (spread / own if own else 0.0)).tolist())
 
 
 def _differing_share(pairs: BlockHarm) -> float | None:
@@ -191,6 +227,8 @@ class Expected:
         measured: Blocks in which it was measured.
         losses: The 0–1 losses of each recorded block (:attr:`RecordedHarms.losses`),
             ``float64[G]``, NaN without any.
+        differences: How pairs lie around their block's harm (:attr:`RecordedHarms.differences`),
+            ``float64[K]``; empty without any.
     """
 
     harm: float
@@ -198,21 +236,31 @@ class Expected:
     deviations: Floats
     measured: int
     losses: Floats
+    differences: Floats
 
 
-def expected_of(harms: Floats, losses: Floats, alpha: float) -> Expected:
+def expected_of(recorded: RecordedHarms, gate: Gate, alpha: float) -> Expected:
     """What one gate's recorded block harms let a plan expect.
 
     Args:
-        harms: ``float64[G]``, NaN where nothing was measured.
-        losses: ``float64[G]``, the 0–1 losses of the same blocks, NaN without any.
+        recorded: What was recorded of it.
+        gate: The gate.
         alpha: Level of the one-sided t bound that may say "better than harmless".
     """
+    harms, losses = recorded.of(gate), recorded.losses_of(gate)
+    differences = np.asarray(recorded.differences.get(gate.name, ()), dtype=np.float64)
     kept = harms[np.isfinite(harms)]
     measured = int(kept.size)
     nothing = np.full(harms.shape, np.nan)
     if measured < 2:
-        return Expected(harm=0.0, spread=0.0, deviations=nothing, measured=measured, losses=losses)
+        return Expected(
+            harm=0.0,
+            spread=0.0,
+            deviations=nothing,
+            measured=measured,
+            losses=losses,
+            differences=differences,
+        )
     mean, spread = float(kept.mean()), float(kept.std(ddof=1))
     # Equal harms leave rounding behind, which is no spread.
     if spread <= 1e-12 * abs(mean):
@@ -225,4 +273,5 @@ def expected_of(harms: Floats, losses: Floats, alpha: float) -> Expected:
         deviations=(harms - mean) * stretch,
         measured=measured,
         losses=losses,
+        differences=differences,
     )

@@ -8,7 +8,10 @@ blocks.
 
 import math
 
+import numpy as np
+
 from sluiceway.gates import Comparison, Gate
+from sluiceway.planning.harms import Floats
 from sluiceway.planning.schedule import paired_share
 from sluiceway.statistics.sequential import (
     BlockHarm,
@@ -19,13 +22,12 @@ from sluiceway.statistics.sequential import (
 )
 
 
-def begin(gate: Gate) -> SequentialState:
+def begin(gate: Gate, differences: Floats) -> SequentialState:
     """A gate's state before the first block, as a rollout begins it.
 
-    Bets need each pair's difference, of which the record keeps none: such gates are planned by
-    their block harms.
+    Bets need pairs' differences: without any on record the gate is planned by its block harms.
     """
-    if gate.evidence.method is Method.BETTING:
+    if gate.evidence.method is Method.BETTING and not differences.size:
         return SequentialHarm()
     return gate.evidence.begin(gate.margin)
 
@@ -50,7 +52,15 @@ def growth(gate: Gate, weight: int, mirror: int) -> float | None:
 
 
 def live_block(
-    gate: Gate, block: str, harm: float, loss: float, *, units: int, weight: int, mirror: int
+    gate: Gate,
+    block: str,
+    harm: float,
+    loss: float,
+    differences: Floats,
+    *,
+    units: int,
+    weight: int,
+    mirror: int,
 ) -> BlockHarm:
     """One closed block of a canary, as the gate's state takes it.
 
@@ -60,6 +70,7 @@ def live_block(
         harm: Its harm, in the metric's unit; NaN where it has nothing to measure.
         loss: Share of its pairs whose 0–1 loss differs, or of its units with loss 1 where the
             gate is unpaired; NaN where losses are not 0 or 1.
+        differences: How pairs lie around their block's harm (:attr:`RecordedHarms.differences`).
         units: Units of the block, answered by either arm.
         weight: Percent of them that the candidate answers.
         mirror: Percent of the champion's units that the candidate answers too.
@@ -68,7 +79,10 @@ def live_block(
     rows = max(1, round(units if unpaired else units * paired_share(weight, mirror)))
     if not math.isfinite(harm):
         return BlockHarm(block=block, harm=None, baseline=None, candidate=None, rows=0)
-    better = worse = strata = None
+    better = worse = strata = pairs = times = None
+    if gate.evidence.method is Method.BETTING and differences.size:
+        pairs = np.clip(harm + differences, -gate.evidence.reach, gate.evidence.reach)
+        harm, times = float(pairs.mean()), np.full(pairs.size, rows / pairs.size)
     if math.isfinite(loss) and unpaired:
         strata = (_stratum(harm, loss, rows, weight / 100),)
     elif math.isfinite(loss):
@@ -84,6 +98,8 @@ def live_block(
         better=better,
         worse=worse,
         strata=strata,
+        differences=pairs,
+        times=times,
     )
 
 

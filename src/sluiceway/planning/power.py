@@ -158,9 +158,7 @@ def plan_canary(
         recorded = in_longer_blocks(recorded, blocks)
         schedule = replace(schedule, block=blocks.length)
         gates = [in_blocks(gate, blocks) for gate in gates]
-    expected = [
-        expected_of(recorded.of(gate), recorded.losses_of(gate), levels.alpha) for gate in gates
-    ]
+    expected = [expected_of(recorded, gate, levels.alpha) for gate in gates]
     units = recorded.usual_units
     canaries = Canaries(gates, expected, levels, schedule, units)
     available = schedule.blocks_within(schedule.deadline)

@@ -161,7 +161,8 @@ class Canaries:
         return self._schedule.weights[-1]
 
     def _begun(self) -> Seen:
-        return [(gate, begin(gate)) for gate in self.gates]
+        both = zip(self.gates, self.expected, strict=True)
+        return [(gate, begin(gate, own.differences)) for gate, own in both]
 
     def draw(self, random: np.random.Generator, blocks: int) -> Drawn:
         """So many blocks, as they would have been recorded."""
@@ -191,6 +192,7 @@ class Canaries:
                 f"{number:06d}",
                 math.nan if grown is None else expected + (recorded - expected) * grown,
                 float(drawn.losses[number - 1, place]),
+                self.expected[place].differences,
                 units=self._units,
                 weight=weight,
                 mirror=self._schedule.mirror,

@@ -16,7 +16,7 @@ from sluiceway.routing import in_canary
 from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.metrics import Metric, metric_named
 from sluiceway.statistics.paired import paired_block_harms
-from sluiceway.statistics.sequential import BlockHarm
+from sluiceway.statistics.sequential import BlockHarm, Method
 from sluiceway.statistics.sequential.closed import has_zero_one_losses
 from sluiceway.statistics.unpaired import stratum_name, unpaired_block_harms
 
@@ -27,8 +27,9 @@ SALT = "planning"
 class ScatterMeter:
     """Takes partitions as they are answered, gives block harms as a canary would see them.
 
-    Of gates whose losses are 0 or 1, and of unpaired gates; all others scatter as the replay's sums
-    say already. Blocks must come whole: a partition holds all rows of its blocks.
+    Of gates whose losses are 0 or 1 or whose pairs are bet on, and of unpaired gates; all others
+    scatter as the replay's sums say already. Blocks must come whole: a partition holds all rows of
+    its blocks.
 
     Args:
         gates: The plan's gates that a replay judges.
@@ -40,8 +41,7 @@ class ScatterMeter:
         self._counted = [
             gate
             for gate in gates
-            if gate.comparison is not Comparison.UNPAIRED
-            and has_zero_one_losses(metric_named(gate.metric))
+            if gate.comparison is not Comparison.UNPAIRED and _is_read_by_pairs(gate)
         ]
         self._arms = arms
         self.clear()
@@ -79,6 +79,11 @@ class ScatterMeter:
 
     def _answered(self, gate: Gate, answers: Answers, arm: str) -> Floats:
         return answers.values[arm][f"{gate.model}.{gate.field}"]
+
+
+def _is_read_by_pairs(gate: Gate) -> bool:
+    bets = gate.evidence.method is Method.BETTING
+    return bets or has_zero_one_losses(metric_named(gate.metric))
 
 
 def _halves(metric: Metric) -> tuple[MetricAccumulator, MetricAccumulator]:
