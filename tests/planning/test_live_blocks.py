@@ -226,6 +226,20 @@ def test_at_full_weight_nothing_is_left_to_compare_with(
     assert power.fit is Fit.REFUSED
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_record_of_an_older_journal_is_planned_by_its_block_harms(paired: bool) -> None:
+    """It holds neither counts nor differences; that is no reason to refuse a canary."""
+    counted, by_blocks = (
+        shares(paired=paired, independent=independent, margin=0.05) for independent in (True, False)
+    )
+    harms = np.random.default_rng(2).normal(0, 0.01, (40, 1))
+    halves = () if paired else (counted.name,)
+    old = replace(record([counted], harms), halves=halves)
+    plans = [plan_canary([one], LEVELS, old, schedule(), seed=5) for one in (counted, by_blocks)]
+    assert plans[0].fit is Fit.IN_TIME
+    assert plans[0] == plans[1]
+
+
 def test_simulated_blocks_hold_counts_that_can_be() -> None:
     pairs = shares(paired=True, independent=True)
     own = shares(paired=False, independent=True)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from sluiceway.gates import Comparison, Gate
-from sluiceway.planning.harms import Floats
+from sluiceway.planning.harms import Expected, Floats
 from sluiceway.planning.schedule import paired_share
 from sluiceway.statistics.sequential import (
     BlockHarm,
@@ -22,12 +22,17 @@ from sluiceway.statistics.sequential import (
 )
 
 
-def begin(gate: Gate, differences: Floats) -> SequentialState:
+def begin(gate: Gate, recorded: Expected) -> SequentialState:
     """A gate's state before the first block, as a rollout begins it.
 
-    Bets need pairs' differences: without any on record the gate is planned by its block harms.
+    Methods that count units need counts or pairs' differences: where the record has none, as in
+    old journals, the gate is planned by its block harms.
     """
-    if gate.evidence.method is Method.BETTING and not differences.size:
+    method = gate.evidence.method
+    counted = method in (Method.BETA_MIXTURE, Method.CONDITIONAL_EVENTS)
+    if counted and not np.isfinite(recorded.losses).any():
+        return SequentialHarm()
+    if method is Method.BETTING and not recorded.differences.size:
         return SequentialHarm()
     return gate.evidence.begin(gate.margin)
 

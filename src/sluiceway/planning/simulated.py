@@ -162,7 +162,7 @@ class Canaries:
 
     def _begun(self) -> Seen:
         both = zip(self.gates, self.expected, strict=True)
-        return [(gate, begin(gate, own.differences)) for gate, own in both]
+        return [(gate, begin(gate, own)) for gate, own in both]
 
     def draw(self, random: np.random.Generator, blocks: int) -> Drawn:
         """So many blocks, as they would have been recorded."""
