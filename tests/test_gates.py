@@ -532,3 +532,14 @@ def test_what_is_missing_is_called_by_its_name():
     served = replace(gate_of(), metric="latency_mean", label="", unit="ms")
     nothing = replace(unlabelled, gate=served, unlabelled=0)
     assert "no row to measure yet" in render(nothing)
+
+
+def test_without_intervals_a_canary_is_judged_the_same():
+    for harms in (HARMFUL, HARMLESS, HARMLESS[:5], []):
+        evidence = [(gate_of(), state_of(harms))]
+        whole, bare = (
+            judge_canary(evidence, LEVELS),
+            judge_canary(evidence, LEVELS, estimates=False),
+        )
+        assert bare.verdicts[0].estimate is None
+        assert bare == replace(whole, verdicts=(replace(whole.verdicts[0], estimate=None),))

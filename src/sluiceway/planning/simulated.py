@@ -99,7 +99,7 @@ class Canaries:
         for blocks in range(1, horizon + 1):
             weight = self._schedule.weights[place.step]
             evidence = self._enter(evidence, drawn, blocks, weight)
-            judged = judge_canary(evidence, self._levels)
+            judged = judge_canary(evidence, self._levels, estimates=False)
             if judged.crossed:
                 return Path(passed_at=None, stopped_at=blocks, gates=passed)
             for verdict in judged.verdicts:
@@ -136,7 +136,8 @@ class Canaries:
                 for blocks in range(entered, look):
                     evidence = self._enter(evidence, drawn, blocks + 1, self._last_weight)
                 entered = look
-                if judge_canary(evidence, self._levels).verdicts[0].outcome is Outcome.PASSED:
+                judged = judge_canary(evidence, self._levels, estimates=False)
+                if judged.verdicts[0].outcome is Outcome.PASSED:
                     hits.append(look)
                     break
         place = math.ceil(wanted * SEARCHES - 1e-9)
