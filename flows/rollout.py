@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from prefect import flow
-from prefect import tags as tagged
 from prefect.runtime import flow_run
 
 from sluiceway.journal import JournalConflict
@@ -75,22 +74,20 @@ def rollout(
 def advance(settings: Settings, rollout_id: str, as_of: datetime | None) -> Action:
     """Do what there is to do for one rollout, until it rests or waits."""
     notifications.check_journal(settings)
-    tags = flow_runs.tags_of(settings, rollout_id)
-    rollouts.tag_flow_run(tags)
-    with tagged(*tags):
-        while True:
-            now = as_of or datetime.now(UTC)
-            try:
-                action = rollouts.decide(settings, rollout_id, now)
-                match action:
-                    case Rest() | Wait():
-                        rollouts.publish(settings, rollout_id)
-                        return action
-                _perform(settings, rollout_id, action, now)
-            except JournalConflict:
-                # Somebody else was faster, and what they wrote decides; or rows are missing, and
-                # nobody could ever write after them.
-                notifications.check_journal(settings)
+    rollouts.tag_flow_run(flow_runs.tags_of(settings, rollout_id))
+    while True:
+        now = as_of or datetime.now(UTC)
+        try:
+            action = rollouts.decide(settings, rollout_id, now)
+            match action:
+                case Rest() | Wait():
+                    rollouts.publish(settings, rollout_id)
+                    return action
+            _perform(settings, rollout_id, action, now)
+        except JournalConflict:
+            # Somebody else was faster, and what they wrote decides; or rows are missing, and
+            # nobody could ever write after them.
+            notifications.check_journal(settings)
 
 
 def _perform(settings: Settings, rollout_id: str, action: Action, now: datetime) -> None:

@@ -183,6 +183,34 @@ def test_a_misspelt_setting_is_told_with_the_one_that_may_be_meant(
     assert said.err == f"✗ {what}\n"
 
 
+def test_every_wrong_line_of_the_settings_file_is_told_with_its_place_and_no_secret(
+    sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SLUICEWAY_HOME", str(tmp_path))
+    monkeypatch.setenv("SLUICEWAY_WEBHOK_SECRET", "hidden")
+    for name in ("DATABASE_URL", "ENVIRONMENT"):
+        monkeypatch.delenv(f"SLUICEWAY_{name}", raising=False)
+    lines = (
+        "# ours",
+        "SLUICEWAY_ENVIRONMENT=Production",
+        "SLUICEWAY_DATABSE_URL=postgresql://me:hidden@there/x",
+        "PREFECT_API_URL=http://127.0.0.1:4200/api",
+        "SLUICEWAY_XYZ=hidden",
+    )
+    (tmp_path / "settings.env").write_text("\n".join(lines), encoding="utf-8")
+    said = sluiceway("status")
+    assert said.code == 2
+    none = "there is no such setting;"
+    at = f"✗ {tmp_path}/settings.env: line"
+    assert sorted(said.err.splitlines()) == [
+        f"{at} 2: SLUICEWAY_ENVIRONMENT: String should match pattern '^[a-z0-9][a-z0-9_-]*$', "
+        "it is 'Production'",
+        f"{at} 3: SLUICEWAY_DATABSE_URL: {none} is SLUICEWAY_DATABASE_URL meant?",
+        f"{at} 5: SLUICEWAY_XYZ: {none} see docs/operating.md for those there are",
+        f"✗ SLUICEWAY_WEBHOK_SECRET: {none} is SLUICEWAY_WEBHOOK_SECRET meant?",
+    ]
+
+
 def test_where_there_is_no_system_up_says_what_to_do_and_makes_nothing(
     sluiceway: Sluiceway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from sluiceway.settings import ELSEWHERE, Settings, kept_lines, meant_by
+from sluiceway.settings import ELSEWHERE, Settings, kept_lines, meant_by, place_of
 
 LINES = """# PostgreSQL
 SLUICEWAY_DATABASE_URL=postgresql://me:p%40ss@127.0.0.1:5432/sluiceway
@@ -32,11 +32,26 @@ def test_settings_of_other_programs_may_stand_beside_ours(home: Path) -> None:
     }
 
 
-def test_a_setting_of_ours_that_is_none_is_told(home: Path) -> None:
-    (home / "settings.env").write_text("SLUICEWAY_DATABSE_URL=x\n", encoding="utf-8")
+def test_a_setting_of_ours_that_is_none_is_told_with_its_line_and_not_what_it_says(
+    home: Path,
+) -> None:
+    text = f"{LINES}\n\nexport SLUICEWAY_DATABSE_URL=hidden\n"
+    (home / "settings.env").write_text(text, encoding="utf-8")
     with pytest.raises(ValidationError) as told:
         Settings()
-    assert [error["loc"] for error in told.value.errors()] == [("databse_url",)]
+    (error,) = told.value.errors()
+    assert (error["loc"], error["input"]) == (("databse_url",), f"{home}/settings.env: line 7")
+    assert "hidden" not in str(told.value)
+
+
+def test_a_setting_stands_where_it_holds(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert place_of("environment") is None, "there is no file"
+    text = "SLUICEWAY_ENVIRONMENT=a\nSLUICEWAY_DATA='x\ny'\nSLUICEWAY_ENVIRONMENT=b\n"
+    (home / "settings.env").write_text(text, encoding="utf-8")
+    assert place_of("environment") == f"{home}/settings.env: line 4"
+    assert place_of("progress") is None
+    monkeypatch.setenv("SLUICEWAY_ENVIRONMENT", "c")
+    assert place_of("environment") is None, "the environment holds"
 
 
 def test_a_misspelt_variable_is_told_without_what_it_says(

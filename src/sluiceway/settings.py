@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
@@ -27,7 +28,35 @@ ELSEWHERE: Final = {"actor", "approver_keys", "gateway_tokens", "webhook_secret"
 
 def kept_lines(home: Path) -> Mapping[str, str]:
     """What ``settings.env`` in the home folder says, other programs' settings included."""
-    return {name: value or "" for name, value in dotenv_values(home / "settings.env").items()}
+    return {name: value or "" for name, value in dotenv_values(_kept_in(home)).items()}
+
+
+def place_of(setting: str) -> str | None:
+    """File and line that say a setting; None where the environment does, or nobody.
+
+    Args:
+        setting: Its name without ours before it, such as ``database_url``.
+    """
+    variable, file = f"{_OURS}{setting}", _kept_in(_home())
+    if variable in (name.lower() for name in os.environ) or not file.is_file():
+        return None
+    with file.open(encoding="utf-8") as lines:
+        said = [b.original for b in parse_stream(lines) if (b.key or "").lower() == variable]
+    # Blank lines before a statement are counted to it. Of two that say the same, the last holds.
+    return f"{file}: line {said[-1].line + _blank(said[-1].string)}" if said else None
+
+
+def _blank(statement: str) -> int:
+    """How many blank lines a statement begins with."""
+    return statement[: len(statement) - len(statement.lstrip())].count("\n")
+
+
+def _home() -> Path:
+    return Path(os.environ.get("SLUICEWAY_HOME", HOME))
+
+
+def _kept_in(home: Path) -> Path:
+    return home / "settings.env"
 
 
 class _KeptSettings(DotEnvSettingsSource):
@@ -52,9 +81,13 @@ class _EnvironmentSettings(EnvSettingsSource):
 
 
 def _unknown(given: Iterable[str], fields: Container[str]) -> dict[str, str]:
-    """Settings that look like ours and are none, without what they say: it may be a secret."""
+    """Settings that look like ours and are none, and where they stand.
+
+    What they say is not given: it may be a secret.
+    """
     ours = (name.removeprefix(_OURS) for name in given if name.startswith(_OURS))
-    return {name: "" for name in ours if name not in fields and name not in ELSEWHERE}
+    wrong = (name for name in ours if name not in fields and name not in ELSEWHERE)
+    return {name: place_of(name) or "the environment" for name in wrong}
 
 
 def meant_by(name: str) -> str | None:
@@ -108,8 +141,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file in the home folder that these name."""
-        home = Path(os.environ.get("SLUICEWAY_HOME", HOME))
-        kept = _KeptSettings(settings_cls, env_file=home / "settings.env")
+        kept = _KeptSettings(settings_cls, env_file=_kept_in(_home()))
         return init_settings, _EnvironmentSettings(settings_cls), kept, file_secret_settings
 
     @property

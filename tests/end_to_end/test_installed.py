@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.end_to_end.shop import CASCADE, JOINT, LIVE, NOW
 
@@ -73,16 +76,59 @@ def told(command: list[str], folder: Path, environment: Mapping[str, str], secon
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment that holds the wheel, and what it asks for."""
+    """The bin folder of an environment that holds the wheel, and nothing but what it asks for."""
     folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    wheel = [*pip, "wheel", "--quiet", "--no-deps", "-w", str(folder), "."]
     kept = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
-    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), "."]
     told(wheel, ROOT, kept, 300)
     (built,) = folder.glob("sluiceway-*.whl")
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
-    told([str(python), "-m", "pip", "install", "--quiet", str(built)], folder, kept, 900)
+    there = [*pip, "--python", str(python)]
+    told([*there, "install", "--quiet", "--no-deps", "--no-index", str(built)], folder, kept, 300)
+    (site,) = (folder / "venv").glob("lib/*/site-packages")
+    (own,) = distributions(name="sluiceway", path=[str(site)])
+    for asked in asked_for(own):
+        _linked(asked, site)
+    assert not (site / "pytest").exists(), "it holds what nobody asked for"
+    assert "No broken requirements" in told([*there, "check"], folder, kept, 300)
     return python.parent
+
+
+def asked_for(own: Distribution) -> Iterable[Distribution]:
+    """What a distribution asks for, without its extras, and what that asks for in its turn.
+
+    It is taken from the environment of the tests, which holds the same pinned set.
+    """
+    found: dict[str, Distribution] = {}
+    seen: set[tuple[str, str]] = set()
+    waiting = [(own, "")]
+    while waiting:
+        asks, extra = waiting.pop()
+        for text in asks.requires or ():
+            wanted = Requirement(text)
+            if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
+                continue
+            one = found.setdefault(canonicalize_name(wanted.name), distribution(wanted.name))
+            further = {(one.name, part) for part in ("", *wanted.extras)} - seen
+            seen |= further
+            waiting += [(one, part) for _, part in further]
+    return found.values()
+
+
+def _linked(one: Distribution, site: Path) -> None:
+    """Let the files of a distribution appear in another environment too, without its programs."""
+    for file in one.files or ():
+        if ".." in file.parts:
+            continue
+        target = site / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() and (source := Path(str(one.locate_file(file)))).exists():
+            try:
+                target.hardlink_to(source)
+            except OSError:  # another disk
+                shutil.copy2(source, target)
 
 
 def filled_in(project: Path) -> None:

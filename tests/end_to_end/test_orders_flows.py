@@ -13,6 +13,8 @@ from prefect.client.schemas.filters import (
     ArtifactFilterKey,
     FlowRunFilter,
     FlowRunFilterTags,
+    TaskRunFilter,
+    TaskRunFilterName,
 )
 
 from flows.evaluate_canaries import evaluate_canaries
@@ -227,6 +229,14 @@ def test_prefect_finds_the_flow_runs_of_a_rollout_by_its_tag(story: Story) -> No
     own = [run for run in runs if run.start_time and run.start_time >= story.began]
     assert f"rollout {', '.join(JOINT)}" in {run.name for run in own}
     assert len(own) == 1 + len(story.weights)
+
+
+def test_prefect_calls_the_tasks_of_a_rollout_by_its_id(story: Story) -> None:
+    named = TaskRunFilter(name=TaskRunFilterName(any_=[f"promote {story.joint}"]))
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(task_run_filter=named)
+    # Other tests of this session have rollouts of the same number.
+    assert [run for run in runs if run.start_time and run.start_time >= story.began]
 
 
 def test_prefect_shows_a_page_for_each_rollout(story: Story) -> None:

@@ -1,11 +1,12 @@
 """The diamond shop, served: its models answer by arithmetic, in this process or as if elsewhere."""
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,9 +17,13 @@ from sluiceway.routing import RoutingTable
 from sluiceway.serving.breaker import BreakerState
 from sluiceway.serving.ports import BackendFailed, BackendTimeout
 from sluiceway.serving.served import Pairing, Served, Version
-from sluiceway.serving.values import ArmAnswers, Question
+from sluiceway.serving.values import ArmAnswers, Asked, Question
 from sluiceway.system.values import System
 from tests.replay import diamond
+
+T = TypeVar("T")
+HANGS = 600
+"""Seconds for which a version that hangs does; whoever waits a fraction has not waited for it."""
 
 
 @dataclass
@@ -81,6 +86,51 @@ def sleeping(seconds: float) -> Callable[[Mapping[str, np.ndarray]], Any]:
     return answer
 
 
+class Hang:
+    """What a version does that hangs, until it is let go.
+
+    Attributes:
+        asked: How often it was.
+        begun: Is set once it hangs.
+        over: Lets go whoever hangs.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.begun, self.over = threading.Event(), threading.Event()
+
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        self.asked += 1
+        self.begun.set()
+        self.over.wait(HANGS)
+        return np.zeros(len(next(iter(columns.values()))))
+
+
+class Clock:
+    """The clock of the running loop, which from now on stands still but for where it is moved."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.now = loop.time()
+        loop.time = lambda: self.now  # type: ignore[method-assign]
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def seen(event: threading.Event) -> bool:
+    """Whether something happens, however busy the machine is; by the wall's clock."""
+    return await asyncio.to_thread(event.wait, HANGS / 10)
+
+
+async def given(asked: "asyncio.Task[T]") -> T:
+    """What somebody is answered, where the loop's own clock may stand still."""
+    done = threading.Event()
+    asked.add_done_callback(lambda _: done.set())
+    assert await seen(done), "there is no answer"
+    return asked.result()
+
+
 @dataclass
 class Notes:
     """Keeps what the engine tells: a recorder and an observer at once."""
@@ -92,6 +142,20 @@ class Notes:
 
     def record(self, question: Question, answers: ArmAnswers) -> None:
         self.recorded.append((question, answers))
+
+    def record_together(self, asked: Sequence[Asked], answers: ArmAnswers) -> None:
+        """Noted question by question."""
+        start = 0
+        for one in asked:
+            part = slice(start, start := start + len(one.rows))
+            of_one = replace(
+                answers,
+                rows=one.rows,
+                paired=answers.paired[part],
+                fields={name: values[part] for name, values in answers.fields.items()},
+                stand_ins={n: why[part] for n, why in answers.stand_ins.items() if why[part].any()},
+            )
+            self.record(one.question, of_one)
 
     def halted(self, rule: HardRule) -> None:
         self.rules.append(rule)

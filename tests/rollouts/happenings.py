@@ -39,10 +39,11 @@ from sluiceway.rollouts.events import (
     ShadowMeasured,
     draft,
 )
+from sluiceway.rollouts.folding import fold
 from sluiceway.rollouts.inputs import KeptProfile
 from sluiceway.rollouts.plan import Plan
 from sluiceway.rollouts.projection import Projection, project
-from sluiceway.rollouts.state import RolloutState, fold
+from sluiceway.rollouts.state import RolloutState
 from sluiceway.statistics.sequential import SequentialHarm
 from sluiceway.system.values import CanaryPolicy, CanaryStep, DriftWatch, WatchPolicy
 

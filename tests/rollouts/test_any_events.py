@@ -44,7 +44,7 @@ from sluiceway.rollouts.events import (
     Waited,
     happening,
 )
-from sluiceway.rollouts.state import fold
+from sluiceway.rollouts.folding import fold
 
 from .happenings import (
     CANDIDATE,

@@ -1,49 +1,21 @@
 """Live rows become evidence: each unit once, by the method of its gate, from a sound router."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sluiceway.adapters.prediction_log import MemoryPredictionLog
 from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
-from sluiceway.ports import Window
 from sluiceway.rollouts.events import Looked, draft, happening
 from sluiceway.statistics.metrics import METRICS
 from sluiceway.statistics.sequential import BettingHarm, method_for
 from sluiceway.steps.live_rows import live_rows
 from sluiceway.steps.looking import entered
-from sluiceway.steps.serving import BatchServer
-from sluiceway.steps.site import Site
-from tests.driver import advance
-from tests.steps.worlds import NOW, quick_site, same_fraud, to_canary
-
-DAY = timedelta(days=1)
-
-
-def looked_at(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[pd.DataFrame], pd.DataFrame],
-    days: int = 2,
-) -> tuple[Site, str, Looked]:
-    """The last look at some days in canary whose log was changed."""
-    site = quick_site(tmp_path)
-    same_fraud(site)
-    rollout = to_canary(site, "fraud@2")
-    window = Window(start=NOW, end=NOW + days * DAY)
-    BatchServer(site).answer(window, now=window.end)
-    read = MemoryPredictionLog.read
-    monkeypatch.setattr(MemoryPredictionLog, "read", lambda log, w: change(read(log, w)))
-    advance(site, rollout, NOW + (days + 1) * DAY)
-    look = site.state(rollout).look
-    assert look is not None
-    return site, rollout, look
+from tests.steps.changed_log import DAY, looked_at
+from tests.steps.worlds import NOW
 
 
 def test_a_unit_that_comes_back_on_another_day_contributes_on_its_first(

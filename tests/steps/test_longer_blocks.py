@@ -10,7 +10,7 @@ from sluiceway.planning import BlockLength, block_length
 from sluiceway.reports import explain
 from sluiceway.rollouts.endings import Ending
 from sluiceway.rollouts.events import CanaryPlanned, Looked, ShadowMeasured, draft
-from sluiceway.rollouts.state import fold
+from sluiceway.rollouts.folding import fold
 from sluiceway.steps import planning
 from tests.driver import advance, live_days
 

@@ -1,30 +1,24 @@
 """Where no pairs exist, what each arm's own consumers received is compared, if the file says so."""
 
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from sluiceway.adapters.prediction_log import MemoryPredictionLog
 from sluiceway.gates import Comparison, Role, render
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import render_power
 from sluiceway.ports import Window
 from sluiceway.reports import in_one_line
 from sluiceway.rollouts.endings import ReasonCode
-from sluiceway.rollouts.events import Looked, RollbackDecided
+from sluiceway.rollouts.events import RollbackDecided
 from sluiceway.statistics.metrics import METRICS
 from sluiceway.statistics.sequential import Method
 from sluiceway.statistics.unpaired import unpaired_rows
-from sluiceway.steps.serving import BatchServer
-from sluiceway.steps.site import Site
-from tests.driver import advance
 from tests.orders.data import outcomes
-from tests.steps.worlds import NOW, quick_site, same_fraud, to_canary, told
+from tests.steps.changed_log import DAY, looked_at
+from tests.steps.worlds import NOW, told
 
-DAY = timedelta(days=1)
 PERMITTED = ("    mirror: 100\n", "    mirror: 100\n    without_pairs: unpaired\n")
 EVEN = (
     "[{weight: 10, bake: 1d}, {weight: 50, bake: 1d}]",
@@ -52,31 +46,10 @@ def only_answers(log: pd.DataFrame) -> pd.DataFrame:
     return log if log.empty else log[log["path"] == "primary"].assign(paired=False)
 
 
-def watched(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[pd.DataFrame], pd.DataFrame],
-    *policies: tuple[str, str],
-    days: int = 2,
-) -> tuple[Site, str, Looked]:
-    """The last look at some days in canary whose log was changed."""
-    site = quick_site(tmp_path, *policies)
-    same_fraud(site)
-    rollout = to_canary(site, "fraud@2")
-    window = Window(start=NOW, end=NOW + days * DAY)
-    BatchServer(site).answer(window, now=window.end)
-    read = MemoryPredictionLog.read
-    monkeypatch.setattr(MemoryPredictionLog, "read", lambda log, w: change(read(log, w)))
-    advance(site, rollout, NOW + (days + 1) * DAY)
-    look = site.state(rollout).look
-    assert look is not None
-    return site, rollout, look
-
-
 def test_without_pairs_nothing_is_compared_unless_the_file_says_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, rollout, look = watched(tmp_path, monkeypatch, only_answers)
+    site, rollout, look = looked_at(tmp_path, monkeypatch, only_answers)
     assert look.outcome is Outcome.ERROR
     assert "no pair of answers was logged" in str(look.fault)
     assert {gate.comparison for gate in site.plan(rollout).gates} == {Comparison.PAIRED}
@@ -85,7 +58,7 @@ def test_without_pairs_nothing_is_compared_unless_the_file_says_how(
 def test_where_the_file_permits_it_the_arms_own_units_are_compared_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, _, look = watched(tmp_path, monkeypatch, only_answers, PERMITTED, days=3)
+    site, _, look = looked_at(tmp_path, monkeypatch, only_answers, PERMITTED, days=3)
     assert look.fault is None
     assert look.outcome is Outcome.INCONCLUSIVE
     assert [note for note in look.notes if "no pair of fraud's answers" in note]
@@ -114,7 +87,7 @@ def test_a_block_with_pairs_is_read_by_its_pairs(
         early = log["event_time"] < NOW + DAY
         return pd.concat([log[early], only_answers(log[~early])])
 
-    _, _, look = watched(tmp_path, monkeypatch, second_day, PERMITTED)
+    _, _, look = looked_at(tmp_path, monkeypatch, second_day, PERMITTED)
     state = look.states["fraud.brier"]
     assert state.n == 2
     (note,) = [note for note in look.notes if "fraud's" in note]
@@ -132,7 +105,7 @@ def test_a_wrong_share_is_seen_without_pairs_too(
         turned = log["unit"].isin(sorted(log["unit"].unique())[::2])
         return only_answers(log).assign(arm=lambda rows: rows["arm"].mask(turned, "candidate"))
 
-    site, rollout, look = watched(tmp_path, monkeypatch, greedy, PERMITTED)
+    site, rollout, look = looked_at(tmp_path, monkeypatch, greedy, PERMITTED)
     assert look.outcome is Outcome.ERROR
     assert "sample ratio broken" in str(look.fault)
     events = site.journal.events(site.environment, rollout)
@@ -148,7 +121,7 @@ def test_harm_is_stopped_without_any_pair(tmp_path: Path, monkeypatch: pytest.Mo
         worse = 100.0 * (log["arm"] == "candidate")
         return only_answers(log.assign(**{"cost.euros": log["cost.euros"] + worse}))
 
-    site, rollout, look = watched(tmp_path, monkeypatch, harmful, PERMITTED, EVEN, days=4)
+    site, rollout, look = looked_at(tmp_path, monkeypatch, harmful, PERMITTED, EVEN, days=4)
     assert look.outcome is Outcome.FAILED
     (decided,) = told(site, rollout, RollbackDecided)
     assert isinstance(decided, RollbackDecided)
@@ -159,7 +132,7 @@ def test_harm_is_stopped_without_any_pair(tmp_path: Path, monkeypatch: pytest.Mo
 def test_labels_that_depend_on_the_answer_are_judged_in_the_canary_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, rollout, look = watched(tmp_path, monkeypatch, lambda log: log, *REVIEWS, EVEN, days=3)
+    site, rollout, look = looked_at(tmp_path, monkeypatch, lambda log: log, *REVIEWS, EVEN, days=3)
     plan, state = site.plan(rollout), site.state(rollout)
     (gate,) = (one for one in plan.gates if one.metric == "accuracy")
     assert (gate.comparison, gate.in_shadow, gate.role) == (
@@ -193,7 +166,7 @@ def test_what_only_live_answers_show_stops_a_canary_and_is_traced_to_nothing(
         return log.assign(**{"fraud.probability": answer, "paired": log["paired"] & ~own})
 
     independent = ("policies:\n", "policies:\n  independent_units: true\n")
-    site, rollout, look = watched(
+    site, rollout, look = looked_at(
         tmp_path, monkeypatch, turned, *REVIEWS, EVEN, independent, days=4
     )
     gate = next(one for one in site.plan(rollout).gates if one.metric == "accuracy")

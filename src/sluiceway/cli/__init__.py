@@ -26,7 +26,7 @@ from sluiceway.cli.commands import app
 from sluiceway.errors import BadInput, SluicewayError
 from sluiceway.journal import JournalUnavailable
 from sluiceway.ports import RegistryUnavailable
-from sluiceway.settings import Settings, meant_by
+from sluiceway.settings import Settings, meant_by, place_of
 
 _ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -74,9 +74,9 @@ def _told(error: Exception) -> int:
 
 
 def _mistaken(wrong: ErrorDetails) -> str:
-    """Which setting is wrong, and why; what it says only where that is no secret."""
+    """Which setting is wrong, where, and why; what it says only where that is no secret."""
     field = str(wrong["loc"][0])
-    name = f"SLUICEWAY_{field.upper()}"
+    name = _named(field)
     if field in Settings.model_fields:
         is_shown = Settings.model_fields[field].repr
         return f"{name}: {wrong['msg']}" + (f", it is {wrong['input']!r}" if is_shown else "")
@@ -89,8 +89,14 @@ def _mistaken(wrong: ErrorDetails) -> str:
 def _unparsed(error: SettingsError) -> str:
     """Which setting is no JSON; its value may be a secret and is not told."""
     named = re.search(r'field "(\w+)"', str(error))
-    setting = f"SLUICEWAY_{named[1].upper()}" if named else "a setting"
+    setting = _named(named[1]) if named else "a setting"
     return f"{setting}: is no JSON; {error.__cause__ or error}"
+
+
+def _named(setting: str) -> str:
+    """The variable of a setting, after the place in the file where it was read from one."""
+    place, variable = place_of(setting), f"SLUICEWAY_{setting.upper()}"
+    return f"{place}: {variable}" if place else variable
 
 
 def _say(text: str) -> None:

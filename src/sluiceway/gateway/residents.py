@@ -11,7 +11,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,18 +22,17 @@ from sluiceway.adapters.mlflow_registry import MlflowRegistry
 from sluiceway.adapters.trial import ModelFiles
 from sluiceway.gateway.alarms import Alarms
 from sluiceway.gateway.backends.http import ServedAt
-from sluiceway.gateway.backends.in_process import InProcessBackend
-from sluiceway.gateway.backends.worker import WorkerBackend, WorkerLimits
+from sluiceway.gateway.backends.worker import WorkerLimits
 from sluiceway.gateway.composing import Offer, in_process, offer_of, words
 from sluiceway.gateway.following import Follower
 from sluiceway.gateway.heartbeat_file import HeartbeatFile
 from sluiceway.gateway.loading import Loader, in_thread
 from sluiceway.gateway.population import Population, cancelled
+from sluiceway.gateway.resident_states import ResidentsState, state_of
 from sluiceway.gateway.verified_files import VerifiedFiles
-from sluiceway.gateway.wanted import OtherPaths, Place, Resident, Resolver, Wanted
+from sluiceway.gateway.wanted import OtherPaths, Resident, Resolver, Wanted
 from sluiceway.releases import Release
 from sluiceway.serving.heartbeat import Heartbeat
-from sluiceway.serving.ports import Backend
 from sluiceway.serving.served import Served, Version
 from sluiceway.settings import Settings
 from sluiceway.steps.site import Site
@@ -48,56 +46,6 @@ _SETTLED: Final = 1.0
 """Seconds after a change of what answers, until it is looked up what a rollback would bring back:
 that reads the journal, and those who ask right after a change have waited enough. Nobody is freed
 before it is known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionState:
-    """One version that lives somewhere.
-
-    Attributes:
-        pid: Id of its own process; None where it has none, or is being replaced.
-        rss_bytes: Resident memory of that process; None where it has none.
-        restarts: How often its process was replaced.
-        memory_kills: How often that was for the memory it held.
-        abandoned: How many threads of this process were left alone inside of it.
-        fault: Why its process ended last; None where it never did.
-    """
-
-    model: str
-    version: str
-    place: Place
-    pid: int | None = None
-    rss_bytes: int | None = None
-    restarts: int = 0
-    memory_kills: int = 0
-    abandoned: int = 0
-    fault: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResidentsState:
-    """How far a gateway is.
-
-    Attributes:
-        revision: See :attr:`sluiceway.serving.heartbeat.Heartbeat.revision`.
-        generation: Of the champion that answers; 0 before the first.
-        loading: Names of the versions that are being loaded, sorted.
-        faults: Why versions that are wanted are not there, by name.
-        halted: Why candidates answer nobody, by rollout.
-        alarm: What a person should look at; None where everything is in order.
-        loads: How many versions were loaded so far.
-        unreadable_tables: How often a table was found that cannot be followed.
-    """
-
-    revision: int
-    generation: int
-    loading: tuple[str, ...]
-    faults: Mapping[str, str]
-    halted: Mapping[str, str]
-    alarm: str | None
-    loads: int
-    unreadable_tables: int
-    versions: tuple[VersionState, ...]
 
 
 class Residents:
@@ -220,7 +168,7 @@ class Residents:
             alarm=self._alarms.text,
             loads=self._loader.loads,
             unreadable_tables=self._follower.unreadable,
-            versions=tuple(_state_of(r, one.backend) for r, one in population.there.items()),
+            versions=tuple(state_of(r, one.backend) for r, one in population.there.items()),
         )
 
     def _stir(self) -> None:
@@ -395,20 +343,3 @@ def residents_of(
         other_paths=other_paths,
         poll_seconds=poll_seconds,
     )
-
-
-def _state_of(resident: Resident, backend: Backend) -> VersionState:
-    state = VersionState(model=resident.model, version=resident.version, place=resident.place)
-    if isinstance(backend, WorkerBackend):
-        worker = backend.state
-        return replace(
-            state,
-            pid=worker.pid,
-            rss_bytes=worker.rss_bytes,
-            restarts=worker.restarts,
-            memory_kills=worker.memory_kills,
-            fault=worker.fault,
-        )
-    if isinstance(backend, InProcessBackend):
-        return replace(state, abandoned=backend.abandoned)
-    return state

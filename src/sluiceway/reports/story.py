@@ -20,8 +20,9 @@ from sluiceway.rollouts.events import (
     StepEntered,
     happening,
 )
+from sluiceway.rollouts.folding import fold
 from sluiceway.rollouts.plan import Plan
-from sluiceway.rollouts.state import RolloutState, fold
+from sluiceway.rollouts.state import RolloutState
 from sluiceway.system.values import System
 
 PHASES = (Phase.PLAN, Phase.CONTRACTS, Phase.SHADOW, Phase.APPROVAL, Phase.CANARY, Phase.WATCH)

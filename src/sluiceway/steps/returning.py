@@ -11,9 +11,10 @@ from sluiceway.releasing.wording import way_back_sentence
 from sluiceway.rollouts.actions import NarrowCanary, PlanWayBack, ServePart
 from sluiceway.rollouts.events import CanaryNarrowed, PartServed, WayBackPlanned, draft
 from sluiceway.rollouts.state import RolloutState
-from sluiceway.steps.known import facts_of, models_of
+from sluiceway.steps.known import facts_of
 from sluiceway.steps.promotion import changed_artifacts
 from sluiceway.steps.site import Site
+from sluiceway.steps.taking_back import models_of
 from sluiceway.system.values import System
 
 

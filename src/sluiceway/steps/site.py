@@ -28,8 +28,9 @@ from sluiceway.rights import ApproverKeys, NobodyEnrolled
 from sluiceway.rollouts.actions import Action
 from sluiceway.rollouts.deciding import next_action
 from sluiceway.rollouts.events import Happening, draft
+from sluiceway.rollouts.folding import fold
 from sluiceway.rollouts.plan import Plan
-from sluiceway.rollouts.state import RolloutState, fold
+from sluiceway.rollouts.state import RolloutState
 from sluiceway.system.values import System
 
 World = Literal["recorded", "live"]

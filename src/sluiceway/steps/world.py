@@ -16,8 +16,9 @@ from sluiceway.ports import (
 from sluiceway.rollouts import by_hand
 from sluiceway.rollouts.controls import STREAM, read_controls
 from sluiceway.rollouts.events import Confirmed
+from sluiceway.rollouts.folding import fold
 from sluiceway.rollouts.projection import ALIASES, Projection, project
-from sluiceway.rollouts.state import RolloutState, fold
+from sluiceway.rollouts.state import RolloutState
 from sluiceway.routing import RoutingTable
 from sluiceway.steps import ownership
 from sluiceway.steps.site import Site
