@@ -62,3 +62,13 @@ def test_times_between_rows_are_in_seconds() -> None:
     drawn = draw_drift("drift", drift_report(before, now), before, now, "Drift")
     texts = {text.strip() for text in ElementTree.fromstring(drawn).itertext()}
     assert any(text.endswith(" s") for text in texts), texts
+
+
+def test_a_distance_that_was_not_tested_says_why() -> None:
+    rng = np.random.default_rng(3)
+    before, now = (
+        window({"x": rng.normal(size=400)}, blocks, name) for blocks, name in ((20, "a"), (4, "b"))
+    )
+    drawn = draw_drift("drift", drift_report(before, now), before, now, "Drift")
+    texts = {text.strip() for text in ElementTree.fromstring(drawn).itertext()}
+    assert {"inconclusive", "too few blocks"} <= texts

@@ -173,6 +173,9 @@ def _finding(sheet: Sheet, scale: _Scale, y: float, finding: DriftFinding) -> No
     sheet.write(_RIGHT + 14, y, f"{said} / {plain(finding.threshold, 3)}", size=8.5)
     if finding.p_value is not None:
         sheet.write(_RIGHT + 190, y, f"{finding.p_value:.4f}", size=8.5, align="right")
+    elif finding.outcome is Outcome.INCONCLUSIVE:
+        why = spoken(finding.reason.value)
+        sheet.write(_RIGHT + 190, y, why, size=7.5, colour=MUTED, align="right")
 
 
 def _distribution(
