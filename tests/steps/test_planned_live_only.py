@@ -116,3 +116,21 @@ def test_labels_that_depend_on_the_answer_are_planned_by_the_champions_own(tmp_p
     recorded = site.state(rollout).shadows[-1].harms
     assert recorded is not None
     assert recorded.halves == ("fraud.accuracy",)
+
+
+def test_what_served_while_a_promotion_was_watched_is_the_champion(tmp_path: Path) -> None:
+    """The arm that was the candidate answers everybody then."""
+
+    def watched(rows: pd.DataFrame) -> pd.DataFrame:
+        early = rows["event_time"] < NOW - 7 * DAY
+        rows = slow_at_times(rows)
+        return rows.assign(
+            arm=rows["arm"].mask(early, "candidate"), weight=rows["weight"].mask(early, 100)
+        )
+
+    site, rollout, power = planned(tmp_path, LATENCY, dress=watched)
+    assert power.unplanned == ()
+    recorded = site.state(rollout).shadows[-1].harms
+    assert recorded is not None
+    harms = recorded.harms["fraud.latency_mean"]
+    assert len(set(harms)) == len(harms), "no day is another's repetition"

@@ -56,7 +56,9 @@ def _champions_rows(site: Site, plan: Plan, window: Window) -> pd.DataFrame:
     missing = MissingAnswers.of(plan.calendar, site.predictions.gaps(window), window)
     if log.empty:
         return log
-    rows = log[(log["path"] == "primary") & (log["arm"] == "baseline")]
+    # While a promotion is watched, what serves all units is the arm that was the candidate.
+    serves = log["arm"].eq("baseline") | log["weight"].eq(100)
+    rows = log[log["path"].eq("primary") & serves]
     rows = rows.assign(block=plan.calendar.names(pd.DatetimeIndex(rows["event_time"])))
     rows = rows[~rows["block"].isin(missing.blocks)]
     # The rows of one question were answered in one pass: in two arms they would scatter together.
