@@ -76,7 +76,8 @@ class RecordedHarms:
 
         Blocks in which they said nothing are given those in which they did, in turn: a log that
         begins in the middle of the record is no gap. Gates that were measured in fewer blocks than
-        ``fewest`` stay out.
+        ``fewest`` stay out. Of paired gates the halves of n/2 units stand for n pairs of two arms
+        that fail independently of each other, which differ with half the variance.
 
         Args:
             gates: Gates of the plan.
@@ -94,7 +95,10 @@ class RecordedHarms:
             spare = cycle([halves[block] for block in sorted(halves)])
             column = [halves[b] if b in halves else next(spare) for b in self.blocks]
             is_paired = gate.comparison is not Comparison.UNPAIRED
-            harms[gate.name] = tuple(_as_pairs(one) if is_paired else one.harm for one in column)
+            scale = 1 / math.sqrt(2) if is_paired else 1.0
+            # Of one arm with itself: what its halves differ by on the whole is chance.
+            mean = math.fsum(one.harm or 0.0 for one in halves.values()) / len(halves)
+            harms[gate.name] = tuple(scale * ((one.harm or 0.0) - mean) for one in column)
             shares = [_events_share(one) for one in column]
             if None not in shares:
                 losses[gate.name] = tuple(
@@ -103,15 +107,6 @@ class RecordedHarms:
             if not is_paired:
                 added.append(gate.name)
         return replace(self, harms=harms, losses=losses, halves=(*self.halves, *added))
-
-
-def _as_pairs(halves: BlockHarm) -> float | None:
-    """The harm that a block's n pairs would have shown, by its two halves of n/2 units each.
-
-    Two arms that fail independently of each other differ with the variance 2v/n over n pairs,
-    halves with 4v/n.
-    """
-    return None if halves.harm is None else halves.harm / math.sqrt(2)
 
 
 def _events_share(halves: BlockHarm) -> float | None:
