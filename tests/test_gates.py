@@ -439,3 +439,43 @@ def test_levels_that_make_no_sense_are_refused_together():
     with pytest.raises(BadInput) as refused:
         Levels(alpha=0.0, rollback_alpha=1.0, min_blocks=1)
     assert len(refused.value.faults) == 3
+
+
+def test_labels_that_both_arms_hold_are_counted_once_and_answers_of_each():
+    base = Verdict(
+        gate=gate_of(),
+        outcome=Outcome.ERROR,
+        reason=Reason.LABELS_OUT_OF_DOMAIN,
+        estimate=None,
+        alpha=0.05,
+        rollback_alpha=0.05,
+        family_size=1,
+        faulty_rows=54,
+        faulty_arm="both",
+    )
+    assert "labels of 27 rows are not what mae needs" in render(base)
+    answers = replace(base, reason=Reason.ANSWERS_OUT_OF_DOMAIN)
+    assert "54 answers of both arms are NaN, infinite or out of range" in render(answers)
+    one = replace(answers, faulty_rows=1, faulty_arm="candidate")
+    assert "1 answer of the candidate is NaN" in render(one)
+
+
+def test_what_is_missing_is_called_by_its_name():
+    unlabelled = replace(
+        replay(gate_of(), HARMLESS), estimate=None, reason=Reason.NO_EVIDENCE, rows=0, unlabelled=9
+    )
+    assert "none of 9 rows has a label yet" in render(unlabelled)
+    served = replace(gate_of(), metric="latency_mean", label="", unit="ms")
+    nothing = replace(unlabelled, gate=served, unlabelled=0)
+    assert "no row to measure yet" in render(nothing)
+
+
+def test_without_intervals_a_canary_is_judged_the_same():
+    for harms in (HARMFUL, HARMLESS, HARMLESS[:5], []):
+        evidence = [(gate_of(), state_of(harms))]
+        whole, bare = (
+            judge_canary(evidence, LEVELS),
+            judge_canary(evidence, LEVELS, estimates=False),
+        )
+        assert bare.verdicts[0].estimate is None
+        assert bare == replace(whole, verdicts=(replace(whole.verdicts[0], estimate=None),))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sluiceway.blocks import BlockCalendar
 from sluiceway.gates import Comparison, Gate, Levels
 from sluiceway.graph import BlastRadius, blast_radius
-from sluiceway.planning import BlockLength, Schedule, in_blocks
+from sluiceway.planning import BlockLength, RecordedHarms, Schedule, in_blocks
 from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.rights import approvals_needed
@@ -110,10 +110,14 @@ class Plan:
         """The gates that a replay of recorded rows can judge."""
         return tuple(gate for gate in self.gates if gate.in_shadow)
 
-    @property
-    def paired_gates(self) -> tuple[Gate, ...]:
-        """Those of them whose harm scatters in a canary as it does in a replay."""
-        return tuple(one for one in self.shadow_gates if one.comparison is not Comparison.UNPAIRED)
+    def simulated_gates(self, recorded: RecordedHarms) -> tuple[Gate, ...]:
+        """The gates of whose harms in a canary a record can say how they scatter."""
+        return tuple(
+            gate
+            for gate in self.gates
+            if gate.name in recorded.harms
+            and (gate.comparison is not Comparison.UNPAIRED or gate.name in recorded.halves)
+        )
 
     @property
     def answer_gates(self) -> tuple[Gate, ...]:

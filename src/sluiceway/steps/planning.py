@@ -98,7 +98,7 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
 
 def canary_power(plan: Plan, recorded: RecordedHarms) -> CanaryPower:
     """What a plan's canary needs to finish, by what shadow recorded."""
-    gates = plan.paired_gates
+    gates = plan.simulated_gates(recorded)
     blocks = block_length(gates, recorded, plan.canary.block, level=plan.alpha)
     power = simulate_canary(
         gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks
