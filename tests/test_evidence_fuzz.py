@@ -108,6 +108,8 @@ SOUND = SOME.map(
     )
 )
 """As many rows as a small canary has, and nothing wrong with them but perhaps the candidate."""
+LOPSIDED = SOUND.map(lambda some: some | {"gone_candidate": 0.4, "weight": 0.1})
+"""The same, but of the few rows that the candidate answered many lack a label: of all, 4 %."""
 
 
 def rows_of(metric: Metric, some: dict) -> Rows:  # type: ignore[type-arg]
@@ -287,7 +289,7 @@ def test_no_canary_passes_or_fails_without_sufficient_finite_evidence() -> None:
     @given(
         read=READ,
         margin=MARGIN,
-        some=SOME | SOUND,
+        some=SOME | SOUND | LOPSIDED,
     )
     def judged(read, margin, some):  # type: ignore[no-untyped-def]
         name, comparison, independent = read
