@@ -64,3 +64,22 @@ def test_a_window_that_is_no_time_is_refused(shop_registry: Path, tmp_path: Path
     assert str(refused.exception) == (
         "--window: 'soon' is no duration; write a number with ms, s, m, h or d, like 3d"
     )
+
+
+def test_drift_says_what_serves_is_fed_otherwise(shop_registry: Path, tmp_path: Path) -> None:
+    shop = Shop.opened(shop_registry, tmp_path / "home")
+    with shop.site() as site:
+        requests.adopt(site, LIVE, now=NOW, actor="ada")
+    asked = ("features", "drift", "--window", "12d", "--against", "12d", "--together")
+    found = run(*asked, "--as-of", AS_OF, "--json", **shop.environment)
+    plain = json.loads(found.stdout)
+    assert found.exit_code == {"passed": 0, "failed": 1}.get(plain["outcome"], 3)
+    assert {one["column"] for one in plain["columns"]} == {"amount", "distance", "hour", "signal"}
+    assert plain["together"]["reason"] == "not_told_apart"
+    told = run(*asked, "--as-of", AS_OF, **shop.environment)
+    assert told.exit_code == found.exit_code
+    assert "against what was recorded" in told.stdout
+    assert "all columns together: not told apart" in told.stdout
+    refused = run("features", "drift", "--window", "soon", "--against", "x", **shop.environment)
+    assert isinstance(refused.exception, BadInput)
+    assert [fault.where for fault in refused.exception.faults] == ["--window", "--against"]

@@ -13,16 +13,24 @@ from bench.rows import Measured, Row, measured
 DOCUMENT = Path(__file__).parents[2] / "docs" / "decision-quality.md"
 
 
+QUICK_SECONDS = 40.0
+"""What a quick run simulates for, its processes' start included."""
+
+
 def run(*, quick: bool) -> dict[str, object]:
     rows = all_rows()
-    found = measured(rows, quick=quick)
+    found = measured(rows, seconds=QUICK_SECONDS if quick else None)
     if not quick:
         DOCUMENT.write_text(document(rows, found), encoding="utf-8")
     return {
-        "sims": min(row.quick_sims if quick else row.sims for row in rows),
+        "sims": min(one.sims for one in found.values()),
         **{key: one.value for key, one in found.items()},
         "standard_errors": {key: one.standard_error for key, one in found.items()},
+        "simulations": {key: one.sims for key, one in found.items()},
         "bars_not_met": [key for key, one in found.items() if not one.met],
+        "bars_missed_by_more_than_3_standard_errors": [
+            key for key, one in found.items() if not one.met and one.clear
+        ],
     }
 
 
@@ -39,9 +47,10 @@ def document(rows: Sequence[Row], found: Mapping[str, Measured]) -> str:
         "# Decision quality",
         "",
         "How often Sluiceway's verdicts are wrong, and how soon it sees harm. Written by",
-        "`python -m bench decision-quality`, which simulates; `--quick` prints the same keys from",
-        "few simulations in under a minute. Every row goes through the judges and sequential",
-        "states that a rollout uses, with the state written as JSON and read back between looks.",
+        "`python -m bench decision-quality`, which simulates; `--quick` prints the same keys in",
+        "under a minute, each row from as many simulations as its share of the time allows. Every",
+        "row goes through the judges and sequential states that a rollout uses, with the state",
+        "written as JSON and read back between looks.",
         "",
         '± is one standard error over the simulations. A bar with "+ 3 s.e." allows for them.',
         "",
@@ -54,7 +63,7 @@ def document(rows: Sequence[Row], found: Mapping[str, Measured]) -> str:
             one = found[key]
             claim, bar = (row.claim, row.bar) if place == 0 else ("", "")
             met = "yes" if one.met else "**no**"
-            lines.append(f"| {claim} | {bar} | `{key}` | {_figure(one)} | {met} | {row.sims:,} |")
+            lines.append(f"| {claim} | {bar} | `{key}` | {_figure(one)} | {met} | {one.sims:,} |")
             if one.note:
                 notes.append(f"- `{key}`: {one.note}")
     return "\n".join([*lines, "", "## Notes", "", *notes, ""])

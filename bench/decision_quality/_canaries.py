@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from pydantic import TypeAdapter
 
-from bench.rows import Chunk, Measured, at_most, in_processes, rate
+from bench.rows import Chunk, Effort, Measured, at_most, in_processes, rate
 from sluiceway.gates import Gate, Levels, Role, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.statistics.metrics import metric_named
@@ -110,20 +110,30 @@ def repeated(
     return [one(rng) for _ in range(sims)]
 
 
-def simulated(chunk: Chunk, sims: int, seed: np.random.SeedSequence) -> list:
-    """Quick runs stay in this process: starting others takes longer than they do."""
-    parts = [chunk(sims, seed)] if sims < 200 else in_processes(chunk, sims, seed)
+def simulated(chunk: Chunk, effort: Effort, seed: np.random.SeedSequence) -> list:
+    """What each simulation gave."""
+    parts, _ = in_processes(chunk, effort, seed)
     return [one for part in parts for one in part]
 
 
 def false_alarms(
-    key: str, variants: Mapping[str, Chunk], sims: int, seed: np.random.SeedSequence, said: str = ""
+    key: str,
+    variants: Mapping[str, Chunk],
+    effort: Effort,
+    seed: np.random.SeedSequence,
+    said: str = "",
 ) -> dict[str, Measured]:
     """The worst variant's share of canaries that were rolled back."""
-    shares = {
-        name: sum(simulated(chunk, sims, own)) / sims
-        for (name, chunk), own in zip(variants.items(), seed.spawn(len(variants)), strict=True)
+    found = {
+        name: simulated(chunk, own, seeds)
+        for (name, chunk), own, seeds in zip(
+            variants.items(),
+            effort.shared(len(variants)),
+            seed.spawn(len(variants)),
+            strict=True,
+        )
     }
+    shares = {name: sum(alarms) / len(alarms) for name, alarms in found.items()}
     note = ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
-    worst = max(shares.values())
-    return {key: rate(round(worst * sims), sims, at_most(0.05), note + said)}
+    worst = found[max(shares, key=shares.__getitem__)]
+    return {key: rate(sum(worst), len(worst), at_most(0.05), note + said)}

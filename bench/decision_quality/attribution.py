@@ -7,7 +7,7 @@ import numpy as np
 from bench.chains.broken_sources import SourceCase, broken_rows, source_case
 from bench.chains.harmful_changes import INTERACTIONS, Case, Names, change_case
 from bench.chains.random_chains import draw_rows, release_of, system_of
-from bench.rows import Measured, Row, in_processes, rate
+from bench.rows import Bar, Effort, Measured, Row, in_processes, rate
 from sluiceway.attribution import SourceArm, attribute, find_source
 from sluiceway.gates import Levels, judge_replay
 from sluiceway.graph import blast_radius
@@ -111,9 +111,10 @@ def chunk(sims: int, seed: np.random.SeedSequence) -> dict[str, tuple[int, int]]
     return found
 
 
-def _measured(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
+def _measured(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
     totals: dict[str, list[int]] = {}
-    for part in in_processes(chunk, sims, seed):
+    parts, _ = in_processes(chunk, effort, seed)
+    for part in parts:
         for kind, (hits, tried) in part.items():
             total = totals.setdefault(kind, [0, 0])
             total[0] += hits
@@ -133,7 +134,7 @@ def _share(totals: Mapping[str, Sequence[int]]) -> Measured:
     ]
     note = f"{'; '.join(said)} ({', '.join(kinds)})"
     hits, tried = (sum(one[n] for one in totals.values()) for n in (0, 1))
-    return rate(hits, tried, lambda share, _: share >= BAR, note)
+    return rate(hits, tried, Bar(least=BAR), note)
 
 
 BAR = 0.95
@@ -147,7 +148,8 @@ ROWS = (
         ),
         bar="≥ .95",
         sims=2004,
-        quick_sims=42,
+        at_once=6,
+        share=2.0,
         measure=_measured,
     ),
 )

@@ -7,13 +7,13 @@ effects, so that is what pooled rows tend to.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.rows import Measured, Row, in_processes
+from bench.rows import Bar, Effort, Measured, Row, in_processes, rate
 from sluiceway.statistics.jackknife import paired_harm
 from sluiceway.statistics.metrics import METRICS, BlockSums, Metric, metric_named
 
@@ -172,22 +172,22 @@ def simulate(true: Mapping[str, float], sims: int, seed: np.random.SeedSequence)
     return held
 
 
-def measure(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
+def measure(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
     truths, runs = seed.spawn(2)
-    rows, parts = (TRUE_ROWS, TRUE_PARTS) if sims >= 2000 else (TRUE_ROWS // 5, 2)
-    found = in_processes(partial(true_part, rows), parts, truths)
+    rows, parts = (TRUE_ROWS, TRUE_PARTS) if effort.until is None else (TRUE_ROWS // 5, 4)
+    whole = replace(effort, sims=parts, until=None)
+    found, _ = in_processes(partial(true_part, rows), whole, truths)
     true = {name: sum(part[name] for part in found) / parts for name in judged_metrics()}
-    counts = in_processes(partial(simulate, true), sims, runs)
-    covered = {name: sum(part[name] for part in counts) / sims for name in judged_metrics()}
+    counts, sims = in_processes(partial(simulate, true), effort, runs)
+    held = {name: sum(part[name] for part in counts) for name in judged_metrics()}
+    covered = {name: count / sims for name, count in held.items()}
     order = sorted(covered, key=covered.__getitem__)
 
     def said(names: list[str]) -> str:
         return ", ".join(f"{name} {covered[name]:.3f}" for name in names)
 
     def figure(name: str, note: str) -> Measured:
-        share = covered[name]
-        error = float(np.sqrt(share * (1 - share) / sims))
-        return Measured(value=share, standard_error=error, met=0.93 <= share <= 0.97, note=note)
+        return rate(held[name], sims, Bar(least=0.93, most=0.97), note)
 
     return {
         "coverage_min": figure(
@@ -207,7 +207,8 @@ ROWS = (
         claim="95 % intervals of the harm hold it: lowest and highest over all metrics",
         bar=".93 to .97, 20,000 rows in 40 unequal blocks",
         sims=2000,
-        quick_sims=40,
+        at_once=5,
+        share=3.0,
         measure=measure,
     ),
 )

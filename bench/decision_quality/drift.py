@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.rows import Measured, Row, at_most, in_processes, rate
+from bench.rows import Bar, Effort, Measured, Row, at_most, in_processes, rate
 from sluiceway.drift import DriftReport, WindowProfile, drift_report, profile_window
 from sluiceway.outcomes import Outcome
 
@@ -71,45 +71,41 @@ def _found(sims: int, seed: np.random.SeedSequence, *, rows: int) -> int:
 
 def _any_alarm(
     key: str, rows: int, icc: float, bar: float
-) -> Callable[[int, np.random.SeedSequence], Mapping[str, Measured]]:
-    def measure(sims: int, seed: np.random.SeedSequence) -> Mapping[str, Measured]:
-        hits = sum(in_processes(partial(_alarms, rows=rows, icc=icc), sims, seed))
-        return {key: rate(hits, sims, at_most(bar), METHOD)}
+) -> Callable[[Effort, np.random.SeedSequence], Mapping[str, Measured]]:
+    def measure(effort: Effort, seed: np.random.SeedSequence) -> Mapping[str, Measured]:
+        hits, sims = in_processes(partial(_alarms, rows=rows, icc=icc), effort, seed)
+        return {key: rate(sum(hits), sims, at_most(bar), METHOD)}
 
     return measure
 
 
-def _power(sims: int, seed: np.random.SeedSequence) -> Mapping[str, Measured]:
-    hits = sum(in_processes(partial(_found, rows=10_000), sims, seed))
-    return {"drift_power": rate(hits, sims, lambda share, _: share >= 0.99, METHOD)}
+def _power(effort: Effort, seed: np.random.SeedSequence) -> Mapping[str, Measured]:
+    hits, sims = in_processes(partial(_found, rows=10_000), effort, seed)
+    return {"drift_power": rate(sum(hits), sims, Bar(least=0.99), METHOD)}
 
 
-def _quiet(
-    key: str, rows: int, what: str, bar: float, sims: int, quick: int, icc: float = 0
-) -> Row:
+def _quiet(key: str, rows: int, what: str, bar: float, at_once: int, icc: float = 0) -> Row:
     return Row(
         keys=(key,),
         claim=f"drift, {COLUMNS} columns, none drifted, {what}: any alarm",
         bar=f"≤ {bar:.2f}",
-        sims=sims,
-        quick_sims=quick,
+        sims=2000,
+        at_once=at_once,
         measure=_any_alarm(key, rows, icc, bar),
     )
 
 
 ROWS: tuple[Row, ...] = (
-    _quiet("drift_any_1k", 1_000, "1,000 rows", 0.06, 2000, 40),
-    _quiet("drift_any_10k", 10_000, "10,000 rows", 0.02, 2000, 20),
-    _quiet("drift_any_100k", 100_000, "100,000 rows", 0.02, 2000, 4),
-    _quiet(
-        "drift_any_blocked", 10_000, "10,000 rows with day effects (ICC .05)", 0.06, 2000, 20, ICC
-    ),
+    _quiet("drift_any_1k", 1_000, "1,000 rows", 0.06, 20),
+    _quiet("drift_any_10k", 10_000, "10,000 rows", 0.02, 5),
+    _quiet("drift_any_100k", 100_000, "100,000 rows", 0.02, 1),
+    _quiet("drift_any_blocked", 10_000, "10,000 rows with day effects (ICC .05)", 0.06, 5, ICC),
     Row(
         keys=("drift_power",),
         claim=f"drift, one of {COLUMNS} columns shifted {SHIFT} sd at 10,000 rows: found",
         bar="≥ .99",
         sims=2000,
-        quick_sims=20,
+        at_once=5,
         measure=_power,
     ),
 )

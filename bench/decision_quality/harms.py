@@ -1,7 +1,7 @@
 """Canaries in which something is wrong: how soon it is seen, how seldom it is passed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -23,7 +23,7 @@ from bench.decision_quality._canaries import (
     simulated,
     stopped_at,
 )
-from bench.rows import Measured, Row, rate
+from bench.rows import Bar, Effort, Measured, Row, against, rate
 from sluiceway.gates import Gate, Levels
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.paired import paired_block_harms
@@ -95,40 +95,40 @@ def soonness(
     how: Callable[[Drop, Generator], int | None],
     alone: bool = True,
 ) -> Row:
-    def measure(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
+    def measure(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
         first, second = seed.spawn(2)
-        units, error = _median(simulated(partial(repeated, partial(how, drop)), sims, first))
+        efforts = effort.shared(1 if alone else 2)
+        found = simulated(partial(repeated, partial(how, drop)), next(efforts), first)
+        (units, error), sims = _median(found), len(found)
         note = f"median {units:,.0f}"
         if not alone:
             stricter = Drop(
                 harm=drop.harm, block=drop.block, blocks=3 * drop.blocks, levels=IN_TWENTY
             )
-            fewer = max(sims // 2, 1)
+            fewer = replace(next(efforts), sims=effort.sims // 2)
             found = simulated(partial(repeated, partial(how, stricter)), fewer, second)
             note = f"at α/20: {_median(found)[0]:,.0f}"
-        never = not np.isfinite(units + error)
-        return {
-            key: Measured(
-                value=None if never else units,
-                standard_error=None if never else error,
-                met=not never and units <= bar,
-                note=note,
+        if not np.isfinite(units + error):
+            never = not np.isfinite(units)  # by most of them; else too few were to say when
+            unknown = Measured(
+                value=None, standard_error=None, sims=sims, met=False, clear=never, note=note
             )
-        }
+            return {key: unknown}
+        return {key: against(Bar(most=bar), units, error, sims, note)}
 
     return Row(
         keys=(key,),
         claim=claim,
         bar=f"≤ {bar:,}",
         sims=2_000,
-        quick_sims=5,
+        at_once=5,
         measure=measure,
     )
 
 
-def measure_errors(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
-    found = sum(simulated(partial(repeated, errors), sims, seed))
-    return {"errors_power": rate(found, sims, lambda share, _error: share >= 0.7)}
+def measure_errors(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
+    found = simulated(partial(repeated, errors), effort, seed)
+    return {"errors_power": rate(sum(found), len(found), Bar(least=0.7))}
 
 
 def margin_by_day(rng: Generator) -> bool:
@@ -175,9 +175,9 @@ AT_MARGIN = {
 }
 
 
-def measure_margin(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
+def measure_margin(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
     chunks = {name: partial(repeated, one) for name, one in AT_MARGIN.items()}
-    return false_alarms("at_margin", chunks, sims, seed)
+    return false_alarms("at_margin", chunks, effort, seed)
 
 
 def same_in_any_unit(rng: Generator) -> bool:
@@ -200,9 +200,10 @@ def same_in_any_unit(rng: Generator) -> bool:
     return all(one == said[0] for one in said)
 
 
-def measure_unit(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
-    same = all(simulated(partial(repeated, same_in_any_unit), sims, seed))
-    return {"unit_invariant": Measured(value=same, standard_error=None, met=same)}
+def measure_unit(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
+    found = simulated(partial(repeated, same_in_any_unit), effort, seed)
+    same, sims = all(found), len(found)
+    return {"unit_invariant": Measured(value=same, standard_error=None, sims=sims, met=same)}
 
 
 ROWS: tuple[Row, ...] = (
@@ -241,7 +242,7 @@ ROWS: tuple[Row, ...] = (
         claim="errors 1 % → 2 %, 3,000 requests an arm: stopped",
         bar="≥ .70",
         sims=4_000,
-        quick_sims=20,
+        at_once=20,
         measure=measure_errors,
     ),
     Row(
@@ -249,15 +250,17 @@ ROWS: tuple[Row, ...] = (
         claim=f"harm exactly at the margin passes at one of {LOOKS} looks",
         bar="≤ .05 + 3 s.e.",
         sims=2_000,
-        quick_sims=3,
+        at_once=3,
         measure=measure_margin,
+        share=2.0,
     ),
     Row(
         keys=("unit_invariant",),
         claim="the verdict is the same in units 1e-6 … 1e6 as large",
         bar="always",
         sims=2_000,
-        quick_sims=5,
+        at_once=5,
         measure=measure_unit,
+        share=0.5,
     ),
 )

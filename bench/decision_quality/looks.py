@@ -1,6 +1,7 @@
 """Canaries in which nothing is wrong, looked at 100 times: how often they are stopped."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from bench.decision_quality._canaries import (
     simulated,
     stopped_at,
 )
-from bench.rows import Measured, Row
+from bench.rows import Effort, Measured, Row
 from sluiceway.statistics.autocorrelation import block_length_needed
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.paired import paired_block_harms
@@ -183,27 +184,28 @@ def aa(
     key: str,
     claim: str,
     variants: Mapping[str, Callable[[Generator], bool]],
-    sims: int = 2_000,
-    quick: int = 5,
+    at_once: int = 5,
     said: str = "",
+    share: float = 1.0,
 ) -> Row:
     chunks = {name: partial(repeated, one) for name, one in variants.items()}
     return Row(
         keys=(key,),
         claim=f"nothing is wrong, {LOOKS} looks: {claim}",
         bar="≤ .05 + 3 s.e.",
-        sims=sims,
-        quick_sims=quick,
-        measure=lambda sims, seed: false_alarms(key, chunks, sims, seed, said),
+        sims=2_000,
+        at_once=at_once,
+        measure=lambda effort, seed: false_alarms(key, chunks, effort, seed, said),
+        share=share,
     )
 
 
-def measure_sticky(sims: int, seed: np.random.SeedSequence) -> dict[str, Measured]:
+def measure_sticky(effort: Effort, seed: np.random.SeedSequence) -> dict[str, Measured]:
     counted, ignored = seed.spawn(2)
-    fewer = max(sims // 4, 1)
-    share = sum(simulated(partial(repeated, sticky_ignored), fewer, ignored)) / fewer
-    said = f"; were units counted on each of their days: {share:.2f}"
-    return false_alarms("aa_sticky", {"by day": partial(repeated, sticky)}, sims, counted, said)
+    fewer = replace(next(effort.shared(4)), sims=effort.sims // 4)
+    alarms = simulated(partial(repeated, sticky_ignored), fewer, ignored)
+    said = f"; were units counted on each of their days: {sum(alarms) / len(alarms):.2f}"
+    return false_alarms("aa_sticky", {"by day": partial(repeated, sticky)}, effort, counted, said)
 
 
 ROWS: tuple[Row, ...] = (
@@ -222,8 +224,8 @@ ROWS: tuple[Row, ...] = (
         claim=f"nothing is wrong, {LOOKS} looks: each arm AR(1) ρ = .8, blocks as long as needed",
         bar="≤ .05 + 3 s.e.",
         sims=2_000,
-        quick_sims=5,
-        measure=lambda sims, seed: false_alarms("aa_ar1", {"blocks": repeated_ar1}, sims, seed),
+        at_once=40,
+        measure=lambda effort, seed: false_alarms("aa_ar1", {"blocks": repeated_ar1}, effort, seed),
     ),
     aa("aa_clustered", "10 correlated rows a unit (ICC .3)", {"days": clustered}),
     Row(
@@ -231,7 +233,7 @@ ROWS: tuple[Row, ...] = (
         claim=f"nothing is wrong, {LOOKS} looks: sticky units that come back over days",
         bar="≤ .05 + 3 s.e.",
         sims=2_000,
-        quick_sims=5,
+        at_once=20,
         measure=measure_sticky,
     ),
     aa(
@@ -243,7 +245,8 @@ ROWS: tuple[Row, ...] = (
         "aa_family",
         "20 gates × 5 slices as one family",
         {"days": family},
-        quick=2,
+        at_once=1,
+        share=3.0,
         said=" (block harms drawn as such)",
     ),
 )

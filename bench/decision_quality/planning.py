@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 from pydantic import TypeAdapter
 
-from bench.rows import Measured, Row, in_processes
+from bench.rows import Bar, Effort, Measured, Row, against, in_processes
 from sluiceway.gates import Gate, Levels, Role, combine, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import RecordedHarms, Schedule, block_length, plan_canary
@@ -103,11 +103,13 @@ def planned_and_played(plans: int, seed: np.random.SeedSequence) -> list[tuple[i
     return found
 
 
-def measure(sims: int, seed: np.random.SeedSequence) -> Mapping[str, Measured]:
-    plans = max(2, round(sims / CANARIES))
-    found = [one for part in in_processes(planned_and_played, plans, seed) for one in part]
+def measure(effort: Effort, seed: np.random.SeedSequence) -> Mapping[str, Measured]:
+    effort = replace(effort, sims=max(2, round(effort.sims / CANARIES)))
+    parts, plans = in_processes(planned_and_played, effort, seed)
+    found = [one for part in parts for one in part]
     shares = np.asarray([passed for _, passed in found]) / CANARIES
-    share, error = float(shares.mean()), float(shares.std(ddof=1) / math.sqrt(plans))
+    share = float(shares.mean())
+    error = float(shares.std(ddof=1) / math.sqrt(plans)) if plans > 1 else None
     needed = np.asarray([blocks for blocks, _ in found])
     usual = np.median(needed[needed > 0]) if (needed > 0).any() else 0
     note = (
@@ -115,8 +117,7 @@ def measure(sims: int, seed: np.random.SeedSequence) -> Mapping[str, Measured]:
         f" planned were {usual:.0f} days in the median, {needed.min()} to {needed.max()}, and "
         f"{int((needed == 0).sum())} plans were refused"
     )
-    met = share >= 0.8
-    return {"safe_pass": Measured(value=share, standard_error=error, met=met, note=note)}
+    return {"safe_pass": against(Bar(least=0.8), share, error, plans * CANARIES, note)}
 
 
 ROWS = (
@@ -126,7 +127,8 @@ ROWS = (
         "planned sample",
         bar="≥ 80 %",
         sims=2_000,
-        quick_sims=32,
+        at_once=1,
+        share=5.0,
         measure=measure,
     ),
 )

@@ -59,3 +59,22 @@ def test_few_blocks_or_nothing_to_learn_prove_nothing() -> None:
     nothing = {"x": np.full(2000, np.nan)}
     joint = told_apart(nothing, BLOCKS[0], nothing, BLOCKS[1])
     assert (joint.outcome, joint.reason) == (Outcome.INCONCLUSIVE, JointReason.NO_COLUMNS)
+
+
+def test_a_column_without_values_to_learn_from_is_passed_over() -> None:
+    """Every second block is learned from; here those alone lack the column."""
+    rng = np.random.default_rng(5)
+    alternating = np.arange(2000) // 100 % 2 == 0
+    gaps = {"x": np.where(alternating, np.nan, 1.0)}
+    joint = told_apart(gaps, BLOCKS[0], gaps, BLOCKS[1])
+    assert (joint.outcome, joint.reason) == (Outcome.INCONCLUSIVE, JointReason.NO_COLUMNS)
+    beside = gaps | {"y": rng.normal(size=2000)}
+    assert told_apart(beside, BLOCKS[0], beside, BLOCKS[1]).columns == ("y",)
+
+
+def test_the_largest_numbers_there_are_break_nothing() -> None:
+    rng = np.random.default_rng(6)
+    most = np.finfo(np.float64).max
+    before, now = ({"x": most * rng.uniform(*ends, 2000)} for ends in ((-1, 0), (0, 1)))
+    joint = told_apart(before, BLOCKS[0], now, BLOCKS[1])
+    assert (joint.outcome, joint.reason) == (Outcome.FAILED, JointReason.TOLD_APART)

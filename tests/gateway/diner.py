@@ -3,8 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from sluiceway.routing import RoutingTable
 from sluiceway.serving.breaker import BreakerState
 from sluiceway.serving.ports import BackendFailed, BackendTimeout
 from sluiceway.serving.served import Pairing, Served, Version
-from sluiceway.serving.values import ArmAnswers, Question
+from sluiceway.serving.values import ArmAnswers, Asked, Question
 from sluiceway.system.values import System
 from tests.replay import diamond
 
@@ -142,6 +142,20 @@ class Notes:
 
     def record(self, question: Question, answers: ArmAnswers) -> None:
         self.recorded.append((question, answers))
+
+    def record_together(self, asked: Sequence[Asked], answers: ArmAnswers) -> None:
+        """Noted question by question."""
+        start = 0
+        for one in asked:
+            part = slice(start, start := start + len(one.rows))
+            of_one = replace(
+                answers,
+                rows=one.rows,
+                paired=answers.paired[part],
+                fields={name: values[part] for name, values in answers.fields.items()},
+                stand_ins={n: why[part] for n, why in answers.stand_ins.items() if why[part].any()},
+            )
+            self.record(one.question, of_one)
 
     def halted(self, rule: HardRule) -> None:
         self.rules.append(rule)

@@ -159,8 +159,45 @@ def test_mirrored_rows_are_answered_by_the_other_arm_and_logged_as_pairs(system)
     np.testing.assert_allclose(mirror.fields["demand.units"], primary.fields["demand.units"] + 5)
 
 
+def test_mirrored_rows_of_several_questions_are_written_down_together(system):
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=50, mirror=100),)))
+        passes = []
+        told = notes.record_together
+
+        def noted(asked, answers):
+            passes.append(answers.arm)
+            told(asked, answers)
+
+        notes.record_together = noted
+        engine.serve(engine.served)  # what stands keeps whom it tells
+        for n in range(6):
+            await engine.answer(question(rows=10, first=10 * n))
+        assert await engine.settled()
+        return passes, notes.recorded
+
+    passes, recorded = run(play)
+    assert sorted(passes) == [ArmName.BASELINE, ArmName.CANDIDATE], "one entry an arm"
+    primary = [(q, a) for q, a in recorded if a.path is Path.PRIMARY]
+    mirrored = [(q, a) for q, a in recorded if a.path is Path.MIRROR]
+
+    def rows_of(some, arm):
+        return sorted(
+            (q.request_id, q.units[row]) for q, a in some if a.arm is arm for row in a.rows
+        )
+
+    assert rows_of(mirrored, ArmName.CANDIDATE) == rows_of(primary, ArmName.BASELINE)
+    assert rows_of(mirrored, ArmName.BASELINE) == rows_of(primary, ArmName.CANDIDATE)
+    for asked, arm in mirrored:
+        clicks = asked.columns["clicks"][arm.rows]
+        shift = 5.0 if arm.arm is ArmName.CANDIDATE else 0.0
+        np.testing.assert_allclose(
+            arm.fields["refund.units"], refund_of(clicks, demand_shift=shift)
+        )
+
+
 def test_many_mirrored_rows_are_company_enough_and_wait_for_no_more(system, monkeypatch):
-    monkeypatch.setattr("sluiceway.gateway.standing._MIRROR_LINGER", 3_600.0)
+    monkeypatch.setattr("sluiceway.gateway.mirroring._LINGER", 3_600.0)
 
     async def play(engine, _notes):
         engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))

@@ -12,7 +12,7 @@ from sluiceway.contracts.values import InputDemand
 from sluiceway.releases import Release
 from sluiceway.serving.refusals import RefusalCode, Refused
 from sluiceway.serving.rows import frame_of, packed
-from sluiceway.serving.values import CHAMPION, ArmName, Path, Question
+from sluiceway.serving.values import CHAMPION, ArmName, Asked, Path, Question
 from tests.gateway.diner import canary, question, refund_of, served
 from tests.gateway.test_engine import run
 from tests.replay import diamond
@@ -125,7 +125,7 @@ def test_the_log_names_the_rollout_that_could_not_learn(system):
     entries = []
     for one, arm in notes.recorded:
         first = sum(len(entry["unit"]) for entry in entries)
-        entries.append(packed(one, arm, seq=first, at=0, keeping=Keeping()))
+        entries.append(packed([Asked(one, arm.rows)], arm, seq=first, at=0, keeping=Keeping()))
     rows = frame_of(entries, "s")
     lacking = rows[rows["withheld"].notna()]
     assert set(lacking["withheld"]) == {"r0001-demand-2"}

@@ -284,6 +284,23 @@ def test_that_no_source_is_to_blame_is_said(flights, cascade):
     assert sentence in words(report(flights, events))
 
 
+def test_the_text_says_how_large_harm_is_and_what_taking_back_leaves(flights, cascade):
+    said = explain(rejected(flights, cascade), flights)
+    (line,) = [one for one in said.splitlines() if one.strip().startswith("arr_delay.mae: harm")
+               and "cascading" in one]  # fmt: skip
+    assert line.strip().startswith("arr_delay.mae: harm +")
+    assert "minutes, cascading; with dep_delay taken back +0.00 [+0.00, +0.00] is left" in line
+    assert line.endswith("(margin 0.20 minutes).")
+
+
+def test_the_text_says_what_a_mended_source_leaves(flights, cascade):
+    said = explain(rejected(flights, replace(cascade, sources=replaced_sources())), flights)
+    assert (
+        "arr_delay.mae: harm +3.00 [+2.50, +3.50] minutes; with operations replaced "
+        "+0.10 [−0.40, +0.60] is left (margin 0.20 minutes)."
+    ) in said
+
+
 # The cumulative budget
 
 

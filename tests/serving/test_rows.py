@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluiceway.serving.keeping import Keeping
-from sluiceway.serving.rows import frame_of, holds, merged, packed
+from sluiceway.serving.rows import Entry, frame_of, holds, merged, packed
+from sluiceway.serving.values import ArmAnswers, Asked, Path, Question
 from tests.serving.questions import answers, question
 
 KEYS = ["unit", "arm", "block"]
@@ -93,7 +94,7 @@ def test_what_is_packed_comes_back_to_the_last_bit(
     chosen = data.draw(st.sets(st.integers(0, rows - 1), min_size=1))
     asked = question(*(f"u{k}" for k in range(rows)), columns=columns)
     given_ = answers(asked, *sorted(chosen), fields={"m.f": np.asarray(numbers)[sorted(chosen)]})
-    entry = packed(asked, given_, seq=5, at=7, keeping=Keeping())
+    entry = packed([Asked(asked, given_.rows)], given_, seq=5, at=7, keeping=Keeping())
     found = frame_of(orjson.loads(b"[" + orjson.dumps(entry) + b"]"), "s")
     expected = np.asarray(numbers)[sorted(chosen)]
     for name in ("m.f", "input:number"):
@@ -103,11 +104,52 @@ def test_what_is_packed_comes_back_to_the_last_bit(
     assert found["seq"].tolist() == list(range(5, 5 + len(chosen)))
 
 
+def entry_of(asked: Question, given: ArmAnswers, seq: int = 0) -> Entry:
+    return packed([Asked(asked, given.rows)], given, seq=seq, at=0, keeping=Keeping())
+
+
+TIMES = np.asarray(["2013-09-01T06:00", "2013-09-01T07:00", "2013-09-01T08:00"], dtype="M8[us]")
+
+
+def test_rows_of_several_questions_stand_together_as_they_would_one_by_one() -> None:
+    """Mirrored rows are written down a pass at a time."""
+    some = [
+        (question("a", request_id="q1", after=1.0), [0]),
+        (question("b", "c", "d", request_id="q2", event_time=TIMES, consumer=None), [0, 2]),
+        (question("e", "f", request_id="q3", after=2.0, consumer="other"), [0, 1]),
+    ]
+    asked = [Asked(one, np.asarray(rows, dtype=np.intp)) for one, rows in some]
+    minutes = np.arange(5.0)
+    reasons = np.asarray(["", "error", "", "", "timeout"], dtype=object)
+
+    def given(of: Question, rows: list[int], part: slice) -> ArmAnswers:
+        return answers(
+            of,
+            *rows,
+            path=Path.MIRROR,
+            fields={"dep_delay.minutes": minutes[part]},
+            stand_ins={"dep_delay": reasons[part]},
+            paired=np.ones(len(minutes[part]), dtype=bool),
+        )
+
+    whole = given(question(*"abcde"), list(range(5)), slice(None))
+    together = packed(asked, whole, seq=4, at=0, keeping=Keeping())
+    parts = [slice(0, 1), slice(1, 3), slice(3, 5)]
+    alone = [
+        entry_of(one, given(one, rows, part), seq=4 + part.start)
+        for (one, rows), part in zip(some, parts, strict=True)
+    ]
+    found = frame_of(orjson.loads(orjson.dumps([together])), "s")
+    pd.testing.assert_frame_equal(found, frame_of(alone, "s"))
+    assert found["request_id"].tolist() == ["q1", "q2", "q2", "q3", "q3"]
+    assert found["unit"].tolist() == ["a", "b", "d", "e", "f"]
+
+
 def test_entries_of_different_models_are_missing_what_they_lack() -> None:
     one, other = question("a"), question("b", columns={})
     entries = [
-        packed(one, answers(one, fields={"m.x": np.ones(1)}), seq=0, at=0, keeping=Keeping()),
-        packed(other, answers(other, fields={"n.y": np.ones(1)}), seq=1, at=0, keeping=Keeping()),
+        entry_of(one, answers(one, fields={"m.x": np.ones(1)})),
+        entry_of(other, answers(other, fields={"n.y": np.ones(1)}), seq=1),
     ]
     rows = frame_of(entries, "s")
     assert rows[["m.x", "n.y"]].isna().to_numpy().tolist() == [[False, True], [True, False]]
@@ -121,8 +163,6 @@ def test_an_answer_that_is_missing_is_an_answer() -> None:
     """A model that may answer nothing was asked all the same."""
     asked = question("a")
     fields = {"m.x": np.asarray([np.nan])}
-    rows = frame_of(
-        [packed(asked, answers(asked, fields=fields), seq=0, at=0, keeping=Keeping())], "s"
-    )
+    rows = frame_of([entry_of(asked, answers(asked, fields=fields))], "s")
     assert rows["m.x"].isna().all()
     assert holds(rows, "m").all()

@@ -132,3 +132,31 @@ def test_infinities_and_huge_harms_do_not_break_the_tree():
     harm = draw.normal(size=4000) * 1e200
     harm[3] = np.inf
     assert all(one.conditions for one in find_slices(harm, columns, most=3))
+
+
+def test_a_column_that_single_precision_cannot_hold_is_passed_over():
+    draw, columns = world()
+    columns["s.huge"] = columns["s.hour"] * 1e300
+    harm = draw.normal(0, 0.1, 4000) + 5.0 * (columns["s.hour"] >= 12)
+    (worst, *_) = find_slices(harm, columns, most=3)
+    assert worst.columns == ("s.hour",)
+
+
+def test_slices_that_differ_are_called_differently():
+    """Seconds since 1970, in which six digits tell only half hours apart."""
+    seconds = 1.7e9 + np.arange(4000.0)
+    harm = np.where(seconds < 1.7e9 + 1000, 2.0, 0.0) + np.where(seconds < 1.7e9 + 2000, 1.0, 0.0)
+    names = [one.name for one in find_slices(harm, {"s.at": seconds}, most=4)]
+    assert names
+    assert len(set(names)) == len(names)
+    assert not any("e+" in name for name in names)
+
+
+def test_what_is_no_number_is_in_no_range():
+    mixed = np.array(["100", "many", None, 700], object)
+    low, middle, high = (
+        one.holds({"schedule.distance": mixed}) for one in slices_of(DISTANCE, mixed)
+    )
+    assert low.tolist() == [True, False, False, False]
+    assert middle.tolist() == [False, False, False, True]
+    assert not high.any()

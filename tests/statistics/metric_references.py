@@ -129,6 +129,9 @@ REFERENCES: dict[str, dict[str, Callable[[Sample], float]]] = {
         {
             "accuracy": _scored(sk.accuracy_score),
             "balanced_accuracy": _scored(sk.balanced_accuracy_score),
+            "precision": _scored(sk.precision_score, average="macro"),
+            "recall": _scored(sk.recall_score, average="macro"),
+            "f1": _scored(sk.f1_score, average="macro"),
             "decision_flips": _mean(lambda s: s.answer != s.reference),
             "negative_flips": _flips(won=False),
             "positive_flips": _flips(won=True),

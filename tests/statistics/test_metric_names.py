@@ -95,10 +95,11 @@ THERE_ARE = ", ".join(METRIC_NAMES)
          "false_alarm=…)"),
         ("expected_cost(miss=5)", "needs false_alarm: expected_cost(false_alarm=…)"),
         ("mae(threshold=0.5)", "'threshold=0.5' is no parameter of mae (it takes: no parameter)"),
-        ("recall(treshold=0.5)", "'treshold=0.5' is no parameter of recall (it takes: threshold)"),
-        ("recall(0.5)", "'0.5' is no parameter of recall (it takes: threshold)"),
-        ("recall((threshold=0.5))", "'(threshold=0.5)' is no parameter of recall (it takes: "
-         "threshold)"),
+        ("specificity(treshold=0.5)", "'treshold=0.5' is no parameter of specificity "
+         "(it takes: threshold)"),
+        ("specificity(0.5)", "'0.5' is no parameter of specificity (it takes: threshold)"),
+        ("specificity((threshold=0.5))", "'(threshold=0.5)' is no parameter of specificity "
+         "(it takes: threshold)"),
         ("accuracy(threshold=0.5, threshold=0.5)", "gives threshold twice"),
         ("accuracy(threshold=half)", "threshold=half is no number"),
         ("accuracy(threshold=)", "threshold= is no number"),

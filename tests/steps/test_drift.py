@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sluiceway.cli.rendering import rollout_json
-from sluiceway.drift import Method
+from sluiceway.drift import Method, storing
 from sluiceway.gates import Reason
 from sluiceway.outcomes import Outcome
 from sluiceway.reports import explain
@@ -218,6 +218,22 @@ def test_a_profile_that_is_gone_is_made_again_or_nothing_is_compared(tmp_path: P
     (drift,) = told(site, rollout, DriftFound)
     assert drift.report.columns == ("distance",)  # type: ignore[attr-defined]
     assert shown_profile(site, rollout, [drift.reference]) is not None  # type: ignore[attr-defined]
+
+
+def test_a_profile_of_another_version_is_not_compared_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a return to an older Sluiceway: the journal names what only the newer one reads."""
+    with monkeypatch.context() as newer:
+        newer.setattr(storing, "_VERSION", 2)
+        site, rollout = drifting(tmp_path)
+        live_days(site, rollout, NOW, 3)
+    live_days(site, rollout, NOW + 3 * DAY, 9)
+    assert not told(site, rollout, DriftFound)
+    looks = [one for one in told(site, rollout, Looked) if one.inputs is not None]  # type: ignore[attr-defined]
+    assert "of another version" in str(looks[-1].inputs.fault)  # type: ignore[attr-defined]
+    assert looks[-1].watermark is not None  # type: ignore[attr-defined]
+    assert shown_profile(site, rollout, [looks[0].inputs.kept]) is None  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,32 @@ def test_a_router_that_gives_the_wrong_share_is_an_error_and_not_harm(
     assert "at weight" in str(look.fault)
 
 
+def test_units_whose_weight_is_unknown_are_shared_out_by_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, look = looked_at(tmp_path, monkeypatch, lambda log: log.assign(weight=None))
+    assert look.outcome is Outcome.ERROR
+    assert "sample ratio broken" in str(look.fault)
+
+
+def test_answers_that_cannot_be_measured_take_the_traffic_and_not_the_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text where a number is promised, in the log of a rollout that nobody else looks at."""
+
+    def in_words(log: pd.DataFrame) -> pd.DataFrame:
+        field = "fraud.probability"
+        words = log[field].astype(object) if field in log else None
+        return log if words is None else log.assign(**{field: words.where(log.index > 3, "much")})
+
+    site, rollout, look = looked_at(tmp_path, monkeypatch, in_words)
+    assert look.outcome is Outcome.ERROR
+    assert look.watermark is None
+    assert "live evidence cannot be measured: could not convert string to float" in str(look.fault)
+    assert all(state.n == 0 for state in look.states.values())
+    assert site.state(rollout).weight == 0
+
+
 def test_a_gate_reads_its_evidence_by_the_method_of_its_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from sluiceway.gates import Comparison, Role, render
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import render_power
 from sluiceway.ports import Window
+from sluiceway.reports import in_one_line
 from sluiceway.rollouts.endings import ReasonCode
 from sluiceway.rollouts.events import RollbackDecided
 from sluiceway.statistics.metrics import METRICS
@@ -104,9 +105,13 @@ def test_a_wrong_share_is_seen_without_pairs_too(
         turned = log["unit"].isin(sorted(log["unit"].unique())[::2])
         return only_answers(log).assign(arm=lambda rows: rows["arm"].mask(turned, "candidate"))
 
-    _, _, look = looked_at(tmp_path, monkeypatch, greedy, PERMITTED)
+    site, rollout, look = looked_at(tmp_path, monkeypatch, greedy, PERMITTED)
     assert look.outcome is Outcome.ERROR
     assert "sample ratio broken" in str(look.fault)
+    events = site.journal.events(site.environment, rollout)
+    said = in_one_line(events, site.systems.kept(rollout))
+    assert said.startswith("In canary, the last look in error: the candidate answers 0 % of the")
+    assert "sample ratio broken: the candidate answered" in said
 
 
 def test_harm_is_stopped_without_any_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +143,9 @@ def test_labels_that_depend_on_the_answer_are_judged_in_the_canary_alone(
     assert gate not in {verdict.gate for verdict in state.shadows[-1].verdicts}
     assert not [one for one in state.slice_gates if one.metric == "accuracy"]
     assert state.power is not None
-    assert "fraud.accuracy is not in it: unpaired, so nothing was recorded" in render_power(
-        state.power
+    assert (
+        "fraud.accuracy is not in it: neither record nor log shows how such harms scatter"
+        in render_power(state.power)
     )
     (verdict,) = (one for one in look.verdicts if one.gate == gate)
     assert (verdict.outcome, verdict.blocks) == (Outcome.INCONCLUSIVE, 3)

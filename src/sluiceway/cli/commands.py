@@ -9,7 +9,11 @@ from typing import Annotated
 
 import typer
 
-from sluiceway.cli import running, standard_commands  # noqa: F401 - contract export, import
+from sluiceway.cli import (
+    drift_command,  # noqa: F401 - features drift
+    running,
+    standard_commands,  # noqa: F401 - contract export, import
+)
 from sluiceway.cli.approver_commands import approvers_app, proving
 from sluiceway.cli.contract_commands import check, contract_app
 from sluiceway.cli.feature_commands import features_app

@@ -20,6 +20,8 @@ from sluiceway.outcomes import Outcome
 AUC_FLOOR = 0.55
 """Least AUC that is called drift."""
 _MOST_LEVELS = 200
+_LARGEST = 1e300
+"""Larger values count as this one: the middle between two would overflow."""
 
 
 class JointReason(StrEnum):
@@ -88,8 +90,12 @@ def told_apart(
     table = _table(reference, current)
     if not table:
         return JointFinding(outcome=Outcome.INCONCLUSIVE, reason=JointReason.NO_COLUMNS)
-    features = np.column_stack(list(table.values()))
     held = np.isin(codes, np.concatenate([side[1::2] for side in sides]))
+    # Of a column without a value in the blocks that are learned from nothing can be learned.
+    table = {name: one for name, one in table.items() if np.isfinite(one[~held]).any()}
+    if not table:
+        return JointFinding(outcome=Outcome.INCONCLUSIVE, reason=JointReason.NO_COLUMNS)
+    features = np.column_stack(list(table.values()))
     seed = int.from_bytes(hashlib.sha256("\n".join(map(str, names)).encode()).digest()[:4], "big")
     model = HistGradientBoostingClassifier(
         max_iter=60, max_leaf_nodes=15, early_stopping=False, class_weight="balanced",
@@ -136,7 +142,7 @@ def _table(reference: Mapping[str, Raw], current: Mapping[str, Raw]) -> dict[str
             continue
         if pd.api.types.is_numeric_dtype(column.dtype):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            values = np.where(np.isfinite(values), values, np.nan)
+            values = np.where(np.isfinite(values), values, np.nan).clip(-_LARGEST, _LARGEST)
         else:
             codes, levels = pd.factorize(column.astype("str").where(column.notna()), sort=True)
             if len(levels) > _MOST_LEVELS:
@@ -163,3 +169,31 @@ def _auc(
     n, whole = members @ rows, rows.sum()
     auc = 0.5 + (members @ contrast.centred[:, 0]) / (n * (whole - n))
     return float(auc[0]), float((1 + (auc[1:] >= auc[0] - 1e-12).sum()) / (draws + 1))
+
+
+def render_joint(finding: JointFinding, policy: DriftPolicy, block: str = "block") -> str:
+    """One line with numbers, floor, level, sample and method.
+
+    For example: ``all columns together: told apart with AUC 0.78 ≥ floor 0.55, p 0.0010 (wind,
+    temperature; learned on every second block, looked at 10 and 10 others; 999 permutations of
+    whole blocks, level 5 %)``.
+    """
+    match finding.reason:
+        case JointReason.TOO_FEW_BLOCKS:
+            needed = f"{policy.min_blocks} {block}s a side, in one window only, are needed"
+            return f"all columns together: not compared, {needed}"
+        case JointReason.NO_COLUMNS:
+            return "all columns together: not compared, no column varies in both windows"
+    assert finding.auc is not None
+    assert finding.p_value is not None
+    said = {
+        JointReason.NOT_TOLD_APART: f"not told apart, AUC {finding.auc:.2f} < floor {AUC_FLOOR}",
+        JointReason.TOLD_APART: f"told apart with AUC {finding.auc:.2f} ≥ floor {AUC_FLOOR}",
+        JointReason.NOT_DISTINGUISHED: f"AUC {finding.auc:.2f} ≥ floor {AUC_FLOOR} may be chance",
+    }[finding.reason]
+    before, now = finding.held_out
+    return (
+        f"all columns together: {said}, p {finding.p_value:.4f} ({', '.join(finding.columns)}; "
+        f"learned on every second {block}, looked at {before} and {now} others; "
+        f"{policy.permutations:,} permutations of whole {block}s, level {100 * policy.alpha:.3g} %)"
+    )

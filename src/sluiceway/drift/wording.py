@@ -80,7 +80,7 @@ def _trouble(finding: DriftFinding, report: DriftReport) -> str:
         case DriftReason.NO_ROWS:
             return "a window without rows"
         case DriftReason.NO_VALUES if what:
-            return f"not in the {what}"
+            return f"not in the {what} window"
         case DriftReason.NO_VALUES:
             return "a window without values"
         case DriftReason.NO_HISTORY:
@@ -90,19 +90,21 @@ def _trouble(finding: DriftFinding, report: DriftReport) -> str:
         case DriftReason.INFINITE_VALUES:
             return f"{_count(finding.faulty_rows, 'infinite value')}"
         case DriftReason.MIXED_TYPES:
-            return f"numbers, text or times mixed in the {what}"
+            return f"numbers, text or times mixed in the {what} window"
         case DriftReason.KIND_CHANGED:
             return f"{finding.what[0]} in the reference, {finding.what[1]} now"
         case DriftReason.COLUMN_MISSING:
             return "missing from the current window"
         case DriftReason.BLOCK_IN_BOTH_WINDOWS:
-            return f"{what} in both windows"
+            return f"blocks {', '.join(finding.what)} are in both windows"
         case _:
             return finding.reason.value.replace("_", " ")
 
 
 def _sample(finding: DriftFinding, report: DriftReport) -> str:
     before, now = finding.reference, finding.current
+    if not before.rows and not now.rows:
+        return "not compared"
     sample = (
         f"{before.rows:,} and {_count(now.rows, 'row')} in "
         f"{before.blocks:,} and {_count(now.blocks, report.block)}"

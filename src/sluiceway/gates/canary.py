@@ -15,7 +15,7 @@ from sluiceway.statistics.sequential import Method, SequentialState
 
 
 def judge_canary(
-    evidence: Sequence[tuple[Gate, SequentialState]], levels: Levels
+    evidence: Sequence[tuple[Gate, SequentialState]], levels: Levels, *, estimates: bool = True
 ) -> CanaryJudgement:
     """Judge every gate of the plan at one look.
 
@@ -27,6 +27,8 @@ def judge_canary(
         evidence: All gates of the plan with what each has seen, those without evidence too:
             leaving one out would change the weights.
         levels: Levels of the plan.
+        estimates: Whether verdicts carry intervals, which decide nothing and take most of the time;
+            simulations do without.
 
     Raises:
         ValueError: Two gates bear one name.
@@ -46,7 +48,15 @@ def judge_canary(
         if not named:
             blamed = {max(range(len(log_e)), key=log_e.__getitem__): Reason.FAMILY_HARM}
     verdicts = tuple(
-        _judge_gate(gate, state, levels, log_e[place], len(evidence), blamed.get(place))
+        _judge_gate(
+            gate,
+            state,
+            _estimate(gate, state, levels) if estimates else None,
+            levels,
+            log_e[place],
+            len(evidence),
+            blamed.get(place),
+        )
         for place, (gate, state) in enumerate(evidence)
     )
     by_evidence = sorted(blamed, key=lambda place: -log_e[place])
@@ -62,6 +72,7 @@ def judge_canary(
 def _judge_gate(
     gate: Gate,
     state: SequentialState,
+    estimate: HarmEstimate | None,
     levels: Levels,
     log_e_harm: float,
     family_size: int,
@@ -74,7 +85,7 @@ def _judge_gate(
             gate=gate,
             outcome=outcome,
             reason=reason,
-            estimate=_estimate(gate, state, levels),
+            estimate=estimate,
             alpha=levels.alpha,
             rollback_alpha=levels.rollback_alpha,
             family_size=family_size,

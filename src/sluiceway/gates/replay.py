@@ -76,7 +76,10 @@ def judge_replay(
         faulty = [arm for arm, count in faults.items() if count]
         if faulty:
             where = faulty[0] if len(faulty) == 1 else "both"
-            return error(reason, sum(faults.values()), where)
+            # A label is one, whoever answers the row; each arm's answer is its own.
+            shared = reason is Reason.LABELS_OUT_OF_DOMAIN
+            rows = max(faults.values()) if shared else sum(faults.values())
+            return error(reason, rows, where)
     before, after = arms.values()
     same_rows = _are_paired(*ways) and np.array_equal(before.unlabelled, after.unlabelled)
     if not same_rows:

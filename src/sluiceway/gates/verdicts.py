@@ -98,7 +98,7 @@ class Verdict:
         log_e_safety: Log e-value for harm below the margin (canary).
         rows: Labelled rows seen.
         unlabelled: Rows whose label is missing.
-        faulty_rows: Rows outside the metric's domain, over both arms.
+        faulty_rows: Rows outside the metric's domain; where answers are, those of both arms added.
         blocks: Blocks measured.
         unmeasured: Blocks seen that had nothing to measure (canary).
         blocks_needed: Fewest blocks for PASSED.

@@ -55,10 +55,15 @@ def _trouble(verdict: Verdict) -> str:
     block = verdict.gate.block
     faulty = f"{_count(verdict.faulty_rows, 'row')}"
     arm = f" of the {verdict.faulty_arm}" if verdict.faulty_arm in ("baseline", "candidate") else ""
+    arm = " of both arms" if verdict.faulty_arm == "both" else arm
     match verdict.reason:
         case Reason.TOO_FEW_BLOCKS:
             return f"only {_count(verdict.blocks, block)}, {verdict.blocks_needed} needed"
         case Reason.NO_EVIDENCE:
+            if not verdict.gate.label:
+                return "no row to measure yet"
+            if verdict.unlabelled:
+                return f"none of {_count(verdict.unlabelled, 'row')} has a label yet"
             return "no labelled row yet"
         case Reason.LABELS_MISSING:
             seen = verdict.rows + verdict.unlabelled
@@ -69,13 +74,21 @@ def _trouble(verdict: Verdict) -> str:
                 f"{candidate} of the candidate's rows have no label, {baseline} of the baseline's"
             )
         case Reason.METRIC_UNDEFINED:
-            return f"{verdict.gate.metric} or its error is undefined here (one class only?)"
+            return (
+                f"{verdict.gate.metric} or its error is undefined on these rows (too few of them, "
+                "one class only, or all alike)"
+            )
         case Reason.SHADOW_STALE:
             return f"shadow evidence stale: drift in {', '.join(verdict.drifted)}"
         case Reason.LABELS_OUT_OF_DOMAIN:
-            return f"labels of {faulty} are not what {verdict.gate.metric} needs"
+            # Both arms hold the same labels, and each has counted them.
+            both = 2 if verdict.faulty_arm == "both" else 1
+            rows = _count(verdict.faulty_rows // both, "row")
+            return f"labels of {rows} are not what {verdict.gate.metric} needs"
         case Reason.ANSWERS_OUT_OF_DOMAIN:
-            return f"answers{arm} in {faulty} are NaN, infinite or out of range"
+            verb = "is" if verdict.faulty_rows == 1 else "are"
+            answers = _count(verdict.faulty_rows, "answer")
+            return f"{answers}{arm} {verb} NaN, infinite or out of range"
         case Reason.FAULTY_ROWS:
             return f"{faulty} with a label or answer that is NaN, infinite or out of range"
         case Reason.BASELINE_SILENT:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sluiceway.gateway.passes import Job
+from sluiceway.gateway.answers import arm_answers
+from sluiceway.gateway.paths import Way
 from sluiceway.gateway.standing import Standing
 from sluiceway.gateway.watching import HardRule, Limits, Observer
-from sluiceway.gateway.ways import Way, rows_of, ways_of
+from sluiceway.gateway.ways import ways_of
 from sluiceway.releases import Release
 from sluiceway.serving.breaker import Breaker
 from sluiceway.serving.evaluating import Evaluation, isolated_for
@@ -23,11 +24,9 @@ from sluiceway.serving.ports import Recorder
 from sluiceway.serving.refusals import RefusalCode, Refused
 from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.stand_ins import LastKnownGood
-from sluiceway.serving.values import CHAMPION, ArmAnswers, ArmName, Path, Question, Reply
+from sluiceway.serving.values import ArmAnswers, ArmName, Path, Question, Reply
 
 _LOG: Final = logging.getLogger("sluiceway.gateway")
-_MOST_HELD: Final = 10
-"""Times the rows that may wait to be mirrored: beyond that no further large question is held."""
 _LOOK_AGAIN: Final = 0.005
 """Seconds between two looks at what is still under way."""
 
@@ -77,7 +76,11 @@ class Engine:
         pairings = tuple(self._with_halt(pairing) for pairing in served.pairings)
         before = self._standing
         self._standing = Standing(
-            replace(served, pairings=pairings), begin=self._begin, finish=self._finished
+            replace(served, pairings=pairings),
+            begin=self._begin,
+            finish=self._finished,
+            record=self._recorder.record_together,
+            limits=self._limits,
         )
         self._breakers = {
             key: self._breakers.get(key) or Breaker(self._limits.breaker) for key in served.backends
@@ -111,7 +114,7 @@ class Engine:
             patience: Longest wait in seconds.
         """
         until = self._loop.time() + patience
-        while any(one.mirroring for one in (self._standing, *self._retired.values()) if one):
+        while any(one.is_mirroring for one in (self._standing, *self._retired.values()) if one):
             if self._loop.time() > until:
                 return False
             await asyncio.sleep(_LOOK_AGAIN)
@@ -170,33 +173,16 @@ class Engine:
             if not future.done():
                 future.set_exception(error)
 
-        standing.lane(way.layout).put(self._job(way.layout, way.features, way.units, done, failed))
+        lane = standing.lane(way.layout)
+        lane.put(lane.job(way.features, way.units, done, failed))
         return future
-
-    def _job(
-        self,
-        layout: Layout,
-        features: Features,
-        units: Sequence[str],
-        done: Callable[[Evaluation, slice], None],
-        failed: Callable[[Exception], None],
-    ) -> Job:
-        limit = min(layout.steps[-1].contract.deadline.total_seconds(), self._limits.longest)
-        return Job(
-            features={key: features[key] for key in layout.features if key in features},
-            units=units,
-            ends_at=self._loop.time() + limit,
-            limit=limit,
-            done=done,
-            failed=failed,
-        )
 
     def _told(
         self, standing: Standing, question: Question, way: Way, evaluation: Evaluation, rows: slice
     ) -> ArmAnswers:
         """One arm's answers, once the other arm has been asked to answer them too."""
         paired = self._mirrored(standing, question, way)
-        answers = _arm_answers(standing.served, way, evaluation, rows, Path.PRIMARY, paired)
+        answers = arm_answers(standing.served, way, evaluation, rows, Path.PRIMARY, paired)
         return self._isolated(standing.served, way, question, answers)
 
     def _mirrored(self, standing: Standing, question: Question, way: Way) -> NDArray[np.bool_]:
@@ -204,57 +190,10 @@ class Engine:
         if not way.mirrored.any():
             return way.mirrored
         other = ArmName.BASELINE if way.arm is ArmName.CANDIDATE else ArmName.CANDIDATE
-        layout = way.paths.layouts[other]
-        lane = standing.lane(layout, mirrors=True)
-        kept = np.flatnonzero(way.mirrored)
-        most, held = self._limits.mirrored_rows, lane.held_rows
-        fits = lane.waiting_rows + held + len(kept) <= most
-        if not fits and (len(kept) <= most or held > _MOST_HELD * most):
-            self._observer.mirror_dropped(len(kept))
-            return np.zeros_like(way.mirrored)
-        # A question that could never fit goes piece after piece, the next once one is answered.
-        size = len(kept) if fits else max(most // 2, 1)
-        pieces = [kept[at : at + size] for at in range(0, len(kept), size)]
-        standing.mirrors()
-        lane.held_rows += len(kept)
-        # In the loop's next turn: the answer goes out first.
-        self._loop.call_soon(self._mirror, standing, question, replace(way, arm=other), pieces)
-        return way.mirrored
-
-    def _mirror(
-        self, standing: Standing, question: Question, way: Way, pieces: list[NDArray[np.intp]]
-    ) -> None:
-        """Have the first piece of a way's rows answered, and then the others."""
-        kept, *rest = pieces
-        lane = standing.lane(way.layout, mirrors=True)
-        lane.held_rows -= len(kept)
-
-        def over() -> None:
-            if rest:
-                self._mirror(standing, question, way, rest)
-            else:
-                standing.mirrored()
-
-        def failed(error: Exception) -> None:
-            _LOG.error("rows could not be mirrored: %s", error, exc_info=error)
-            over()
-
-        try:
-            mirror = rows_of(way, kept)
-
-            def done(evaluation: Evaluation, rows: slice) -> None:
-                path = Path.MIRROR
-                answers = _arm_answers(
-                    standing.served, mirror, evaluation, rows, path, mirror.mirrored
-                )
-                self._recorder.record(question, answers)
-                over()
-
-            job = self._job(mirror.layout, mirror.features, mirror.units, done, failed)
-        except Exception as error:  # noqa: BLE001 - or whoever waits for mirrors would wait forever
-            failed(error)
-        else:
-            lane.put(job)
+        if standing.mirrors(way.paths, other).take(question, way):
+            return way.mirrored
+        self._observer.mirror_dropped(int(way.mirrored.sum()))
+        return np.zeros_like(way.mirrored)
 
     def _isolated(
         self, served: Served, way: Way, question: Question, answers: ArmAnswers
@@ -353,41 +292,6 @@ class Engine:
     def _with_halt(self, pairing: Pairing) -> Pairing:
         why = self._halted.get((pairing.rollout_id, pairing.candidate.content_hash))
         return pairing if pairing.halted or why is None else replace(pairing, halted=why)
-
-
-def _arm_answers(
-    served: Served,
-    way: Way,
-    evaluation: Evaluation,
-    rows: slice,
-    path: Path,
-    paired: NDArray[np.bool_],
-) -> ArmAnswers:
-    pairing = way.paths.pairing
-    whole = rows.stop - rows.start == len(evaluation.units)
-    stand_ins = {}
-    for name, reasons in evaluation.stand_ins.items():
-        part = reasons if whole else reasons[rows]
-        if part.any():
-            stand_ins[name] = part
-    return ArmAnswers(
-        rollout_id=pairing.rollout_id if pairing is not None and way.is_evidence else CHAMPION,
-        arm=way.arm,
-        path=path,
-        release=way.layout.release,
-        generation=served.table.generation,
-        revision=served.table.revision,
-        weight=pairing.weight if pairing is not None and pairing.halted is None else 0,
-        rows=way.rows,
-        paired=paired,
-        fields=evaluation.fields
-        if whole
-        else {name: values[rows] for name, values in evaluation.fields.items()},
-        stand_ins=stand_ins,
-        seconds=evaluation.seconds,
-        together=len(evaluation.units),
-        withheld=way.withheld,
-    )
 
 
 def _is_candidate(pairing: Pairing, version: Version) -> bool:

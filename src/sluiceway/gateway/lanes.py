@@ -26,14 +26,12 @@ from sluiceway.serving.values import Values
 _LOG: Final = logging.getLogger("sluiceway.gateway")
 MOST_ROWS: Final = 4_096
 """Rows of one pass, unless a contract allows fewer."""
-_COMPANY: Final = 512
-"""Rows that are company enough: they wait for no more."""
 _PASSES: Final = 4
 """Passes at once through versions in other processes."""
 
 Begin = Callable[[Layout, Features, Sequence[str]], Evaluation]
 """Starts an evaluation with what is known of its versions by now."""
-Finish = Callable[[Evaluation], None]
+Tell = Callable[[Evaluation], None]
 """Is told what came of a pass."""
 
 
@@ -42,29 +40,37 @@ class Lane:
 
     Args:
         layout: What is asked.
+        longest: Longest time for one question, in seconds; the contract may only shorten it.
         begin: Starts each pass.
         finish: Is told of each pass once it is over, before the jobs are.
-        linger: Seconds for which the first row of a pass waits for others; for mirrors, which
-            nobody waits for: their time begins with their turn.
+        afterwards: Is told of it after the jobs are, if they are.
+        is_awaited: Whether somebody waits for the answers; else the time of a question begins with
+            its turn.
 
     Attributes:
         waiting_rows: Rows that wait for their pass.
-        held_rows: Rows that are to be put here, once those before them are answered.
     """
 
     def __init__(
-        self, layout: Layout, *, begin: Begin, finish: Finish, linger: float = 0.0
+        self,
+        layout: Layout,
+        *,
+        longest: float,
+        begin: Begin,
+        finish: Tell,
+        afterwards: Tell | None = None,
+        is_awaited: bool = True,
     ) -> None:
         self.layout = layout
         self.waiting_rows = 0
-        self.held_rows = 0
+        self._limit = min(layout.steps[-1].contract.deadline.total_seconds(), longest)
         self._loop = asyncio.get_running_loop()
         self._begin = begin
         self._finish = finish
-        self._linger = linger
+        self._afterwards = afterwards
+        self._is_awaited = is_awaited
         self._waiting: deque[Job] = deque()
         self._running = 0
-        self._lingers = False
         self._starts = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread: PassThread | None = None
@@ -73,25 +79,34 @@ class Lane:
         self._most = min([MOST_ROWS, *(most for most in batches if most is not None)])
         self._is_local = layout.is_local
 
-    def put(self, job: Job) -> None:
+    def job(
+        self,
+        features: Features,
+        units: Sequence[str],
+        done: Callable[[Evaluation, slice], None],
+        failed: Callable[[Exception], None],
+    ) -> Job:
+        """Rows as they are asked here, of a question that comes now."""
+        return Job(
+            features={key: features[key] for key in self.layout.features if key in features},
+            units=units,
+            ends_at=self._loop.time() + self._limit,
+            limit=self._limit,
+            done=done,
+            failed=failed,
+        )
+
+    def put(self, *jobs: Job) -> None:
         """Let rows wait for their pass."""
-        self._waiting.append(job)
-        self.waiting_rows += len(job.units)
-        if not self._linger or self.waiting_rows >= _COMPANY:
-            self._next()
-        elif not self._lingers:
-            self._lingers = True
-            self._loop.call_later(self._linger, self._lingered)
+        self._waiting += jobs
+        self.waiting_rows += sum(len(job.units) for job in jobs)
+        self._next()
 
     def close(self) -> None:
         """End the thread, once it is idle."""
         if self._thread is not None:
             self._thread.end()
             self._thread = None
-
-    def _lingered(self) -> None:
-        self._lingers = False
-        self._next()
 
     def _next(self) -> None:
         if self._starts:
@@ -126,7 +141,7 @@ class Lane:
 
     def _is_late(self, job: Job) -> bool:
         """Whether it waited so long that nobody can be asked any more."""
-        return not self._linger and self._loop.time() >= job.ends_at - RESERVE * job.limit
+        return self._is_awaited and self._loop.time() >= job.ends_at - RESERVE * job.limit
 
     def _start(self, jobs: list[Job]) -> None:
         features, units = together(jobs)
@@ -135,7 +150,7 @@ class Lane:
         begun = Pass(
             jobs=jobs,
             evaluation=evaluation,
-            ends_at=now + limit if self._linger else min(job.ends_at for job in jobs),
+            ends_at=min(job.ends_at for job in jobs) if self._is_awaited else now + limit,
             reserve=RESERVE * limit,
             step_began=now,
             limit=limit,
@@ -288,6 +303,8 @@ class Lane:
             except Exception as error:  # noqa: BLE001 - the others are told all the same
                 job.failed(error)
             start = stop
+        if self._afterwards is not None:
+            self._afterwards(begun.evaluation)
         self._next()
 
     def _fail(self, jobs: list[Job], error: Exception) -> None:

@@ -1,70 +1,26 @@
 """One :class:`Served` with all that was worked out of it, and who still follows it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Final
 
-from sluiceway.gateway.lanes import Finish, Lane
-from sluiceway.releases import Release
+from sluiceway.gateway.lanes import Lane, Tell
+from sluiceway.gateway.mirroring import Mirrors, Record
+from sluiceway.gateway.paths import Paths
+from sluiceway.gateway.watching import Limits
 from sluiceway.serving.evaluating import Evaluation
 from sluiceway.serving.inputs import Features, Reader
 from sluiceway.serving.judging import Judge
 from sluiceway.serving.layout import Layout, lay_out
 from sluiceway.serving.refusals import Refused
 from sluiceway.serving.served import Detour, Pairing, Served
-from sluiceway.serving.unmet import Demands, Unmet
+from sluiceway.serving.unmet import Demands
 from sluiceway.serving.values import ArmName, Withheld, WithheldBecause
-
-_MIRROR_LINGER: Final = 0.25
-"""Seconds for which mirrored rows wait for company."""
-
 
 Begin = Callable[["Standing", bool, Layout, Features, Sequence[str]], Evaluation]
 """Starts an evaluation for one who stands, with what is known of its versions by now; the second
 says whether it is one of mirrors."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Paths:
-    """How one model's answers are made, on one detour.
-
-    Attributes:
-        reader: Reads the questions.
-        pairing: Who shares the rows out; None where the champion alone answers.
-        layouts: By arm of the pairing; without one the champion is the baseline.
-        releases: By arm, likewise.
-        champion: The arm whose release is the champion's.
-        demands: What the other arm demands beyond the champion; without one there is none.
-        withheld: Why no row is evidence for the rollout that compares these models; None where
-            rows are, or there is no such rollout.
-    """
-
-    reader: Reader
-    pairing: Pairing | None
-    layouts: Mapping[ArmName, Layout]
-    releases: Mapping[ArmName, Release]
-    champion: ArmName = ArmName.BASELINE
-    demands: Demands | None = None
-    withheld: Withheld | None = None
-
-    def unmet_by(self, features: Features, rows: int) -> Unmet | None:
-        """Rows that the arm which is not the champion cannot be asked about, wherever they go."""
-        if self.demands is None or self.pairing is None or self.pairing.halted is not None:
-            return None
-        return self.demands.unmet_by(features, rows)
-
-    def withheld_for(self, unmet: Unmet) -> Withheld:
-        """What becomes of such rows: the rollout learns nothing of them."""
-        assert self.pairing is not None
-        return Withheld(
-            rollout_id=self.pairing.rollout_id,
-            because=WithheldBecause.UNMET_DEMAND,
-            model=unmet.model,
-            version=unmet.version,
-            what=unmet.what,
-        )
 
 
 class Standing:
@@ -74,21 +30,26 @@ class Standing:
         served: What answers.
         begin: Starts each pass through a layout.
         finish: Is told of each pass.
+        record: Is given mirrored answers.
+        limits: What is taken on at once.
 
     Attributes:
         questions: Questions that are under way.
-        mirroring: Parts of questions that the other arm is still to answer.
     """
 
-    def __init__(self, served: Served, *, begin: Begin, finish: Finish) -> None:
+    def __init__(
+        self, served: Served, *, begin: Begin, finish: Tell, record: Record, limits: Limits
+    ) -> None:
         self.served = served
         self.questions = 0
         self.judges = {key: Judge(contract) for key, contract in served.contracts.items()}
         self._begin = begin
         self._finish = finish
-        self.mirroring = 0
+        self._record = record
+        self._limits = limits
         self._paths: dict[tuple[str, tuple[tuple[str, str], ...], frozenset[str]], Paths] = {}
-        self._lanes: dict[tuple[int, bool], Lane] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._mirrors: dict[int, Mirrors] = {}
         self._drained = asyncio.Event()
         self._is_retired = False
 
@@ -104,18 +65,39 @@ class Standing:
             known = self._paths[key] = self._laid_out(model, detour)
         return known
 
-    def lane(self, layout: Layout, *, mirrors: bool = False) -> Lane:
-        """Where the questions of a layout wait; mirrors have a lane of their own."""
-        key = (id(layout), mirrors)
-        known = self._lanes.get(key)
+    def lane(self, layout: Layout) -> Lane:
+        """Where the questions of a layout wait."""
+        known = self._lanes.get(id(layout))
         if known is None:
-            known = self._lanes[key] = Lane(
+            known = self._lanes[id(layout)] = Lane(
                 layout,
-                begin=partial(self._begin, self, mirrors),
+                longest=self._limits.longest,
+                begin=partial(self._begin, self, False),
                 finish=self._finish,
-                linger=_MIRROR_LINGER if mirrors else 0.0,
             )
         return known
+
+    def mirrors(self, paths: Paths, arm: ArmName) -> Mirrors:
+        """Who has an arm answer what the other one has answered."""
+        key = id(paths.layouts[arm])
+        known = self._mirrors.get(key)
+        if known is None:
+            known = self._mirrors[key] = Mirrors(
+                self.served,
+                paths,
+                arm,
+                begin=partial(self._begin, self, True),
+                finish=self._finish,
+                record=self._record,
+                limits=self._limits,
+                drained=self._end_if_idle,
+            )
+        return known
+
+    @property
+    def is_mirroring(self) -> bool:
+        """Whether one arm is still to answer what the other one has."""
+        return any(one.questions for one in self._mirrors.values())
 
     def enter(self) -> None:
         """A question begins."""
@@ -124,15 +106,6 @@ class Standing:
     def leave(self) -> None:
         """A question is over."""
         self.questions -= 1
-        self._end_if_idle()
-
-    def mirrors(self) -> None:
-        """Rows begin to be mirrored."""
-        self.mirroring += 1
-
-    def mirrored(self) -> None:
-        """Rows have been mirrored."""
-        self.mirroring -= 1
         self._end_if_idle()
 
     def retire(self) -> None:
@@ -150,10 +123,12 @@ class Standing:
         await self._drained.wait()
 
     def _end_if_idle(self) -> None:
-        if not self._is_retired or self.questions or self.mirroring or self._drained.is_set():
+        if not self._is_retired or self.questions or self.is_mirroring or self.is_drained:
             return
         for lane in self._lanes.values():
             lane.close()
+        for mirrors in self._mirrors.values():
+            mirrors.close()
         self._drained.set()
 
     def _laid_out(self, model: str, detour: Detour) -> Paths:

@@ -1,46 +1,17 @@
 """Which way each row of a question goes: through which arm, on which detour."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sluiceway.gateway.standing import Paths, Standing
-from sluiceway.serving.inputs import Features
-from sluiceway.serving.layout import NO_DETOUR, Layout
+from sluiceway.gateway.paths import Paths, Way, rows_of
+from sluiceway.gateway.standing import Standing
+from sluiceway.serving.layout import NO_DETOUR
 from sluiceway.serving.refusals import RefusalCode, Refused
 from sluiceway.serving.served import Detour
 from sluiceway.serving.sharing import Share, shares_of
-from sluiceway.serving.values import ArmName, Question, Withheld
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Way:
-    """Rows of a question on their way through one arm.
-
-    Attributes:
-        rows: Which rows of the question, ``intp``, ascending.
-        mirrored: Whether the other arm is to answer each of them too.
-        features: Their features, and those only.
-        units: Their units.
-        is_evidence: Whether their answers tell anything about a rollout.
-        withheld: Why they are none, where a rollout has a say in them and nobody chose the arm.
-    """
-
-    paths: Paths
-    arm: ArmName
-    rows: NDArray[np.intp]
-    mirrored: NDArray[np.bool_]
-    features: Features
-    units: Sequence[str]
-    is_evidence: bool
-    withheld: Withheld | None = None
-
-    @property
-    def layout(self) -> Layout:
-        """What is asked for them."""
-        return self.paths.layouts[self.arm]
+from sluiceway.serving.values import ArmName, Question
 
 
 def ways_of(standing: Standing, question: Question) -> list[Way]:
@@ -139,19 +110,6 @@ def _pinned(standing: Standing, question: Question, version: str) -> Way:
     serving = {r.members[question.model].version for r in paths.releases.values()}
     what = f"{question.model}@{version} does not serve; there is: {', '.join(sorted(serving))}"
     raise Refused(RefusalCode.UNKNOWN_VERSION, what)
-
-
-def rows_of(way: Way, kept: NDArray[np.intp]) -> Way:
-    """A part of a way's rows, by their places in it (``intp``, ascending)."""
-    if len(kept) == len(way.rows):
-        return way
-    return replace(
-        way,
-        rows=way.rows[kept],
-        mirrored=way.mirrored[kept],
-        features={key: values[kept] for key, values in way.features.items()},
-        units=[way.units[place] for place in kept.tolist()],
-    )
 
 
 def _part_of(question: Question, rows: NDArray[np.intp]) -> Question:

@@ -158,19 +158,20 @@ def in_longer_blocks(recorded: RecordedHarms, blocks: BlockLength) -> RecordedHa
         found = np.bincount(group, weights=values, minlength=len(names))
         return found.astype(np.float64)
 
-    harms: dict[str, tuple[float | None, ...]] = {}
-    for name, column in recorded.harms.items():
+    def means(column: Sequence[float | None]) -> tuple[float | None, ...]:
         values = np.asarray([np.nan if h is None else h for h in column], dtype=np.float64)[kept]
         there = np.isfinite(values)
         weight = summed(np.where(there, units, 0.0))
         total = summed(np.where(there, units * values, 0.0))
         pairs = zip(total.tolist(), weight.tolist(), strict=True)
-        harms[name] = tuple(h / w if w > 0 else None for h, w in pairs)
+        return tuple(h / w if w > 0 else None for h, w in pairs)
+
     return replace(
         recorded,
         blocks=tuple(f"{name:012d}" for name in names),
         units=tuple(int(n) for n in summed(units)),
-        harms=harms,
+        harms={name: means(column) for name, column in recorded.harms.items()},
+        losses={name: means(column) for name, column in recorded.losses.items()},
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from sluiceway.gates import Gate, HarmEstimate, Levels, Verdict, judge_canary
-from sluiceway.statistics.sequential import SequentialHarm
+from sluiceway.statistics.sequential import SequentialState
 
 PROBABILITY = 0.8
 """With which a harm counts as detectable."""
@@ -57,7 +57,7 @@ def detectable_in_replay(verdict: Verdict) -> Detectable | None:
 
 
 def detectable_in_canary(
-    gate: Gate, state: SequentialHarm, levels: Levels, family: Sequence[Gate]
+    gate: Gate, state: SequentialState, levels: Levels, family: Sequence[Gate]
 ) -> Detectable | None:
     """What a canary could have seen at its last look; None before its first block.
 
@@ -83,7 +83,7 @@ def detectable_in_canary(
 
 def detectable_by(
     gate: Gate,
-    states: Sequence[SequentialHarm],
+    states: Sequence[SequentialState],
     levels: Levels,
     family: Sequence[Gate],
     harm: float,
@@ -118,7 +118,7 @@ def rollback_share(gate: Gate, levels: Levels, family: Sequence[Gate]) -> float:
 
 
 def estimate_at(
-    gate: Gate, state: SequentialHarm, levels: Levels, alpha: float
+    gate: Gate, state: SequentialState, levels: Levels, alpha: float
 ) -> HarmEstimate | None:
     """The judge's estimate with its interval at another level."""
     judged = judge_canary([(gate, state)], replace(levels, alpha=alpha))

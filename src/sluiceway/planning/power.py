@@ -147,7 +147,7 @@ def plan_canary(
     Args:
         gates: All gates of the plan.
         levels: Levels of the plan.
-        recorded: What a shadow replay measured, every unit paired.
+        recorded: What a shadow replay measured, of every unit.
         schedule: The canary's steps and times, with the declared length of a block.
         seed: Fixes every draw.
         wanted: Probability with which all required gates together must pass.
@@ -158,7 +158,7 @@ def plan_canary(
         recorded = in_longer_blocks(recorded, blocks)
         schedule = replace(schedule, block=blocks.length)
         gates = [in_blocks(gate, blocks) for gate in gates]
-    expected = [expected_of(recorded.of(gate), levels.alpha) for gate in gates]
+    expected = [expected_of(recorded, gate, levels.alpha) for gate in gates]
     units = recorded.usual_units
     canaries = Canaries(gates, expected, levels, schedule, units)
     available = schedule.blocks_within(schedule.deadline)

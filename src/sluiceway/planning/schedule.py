@@ -71,10 +71,6 @@ class Place:
     step: int = 0
     entered: timedelta = timedelta(0)
 
-    def share_of(self, schedule: Schedule) -> float:
-        """Share of the units that both arms answer at this step."""
-        return paired_share(schedule.weights[self.step], schedule.mirror)
-
     def baked(self, schedule: Schedule, blocks: int) -> bool:
         """Whether, after this many blocks, the step had its time and was seen."""
         in_time = schedule.look_at(blocks) >= self.entered + schedule.bakes[self.step]

@@ -10,8 +10,12 @@ from sluiceway.gates import Gate, Levels, Role, combine, judge_canary
 from sluiceway.outcomes import Outcome
 from sluiceway.planning.detectable import Detectable, detectable_by
 from sluiceway.planning.harms import Expected, Floats
-from sluiceway.planning.schedule import Place, Schedule, paired_share
-from sluiceway.statistics.sequential import BlockHarm, SequentialHarm
+from sluiceway.planning.live_blocks import begin, growth, live_block
+from sluiceway.planning.schedule import Place, Schedule
+from sluiceway.statistics.sequential import SequentialState
+
+Seen = list[tuple[Gate, SequentialState]]
+"""Every gate with what it has seen."""
 
 SEARCHES = 60
 """Canaries that are played for one gate alone: the standard error of .8 is .05."""
@@ -33,6 +37,19 @@ class Path:
     passed_at: int | None
     stopped_at: int | None
     gates: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Blocks of one simulated canary, as the record would have them, ``float64[blocks, gates]``.
+
+    Attributes:
+        harms: Block harms.
+        losses: The 0–1 losses of the same blocks (:attr:`RecordedHarms.losses`), NaN without any.
+    """
+
+    harms: Floats
+    losses: Floats
 
 
 class Canaries:
@@ -73,16 +90,16 @@ class Canaries:
         self._units = units
         self._harm = np.asarray([one.harm for one in expected])
         self._deviations: Floats = np.column_stack([one.deviations for one in expected])
+        self._losses: Floats = np.column_stack([one.losses for one in expected])
 
     def play(self, random: np.random.Generator, horizon: int) -> Path:
         """Play one canary until it promotes, rolls back, or has seen `horizon` blocks."""
-        harms = self.draw(random, horizon)
-        evidence = [(gate, SequentialHarm()) for gate in self.gates]
+        drawn, evidence = self.draw(random, horizon), self._begun()
         place, passed = Place(), dict[str, int]()
         for blocks in range(1, horizon + 1):
-            share = place.share_of(self._schedule)
-            evidence = self.enter(evidence, blocks, harms[blocks - 1], share)
-            judged = judge_canary(evidence, self._levels)
+            weight = self._schedule.weights[place.step]
+            evidence = self._enter(evidence, drawn, blocks, weight)
+            judged = judge_canary(evidence, self._levels, estimates=False)
             if judged.crossed:
                 return Path(passed_at=None, stopped_at=blocks, gates=passed)
             for verdict in judged.verdicts:
@@ -110,17 +127,17 @@ class Canaries:
         Returns:
             None where more than `most`.
         """
-        share = self._last_share
         looks = sorted({*np.geomspace(start + 1, most, 60).astype(int).tolist(), most})
         hits: list[int] = []
         for _ in range(SEARCHES):
-            harms, evidence = self.draw(random, most), [(self.gates[0], SequentialHarm())]
+            drawn, evidence = self.draw(random, most), self._begun()
             entered = 0
             for look in looks if most > start else ():
                 for blocks in range(entered, look):
-                    evidence = self.enter(evidence, blocks + 1, harms[blocks], share)
+                    evidence = self._enter(evidence, drawn, blocks + 1, self._last_weight)
                 entered = look
-                if judge_canary(evidence, self._levels).verdicts[0].outcome is Outcome.PASSED:
+                judged = judge_canary(evidence, self._levels, estimates=False)
+                if judged.verdicts[0].outcome is Outcome.PASSED:
                     hits.append(look)
                     break
         place = math.ceil(wanted * SEARCHES - 1e-9)
@@ -134,21 +151,25 @@ class Canaries:
             return None
         states = []
         for _ in range(SEARCHES):
-            evidence = [(self.gates[0], SequentialHarm())]
-            for number, harms in enumerate(self.draw(random, blocks), start=1):
-                evidence = self.enter(evidence, number, harms, self._last_share)
+            drawn, evidence = self.draw(random, blocks), self._begun()
+            for number in range(1, blocks + 1):
+                evidence = self._enter(evidence, drawn, number, self._last_weight)
             states.append(evidence[0][1])
         return detectable_by(self.gates[0], states, self._levels, family, self.expected[0].harm)
 
     @property
-    def _last_share(self) -> float:
-        return paired_share(self._schedule.weights[-1], self._schedule.mirror)
+    def _last_weight(self) -> int:
+        return self._schedule.weights[-1]
 
-    def draw(self, random: np.random.Generator, blocks: int) -> Floats:
-        """Harms of so many blocks in which every unit is paired, ``float64[blocks, gates]``."""
-        recorded = self._deviations.shape[0]
-        drawn = self._deviations[random.integers(0, recorded, blocks)]
-        return self._harm + self._stretch(random) * drawn
+    def _begun(self) -> Seen:
+        both = zip(self.gates, self.expected, strict=True)
+        return [(gate, begin(gate, own)) for gate, own in both]
+
+    def draw(self, random: np.random.Generator, blocks: int) -> Drawn:
+        """So many blocks, as they would have been recorded."""
+        chosen = random.integers(0, self._deviations.shape[0], blocks)
+        harms = self._harm + self._stretch(random) * self._deviations[chosen]
+        return Drawn(harms=harms, losses=self._losses[chosen])
 
     def _stretch(self, random: np.random.Generator) -> Floats:
         """By how much each gate's spread may differ from the recorded one, ``float64[gates]``."""
@@ -161,37 +182,21 @@ class Canaries:
         ratio = np.divide(was, drawn, out=np.ones_like(was), where=drawn > 0)
         return np.asarray(np.clip(ratio, _LEAST, _MOST))
 
-    def enter(
-        self,
-        evidence: Sequence[tuple[Gate, SequentialHarm]],
-        number: int,
-        harms: Floats,
-        share: float,
-    ) -> list[tuple[Gate, SequentialHarm]]:
-        """The evidence after one more block in which `share` of the units were paired.
-
-        All of the spread is taken to be row noise, which falls with the root of the rows: the
-        part that belongs to the day would not grow with fewer rows, so the plan errs on the side
-        of more blocks.
-        """
-        rows = max(1, round(self._units * share))
-        grown = self._harm + (harms - self._harm) / math.sqrt(share)
-        return [
-            (
+    def _enter(self, evidence: Seen, drawn: Drawn, number: int, weight: int) -> Seen:
+        """The evidence after one more of the drawn blocks, at a step's weight."""
+        after: Seen = []
+        for place, (gate, state) in enumerate(evidence):
+            expected, recorded = self._harm[place], float(drawn.harms[number - 1, place])
+            grown = growth(gate, weight, self._schedule.mirror)
+            block = live_block(
                 gate,
-                state.enter(
-                    BlockHarm(
-                        block=f"{number:06d}",
-                        harm=harm,
-                        baseline=0.0,
-                        candidate=harm,
-                        rows=rows,
-                    )
-                    if math.isfinite(harm)
-                    else BlockHarm(
-                        block=f"{number:06d}", harm=None, baseline=None, candidate=None, rows=0
-                    )
-                ),
+                f"{number:06d}",
+                math.nan if grown is None else expected + (recorded - expected) * grown,
+                float(drawn.losses[number - 1, place]),
+                self.expected[place].differences,
+                units=self._units,
+                weight=weight,
+                mirror=self._schedule.mirror,
             )
-            for (gate, state), harm in zip(evidence, map(float, grown), strict=True)
-        ]
+            after.append((gate, state.enter(block)))
+        return after

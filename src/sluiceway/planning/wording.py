@@ -67,7 +67,8 @@ def _without(power: CanaryPower) -> str:
     if not power.unplanned:
         return ""
     verb = "is" if len(power.unplanned) == 1 else "are"
-    return f"; {', '.join(power.unplanned)} {verb} not in it: unpaired, so nothing was recorded"
+    names = ", ".join(power.unplanned)
+    return f"; {names} {verb} not in it: neither record nor log shows how such harms scatter"
 
 
 def _tightest(power: CanaryPower) -> str:

@@ -104,12 +104,14 @@ class SliceMeter:
         Args:
             most: Values of a declared variable without edges that are kept, the most frequent.
         """
-        kept = [
-            (gate, one)
+        # A tree may find what somebody declared, and two variables may cut alike: guarded once.
+        guards = {
+            (gate.name, one.name): (gate, one)
             for gate in self._gates
-            for one in self._most_frequent(gate, most)
+            for one in reversed(self._most_frequent(gate, most))
             if (gate.name, one) in self._sums
-        ]
+        }
+        kept = list(reversed(guards.values()))
         weight = sum(gate.weight for gate in self._gates) / len(kept) if kept else 1.0
         return tuple(
             SliceMeasurement(

@@ -17,6 +17,7 @@ from sluiceway.reports.figures import (
     signed,
     with_unit,
 )
+from sluiceway.reports.sentences import outcomes_said
 from sluiceway.reports.story import Story, failing, in_margins
 from sluiceway.rights import removal_sentence
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
@@ -59,6 +60,11 @@ def _running(story: Story) -> str:
         if (drift := story.state.drift) is not None and not story.state.trusts_shadow:
             held = f"the candidate answers {weight} % of the units and no more"
             return f"In canary, held: {held}. Shadow evidence stale: {drift_reason(drift)}."
+        look = story.state.look
+        if look is not None and look.outcome is Outcome.ERROR:
+            why = look.fault or outcomes_said(look.verdicts)
+            said = f"the candidate answers {weight} % of the units, and nothing can be told"
+            return f"In canary, the last look in error: {said}: {why}."
         return f"In canary: the candidate answers {weight} % of the units. Nothing is decided yet."
     if story.state.phase is Phase.WATCH:
         return "Promoted, and watched: the previous generation still answers a sample beside it."

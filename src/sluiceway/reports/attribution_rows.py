@@ -4,7 +4,6 @@ Tables that decide (what goes when something is taken back or replaced) and tabl
 (Shapley shares) are kept apart.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -20,7 +19,7 @@ from sluiceway.attribution import (
     SourceReplacement,
 )
 from sluiceway.replay.replacing import Treatment
-from sluiceway.reports.figures import count, interval, joined, places_for, plain, signed, with_unit
+from sluiceway.reports.figures import count, interval, joined, places_for, plain, signed
 
 _TREATED = {
     Treatment.MATCHED: "recorded values of the same rank",
@@ -37,13 +36,15 @@ _INTERACTING = {
 }
 
 
-def _effect(effect: Effect, places: int | None) -> str:
+def effect_said(effect: Effect, places: int | None) -> str:
+    """A size with its interval, or that nobody knows it."""
     if effect.harm is None:
         return "unknown"
     return f"{signed(effect.harm, places)} {interval(effect.low, effect.high, places)}"
 
 
-def _places(harmed: GateHarm | SourceHarm) -> int | None:
+def places_of(harmed: GateHarm | SourceHarm) -> int | None:
+    """Decimals for all numbers of a gate: two digits of its margin or its half-width."""
     half = None
     if harmed.harm.high is not None and harmed.harm.harm is not None:
         half = harmed.harm.high - harmed.harm.harm
@@ -57,7 +58,7 @@ def _percent(part: float | None, whole: float | None) -> str:
 
 
 def _margin(harmed: GateHarm | SourceHarm) -> str:
-    return plain(harmed.margin, _places(harmed))
+    return plain(harmed.margin, places_of(harmed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +80,9 @@ def path_rows(found: Attribution | None) -> tuple[PathRow, ...]:
         PathRow(
             gate=one.gate,
             path=one.path.value,
-            harm=_effect(one.harm, _places(one)),
-            own=_effect(one.own, _places(one)),
-            through=_effect(one.through_inputs, _places(one)),
+            harm=effect_said(one.harm, places_of(one)),
+            own=effect_said(one.own, places_of(one)),
+            through=effect_said(one.through_inputs, places_of(one)),
             margin=_margin(one),
             unit=one.unit,
         )
@@ -109,9 +110,9 @@ def edge_rows(found: Attribution | None) -> tuple[EdgeRow, ...]:
         EdgeRow(
             edge=edge.edge,
             gate=harmed.gate,
-            taken=_effect(edge.taken_back, _places(harmed)),
+            taken=effect_said(edge.taken_back, places_of(harmed)),
             share=_percent(edge.share, 1.0),
-            left=_effect(edge.left, _places(harmed)),
+            left=effect_said(edge.left, places_of(harmed)),
             margin=_margin(harmed),
             unit=harmed.unit,
             carries=edge.carries,
@@ -146,8 +147,8 @@ def reversion_rows(found: Attribution | None) -> tuple[ReversionRow, ...]:
         ReversionRow(
             reverted=", ".join(one.reverted),
             gate=harmed.gate,
-            before=_effect(harmed.harm, _places(harmed)),
-            after=_effect(one.harms[harmed.gate], _places(harmed))
+            before=effect_said(harmed.harm, places_of(harmed)),
+            after=effect_said(one.harms[harmed.gate], places_of(harmed))
             if harmed.gate in one.harms
             else "",
             margin=_margin(harmed),
@@ -211,7 +212,7 @@ def _interaction_row(made: list[str], harmed: GateHarm, effect: Effect) -> Inter
     return InteractionRow(
         made=joined(made) if made else "none of them",
         gate=harmed.gate,
-        harm=_effect(effect, _places(harmed)),
+        harm=effect_said(effect, places_of(harmed)),
         margin=_margin(harmed),
         unit=harmed.unit,
         within=within,
@@ -257,13 +258,15 @@ def share_rows(found: Attribution | None) -> tuple[ShareRow, ...]:
 
 
 def _share_row(harmed: GateHarm, one: ShapleyShare) -> ShareRow:
-    error = "" if one.sampling_error is None else f"± {plain(one.sampling_error, _places(harmed))}"
+    error = (
+        "" if one.sampling_error is None else f"± {plain(one.sampling_error, places_of(harmed))}"
+    )
     return ShareRow(
         gate=harmed.gate,
         node=one.node,
-        share=_effect(one.share, _places(harmed)),
+        share=effect_said(one.share, places_of(harmed)),
         percent=_percent(one.share.harm, harmed.harm.harm),
-        whole=_effect(harmed.harm, _places(harmed)),
+        whole=effect_said(harmed.harm, places_of(harmed)),
         margin=_margin(harmed),
         unit=harmed.unit,
         error=error,
@@ -328,9 +331,9 @@ def _source_row(found: SourceAttribution, one: SourceReplacement, harmed: Source
         sources=joined(one.sources),
         treatment=joined(dict.fromkeys(_TREATED[treatment] for treatment in one.treatments)),
         gate=harmed.gate,
-        before=_effect(harmed.harm, _places(harmed)),
-        after="" if left is None else _effect(left, _places(harmed)),
-        taken="" if taken is None else _effect(taken, _places(harmed)),
+        before=effect_said(harmed.harm, places_of(harmed)),
+        after="" if left is None else effect_said(left, places_of(harmed)),
+        taken="" if taken is None else effect_said(taken, places_of(harmed)),
         margin=_margin(harmed),
         unit=harmed.unit,
         heard="" if one.heard is None else f"{plain(round(100 * one.heard), 0)} %",
@@ -351,32 +354,3 @@ def alternatives_said(found: Attribution | None) -> tuple[str, ...]:
     sources = found.sources.alternatives if found.sources else ()
     said += [f"Replacing {joined(names)} instead would do as well." for names in sources]
     return tuple(said)
-
-
-def attribution_lines(found: Attribution) -> tuple[str, ...]:
-    """The same as text: the sentence, what else would do, whose share the harm is, the sources."""
-    lines = [f"{found.sentence}."]
-    if (together := interaction_said(found)) and found.origin is None:
-        lines.append(together)
-    lines += alternatives_said(found)
-    if found.sources is not None and not found.sources.sources:
-        lines.append(f"Sources: {found.sources.sentence}.")
-    lines += _shares_by_gate(found)
-    return tuple(lines)
-
-
-def _shares_by_gate(found: Attribution) -> Iterable[str]:
-    rows = share_rows(found)
-    for harmed in found.harmed:
-        shares = [_share_said(row) for row in rows if row.gate == harmed.gate]
-        if shares:
-            yield (
-                f"Shapley shares of {harmed.gate}'s harm, which explain and do not decide: "
-                f"{'; '.join(shares)}."
-            )
-
-
-def _share_said(row: ShareRow) -> str:
-    said = f"{row.node} {with_unit(row.share, row.unit)}"
-    notes = [note for note in (row.percent, f"sampled {row.error}" if row.error else "") if note]
-    return f"{said} ({', '.join(notes)})" if notes else said

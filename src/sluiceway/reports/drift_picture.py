@@ -173,6 +173,9 @@ def _finding(sheet: Sheet, scale: _Scale, y: float, finding: DriftFinding) -> No
     sheet.write(_RIGHT + 14, y, f"{said} / {plain(finding.threshold, 3)}", size=8.5)
     if finding.p_value is not None:
         sheet.write(_RIGHT + 190, y, f"{finding.p_value:.4f}", size=8.5, align="right")
+    elif finding.outcome is Outcome.INCONCLUSIVE:
+        why = spoken(finding.reason.value)
+        sheet.write(_RIGHT + 190, y, why, size=7.5, colour=MUTED, align="right")
 
 
 def _distribution(
@@ -190,7 +193,8 @@ def _distribution(
     bottom = top + _PANEL
     sheet.rule((left, left + width), (bottom, bottom), color=FAINT, lw=0.8)
     if isinstance(before, NumericSummary) and isinstance(now, NumericSummary):
-        _steps(sheet, before, now, left, top, width)
+        unit = " s" if finding.aspect in (Aspect.LAG, Aspect.CADENCE) else ""
+        _steps(sheet, before, now, left, top, width, unit)
     elif isinstance(before, CategorySummary) and isinstance(now, CategorySummary):
         _bars(sheet, before, now, left, top, width)
 
@@ -209,6 +213,7 @@ def _steps(
     left: float,
     top: float,
     width: float,
+    unit: str,
 ) -> None:
     """Both distribution functions, and where they are farthest apart."""
     curves = [_curve(one) for one in (before, now)]
@@ -227,12 +232,18 @@ def _steps(
     sheet.rule((float(x[widest]), float(x[widest])), gap, color=BAD, lw=1.6, zorder=5)
     _key(sheet, left + width, top)
     for share in (0, 1):
-        label, align = f"{low + share * (high - low):.4g}", "right" if share else "left"
+        align = "right" if share else "left"
+        label = f"{low + share * (high - low):.4g}{unit}"
         where = left + share * width
         sheet.write(where, top + _PANEL + 10, label.replace("-", "−"), size=7.5, colour=MUTED,
                     align=align)  # fmt: skip
     words = "share of rows up to a value"
     sheet.write(left + width / 2, top + _PANEL + 10, words, size=7.5, colour=MUTED, align="center")
+
+
+def _percent(share: float) -> str:
+    """Two digits, or three where two would need an exponent."""
+    return f"{100 * share:.3g}" if share >= 0.095 else f"{100 * share:.2g}"
 
 
 def _curve(summary: NumericSummary) -> tuple[Floats, Floats]:
@@ -274,7 +285,7 @@ def _bars(
         for one, colour, offset in ((shares[0], FAINT, -2.6), (shares[1], ACCENT, 2.6)):
             end = left + 76 + one[category] / most * room
             sheet.rule((left + 76, end), (y + offset, y + offset), color=colour, lw=3.6)
-        said = " → ".join(f"{100 * one[category]:.2g}" for one in shares) + " %"
+        said = " → ".join(_percent(float(one[category])) for one in shares) + " %"
         longest = left + 76 + max(one[category] for one in shares) / most * room
         sheet.write(longest + 3, y, said, size=7, colour=MUTED)
     words = "share of rows, most changed first"

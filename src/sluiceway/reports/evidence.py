@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sluiceway.gates import Verdict
+from sluiceway.gates import Reason, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import (
     Detectable,
@@ -14,7 +14,6 @@ from sluiceway.reports.figures import percent
 from sluiceway.reports.story import Story
 from sluiceway.rollouts.endings import Phase
 from sluiceway.rollouts.events import Looked
-from sluiceway.statistics.sequential import SequentialHarm
 
 
 def levels_said(phase: Phase, verdicts: Sequence[Verdict]) -> str:
@@ -36,20 +35,23 @@ def seen_in_replay(verdicts: Sequence[Verdict]) -> Mapping[str, str]:
 
 
 def seen_in_canary(story: Story, look: Looked) -> Mapping[str, str]:
-    """The same of a canary up to a look; what unit-counting methods could see is not worked out."""
+    """The same of a canary up to a look, whatever method reads its evidence."""
     plan = story.plan
     if plan is None:
         return {}
     states = [(one, look.states.get(one.gate.name)) for one in look.verdicts if _is_open(one)]
+    family = [one.gate for one in (*look.verdicts, *look.slices)]
     return _said(
-        (one, detectable_in_canary(one.gate, state, plan.levels, plan.gates))
+        (one, detectable_in_canary(one.gate, state, plan.levels, family))
         for one, state in states
-        if isinstance(state, SequentialHarm)
+        if state is not None
     )
 
 
 def _is_open(verdict: Verdict) -> bool:
-    return verdict.outcome is Outcome.INCONCLUSIVE
+    """What a sample could have seen is idle where its inputs have changed since."""
+    stale = verdict.reason is Reason.SHADOW_STALE
+    return verdict.outcome is Outcome.INCONCLUSIVE and not stale
 
 
 def _said(detected: Iterable[tuple[Verdict, Detectable | None]]) -> dict[str, str]:

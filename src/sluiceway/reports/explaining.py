@@ -10,7 +10,7 @@ from sluiceway.journal import Event
 from sluiceway.outcomes import Outcome
 from sluiceway.planning.budget import render_budget
 from sluiceway.reports.advice import contacts, headline, what_now
-from sluiceway.reports.attribution_rows import attribution_lines
+from sluiceway.reports.attribution_text import attribution_lines
 from sluiceway.reports.evidence import levels_said, seen_in_canary, seen_in_replay
 from sluiceway.reports.figures import count, joined, moment, spoken
 from sluiceway.reports.sentences import sentence

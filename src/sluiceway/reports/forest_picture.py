@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from sluiceway.gates import Role, Verdict
+from sluiceway.gates import Reason, Role, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.reports.drawing import (
     BAD_TINT,
@@ -177,7 +177,17 @@ def _row(sheet: Sheet, scale: _Scale, y: float, verdict: Verdict) -> None:
     ends = interval(estimate.low, estimate.high, places)
     sheet.write(_RIGHT + 14, y - 0.5, f"{harm} {ends}", size=8.5)
     at = _RIGHT + 19 + text_width(f"{harm} {ends}", 8.5)
-    sheet.write(at, y, _fitting(gate.unit, WIDTH - 70 - at), size=7.5, colour=MUTED)
+    said = _fitting(_unit_and_reason(verdict), WIDTH - 76 - at)
+    sheet.write(at, y, said, size=7.5, colour=MUTED)
+
+
+def _unit_and_reason(verdict: Verdict) -> str:
+    """The unit, and why a harm that is drawn decides nothing; a margin crossed is seen."""
+    parts = [verdict.gate.unit] if verdict.gate.unit else []
+    seen = (Reason.WITHIN_MARGIN, Reason.HARM_BEYOND_MARGIN, Reason.MARGIN_NOT_EXCLUDED)
+    if verdict.reason not in seen:
+        parts.append(spoken(verdict.reason.value))
+    return ", ".join(parts)
 
 
 def _fitting(text: str, room: float, size: float = 7.5) -> str:
@@ -203,9 +213,12 @@ def _whisker(sheet: Sheet, scale: _Scale, y: float, verdict: Verdict, colour: st
             sheet.axes.plot(inside, y, marker=marker, ms=7.5, color=colour, mew=0, zorder=4)
         elif _LEFT + 16 != x != _RIGHT - 16:
             sheet.rule((x, x), (y - 3.5, y + 3.5), color=colour, lw=1.4, zorder=3)
-    if low > scale.high:
-        times = f"{_in_margins(verdict)[0]:,.0f} × margin"
-        sheet.write(_RIGHT - 21, y, times, size=7.5, colour=colour, align="right")
+    point = _in_margins(verdict)[0]
+    if point > scale.high:
+        # Beside the arrow; above it, where the arrow comes from the other side of the margin.
+        above = 0.0 if low > scale.high else 7.0
+        times = f"{point:,.0f} × margin"
+        sheet.write(_RIGHT - 21, y - above, times, size=7.5, colour=colour, align="right")
 
 
 def _outcome(sheet: Sheet, y: float, outcome: Outcome, colour: str) -> None:

@@ -101,10 +101,12 @@ def _after(state: RolloutState, event: Event) -> RolloutState:
             if state.step is not None:
                 return state  # a canary that began keeps its deadline
             # What was planned from an earlier replay does not hold for a new one.
-            return replace(state, power=None, lengthened=None, blocks=None)
+            return replace(state, power=None, lengthened=None, blocks=None, evidence={})
         case CanaryPlanned():
-            blocks = happened.power.blocks if state.step is None else state.blocks
-            return replace(state, power=happened.power, blocks=blocks)
+            state = replace(state, power=happened.power)
+            if state.step is not None:
+                return state
+            return replace(state, blocks=happened.power.blocks, evidence=happened.evidence)
         case DeadlineLengthened():
             return replace(state, lengthened=happened)
         case ApprovalRequested():

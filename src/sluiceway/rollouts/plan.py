@@ -1,17 +1,18 @@
 """The plan of a rollout: everything that was fixed before the first evidence was looked at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sluiceway.blocks import BlockCalendar
 from sluiceway.gates import Comparison, Gate, Levels
 from sluiceway.graph import BlastRadius, blast_radius
-from sluiceway.planning import BlockLength, Schedule, in_blocks
+from sluiceway.planning import BlockLength, RecordedHarms, Schedule, in_blocks
 from sluiceway.planning.budget import WINDOW
 from sluiceway.releases import Member, Release
 from sluiceway.rights import approvals_needed
 from sluiceway.statistics.metrics import Metric, UnitKind, metric_named
-from sluiceway.statistics.sequential import method_for
+from sluiceway.statistics.sequential import Evidence, method_for
 from sluiceway.system.values import CanaryPolicy, DriftWatch, MetricTarget, System, WatchPolicy
 
 
@@ -80,6 +81,13 @@ class Plan:
             watch=replace(self.watch, window=max(self.watch.window, blocks.length)),
         )
 
+    def reading(self, planned: Mapping[str, Evidence]) -> "Plan":
+        """The plan with these ways to read live evidence, by gate name, where they are known."""
+        if not planned:
+            return self
+        gates = (replace(one, evidence=planned.get(one.name, one.evidence)) for one in self.gates)
+        return replace(self, gates=tuple(gates))
+
     def narrowed(self, system: System, members: tuple[Member, ...], baseline: Release) -> "Plan":
         """The plan for what may stay of its release: fewer versions, and the gates they reach.
 
@@ -102,10 +110,14 @@ class Plan:
         """The gates that a replay of recorded rows can judge."""
         return tuple(gate for gate in self.gates if gate.in_shadow)
 
-    @property
-    def paired_gates(self) -> tuple[Gate, ...]:
-        """Those of them whose harm scatters in a canary as it does in a replay."""
-        return tuple(one for one in self.shadow_gates if one.comparison is not Comparison.UNPAIRED)
+    def simulated_gates(self, recorded: RecordedHarms) -> tuple[Gate, ...]:
+        """The gates of whose harms in a canary a record can say how they scatter."""
+        return tuple(
+            gate
+            for gate in self.gates
+            if gate.name in recorded.harms
+            and (gate.comparison is not Comparison.UNPAIRED or gate.name in recorded.halves)
+        )
 
     @property
     def answer_gates(self) -> tuple[Gate, ...]:

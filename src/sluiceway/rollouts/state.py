@@ -1,6 +1,7 @@
 """Where a rollout is, as its events tell it; :mod:`sluiceway.rollouts.folding` reads them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sluiceway.gates import Gate
@@ -34,6 +35,7 @@ from sluiceway.rollouts.events import (
 )
 from sluiceway.rollouts.inputs import KeptProfile
 from sluiceway.rollouts.plan import Plan
+from sluiceway.statistics.sequential import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class RolloutState:
         power: What the canary needs, simulated from the latest shadow replay.
         blocks: How long the blocks of live evidence are, from the canary's plan; it does not
             change once the canary has begun.
+        evidence: How gates read live evidence, from the same plan; it does not change either.
         lengthened: The deadline that replaced the plan's, where one did.
         first_step_at: When the candidate first got traffic.
         step_at: When the present step was entered.
@@ -87,6 +90,7 @@ class RolloutState:
     shadows: tuple[ShadowMeasured, ...] = ()
     power: CanaryPower | None = None
     blocks: BlockLength | None = None
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
     lengthened: DeadlineLengthened | None = None
     approval_requested: ApprovalRequested | None = None
     given: tuple[GivenApproval, ...] = ()
@@ -141,10 +145,11 @@ class RolloutState:
 
     @property
     def live_plan(self) -> Plan | None:
-        """The plan with its live evidence in the blocks that its canary was planned with."""
-        if self.plan is None or self.blocks is None:
-            return self.plan
-        return self.plan.in_blocks(self.blocks)
+        """The plan with live evidence in the blocks, and read, as its canary was planned with."""
+        if self.plan is None:
+            return None
+        plan = self.plan if self.blocks is None else self.plan.in_blocks(self.blocks)
+        return plan.reading(self.evidence)
 
     @property
     def needed(self) -> tuple[NeededApproval, ...]:

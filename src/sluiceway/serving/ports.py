@@ -1,13 +1,13 @@
 """What answering needs of the world."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from sluiceway.errors import SluicewayError
 from sluiceway.ports import Predictor
-from sluiceway.serving.values import ArmAnswers, Question, Reply, Values
+from sluiceway.serving.values import ArmAnswers, Asked, Question, Reply, Values
 
 
 class BackendFailed(SluicewayError):
@@ -77,3 +77,6 @@ class Recorder(Protocol):
 
     def record(self, question: Question, answers: ArmAnswers) -> None:
         """Take one arm's answers to a question; what cannot be taken is counted as lost."""
+
+    def record_together(self, asked: Sequence[Asked], answers: ArmAnswers) -> None:
+        """Take one arm's answers to rows of several questions about the same model."""

@@ -1,6 +1,6 @@
 """Answers as rows of the prediction log: packed as they are given, unpacked by whoever reads."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any, Final
@@ -10,7 +10,7 @@ import pandas as pd
 
 from sluiceway.contracts.values import Trigger
 from sluiceway.serving.keeping import Keeping
-from sluiceway.serving.values import ArmAnswers, Path, Question, Values
+from sluiceway.serving.values import ArmAnswers, Asked, Path, Question, Values
 
 SESSION: Final = "session"
 """The column that names the process which answered; missing in rows that no gateway wrote."""
@@ -37,7 +37,9 @@ WITHHELD_WHAT: Final = "withheld_what"
 """The column that says so in words."""
 
 Entry = dict[str, Any]
-"""One arm's answers to some rows of one question, in plain values that JSON has."""
+"""One arm's answers to some rows of one question or of several, in plain values that JSON has.
+
+What is the same in all rows stands there once, what is not as a list."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
@@ -55,29 +57,26 @@ def moment(micros: int) -> datetime:
 
 
 def packed(
-    question: Question, answers: ArmAnswers, *, seq: int, at: int, keeping: Keeping
+    asked: Sequence[Asked], answers: ArmAnswers, *, seq: int, at: int, keeping: Keeping
 ) -> Entry:
     """Put down one arm's answers.
 
     Args:
+        asked: The rows that were answered; of several questions only what nobody received.
         seq: Number of the first row in its session.
         at: When it was answered, in microseconds since 1970.
         keeping: What of the question may be put down.
     """
-    whole = len(answers.rows) == question.rows
-    rows = answers.rows
-    asked = question.units if whole else [question.units[row] for row in rows]
-    times = question.event_time
+    question = asked[0].question
+    units = [unit for one in asked for unit in _units_of(one)]
     entry: Entry = {
         "seq": seq,
         "at": at,
-        "unit": [keeping.unit(unit) for unit in asked] if keeping.hash_units else list(asked),
-        "time": micros(question.received)
-        if times is None
-        else (times if whole else times[rows]).astype("M8[us]").view(np.int64).tolist(),
-        "request": question.request_id,
+        "unit": [keeping.unit(unit) for unit in units] if keeping.hash_units else units,
+        "time": _each(asked, _times_of),
+        "request": _each(asked, lambda one: one.question.request_id),
         "asked": question.model,
-        "consumer": question.consumer,
+        "consumer": _each(asked, lambda one: one.question.consumer),
         "rollout": answers.rollout_id,
         "arm": answers.arm.value,
         "path": answers.path.value,
@@ -100,8 +99,35 @@ def packed(
             WITHHELD_WHAT: kept.what,
         }
     if keeping.share and answers.path is Path.PRIMARY:  # whoever answers too was asked the same
-        _add_inputs(entry, question, None if whole else rows, asked, keeping)
+        rows = None if len(answers.rows) == question.rows else answers.rows
+        _add_inputs(entry, question, rows, units, keeping)
     return entry
+
+
+def _units_of(asked: Asked) -> Sequence[str]:
+    units = asked.question.units
+    return units if len(asked.rows) == len(units) else [units[row] for row in asked.rows.tolist()]
+
+
+def _times_of(asked: Asked) -> int | list[int]:
+    """Event times in microseconds since 1970; one where it is the same for all rows."""
+    question, times = asked.question, asked.question.event_time
+    if times is None:
+        return micros(question.received)
+    some = times if len(asked.rows) == question.rows else times[asked.rows]
+    found: list[int] = some.astype("M8[us]").view(np.int64).tolist()
+    return found
+
+
+def _each(asked: Sequence[Asked], value: Callable[[Asked], Any]) -> Any:
+    """What holds for rows: as it is for those of one question, else row by row."""
+    if len(asked) == 1:
+        return value(asked[0])
+    found: list[Any] = []
+    for one in asked:
+        here = value(one)
+        found += here if isinstance(here, list) else [here] * len(one.rows)
+    return found
 
 
 def _add_inputs(
@@ -184,7 +210,7 @@ _OF_ENTRY: Final = {
     "asked": "asked",
     "request_id": "request",
 }
-"""What is the same in all rows of an entry, by column."""
+"""What an entry says of its rows, by column."""
 
 
 def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
@@ -192,20 +218,18 @@ def _frame_of_alike(entries: Sequence[Entry], session: str) -> pd.DataFrame:
     sizes = [len(entry["unit"]) for entry in entries]
 
     def each(key: str) -> Iterator[Any]:
-        return chain.from_iterable(map(repeat, (entry[key] for entry in entries), sizes))
+        for entry, size in zip(entries, sizes, strict=True):
+            here = entry[key]
+            yield from here if isinstance(here, list) else repeat(here, size)
 
     def every(part: str, name: str) -> Iterator[Any]:
         return chain.from_iterable(entry[part][name] for entry in entries)
 
     first = entries[0]
-    times = (
-        repeat(entry["time"], size) if isinstance(entry["time"], int) else entry["time"]
-        for entry, size in zip(entries, sizes, strict=True)
-    )
     models = ",".join(sorted({name.partition(".")[0] for name in first["fields"]}))
     columns: dict[str, Any] = {
         "unit": list(chain.from_iterable(entry["unit"] for entry in entries)),
-        "event_time": _moments(chain.from_iterable(times)),
+        "event_time": _moments(each("time")),
         **{name: list(each(key)) for name, key in _OF_ENTRY.items()},
         SESSION: session,
         SEQ: np.concatenate(

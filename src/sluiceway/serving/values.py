@@ -64,6 +64,14 @@ class Question:
         return len(self.units)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """Rows of a question, ``intp``, ascending, that are answered together with those of others."""
+
+    question: Question
+    rows: NDArray[np.intp]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArmAnswers:
     """What one release answered to some rows of a question.
@@ -76,7 +84,8 @@ class ArmAnswers:
         generation: The champion's generation at that moment.
         revision: Revision of the routing table that was followed.
         weight: The candidate's percent of the units then.
-        rows: Which rows of the question, ``intp``, ascending.
+        rows: Which rows of the question, ``intp``, ascending; of several questions, of all that
+            were asked, one question after the other.
         paired: Whether the other arm answers the row too, or will, ``bool`` of shape of `rows`.
         fields: ``model.field`` of every model that was asked on the way to values of that shape.
         stand_ins: By model whose answer was not its own in some row: why, for each row; an empty

@@ -69,8 +69,13 @@ def find_slices(
     means = {leaf: float(outcome[leaves == leaf].mean()) for leaf in paths}
     overall = float(outcome.mean())
     worst = sorted((leaf for leaf in paths if means[leaf] > overall), key=lambda one: -means[one])
-    found = (Slice(variable=None, conditions=paths[leaf]) for leaf in worst if paths[leaf])
-    return tuple(dict.fromkeys(found))[:most]
+    found = [Slice(variable=None, conditions=paths[leaf]) for leaf in worst if paths[leaf]]
+    by_name = {one.name: one for one in reversed(found)}
+    return tuple(reversed(by_name.values()))[:most]
+
+
+_LARGEST = float(np.finfo(np.float32).max) / 2
+"""Beyond this the middle between two values overflows a single precision number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,8 @@ def _encoded(columns: Mapping[str, Column]) -> list[_Encoded]:
         if column.dtype.kind in "fiub":
             values = np.asarray(column, dtype=np.float64)
             finite = values[np.isfinite(values)]
-            if finite.size and finite.min() < finite.max():
+            # The tree compares single precision numbers; what they cannot hold it cannot split.
+            if finite.size and finite.min() < finite.max() and np.abs(finite).max() <= _LARGEST:
                 values = np.where(np.isinf(values), np.nan, values)
                 encoded.append(_Encoded(name, None, values))
         elif column.dtype.kind not in "mM":

@@ -46,7 +46,7 @@ class Condition:
         elif self.low is None and self.high is None:
             belongs = np.zeros(len(column), dtype=bool)
         else:
-            values = np.asarray(column, dtype=np.float64)
+            values = _numbers(column)
             with np.errstate(invalid="ignore"):
                 belongs = np.ones(len(values), dtype=bool)
                 if self.low is not None:
@@ -65,11 +65,11 @@ class Condition:
         elif self.low == LOWEST and self.high is None:
             said = f"{self.column} not missing"
         elif self.low is None:
-            said = f"{self.column} < {self.high:g}"
+            said = f"{self.column} < {_end(self.high)}"
         elif self.high is None:
-            said = f"{self.column} ≥ {self.low:g}"
+            said = f"{self.column} ≥ {_end(self.low)}"
         else:
-            said = f"{self.column} {self.low:g} to {self.high:g}"
+            said = f"{self.column} {_end(self.low)} to {_end(self.high)}"
         ranged = self.equals is None and not (self.low is None and self.high is None)
         return f"{said} or missing" if self.missing and ranged else said
 
@@ -143,6 +143,20 @@ def slices_of(variable: SliceVariable, column: Column) -> tuple[Slice, ...]:
         levels = there.value_counts().head(MOST_LEVELS).index
         conditions = [Condition(column=variable.reads, equals=_text(level)) for level in levels]
     return tuple(Slice(variable=variable.name, conditions=(one,)) for one in conditions)
+
+
+def _end(edge: float | None) -> str:
+    """An end of a range; in full where six digits would cut off whole numbers."""
+    assert edge is not None
+    return f"{edge:.12g}" if 1e5 <= abs(edge) < 1e12 else f"{edge:g}"
+
+
+def _numbers(column: Column) -> NDArray[np.float64]:
+    """The column as numbers; what is no number is in no range."""
+    if column.dtype.kind in "fiubmM":
+        return np.asarray(column, dtype=np.float64)
+    found = pd.to_numeric(pd.Series(column), errors="coerce")
+    return found.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _text(level: object) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sluiceway.statistics.accumulating import MetricAccumulator
-from sluiceway.statistics.metrics import Floats, Metric
+from sluiceway.statistics.metrics import Floats, Mask, Metric
 from sluiceway.statistics.sequential import BlockHarm, block_harms, with_differences
 
 
@@ -17,9 +17,9 @@ def paired_block_harms(
 
     Args:
         metric: What is measured.
-        label: ``[n]``, NaN where there is none.
-        baseline: The baseline's answers, ``[n]``.
-        candidate: The candidate's answers to the same rows, ``[n]``.
+        label: ``[n]``, or ``[n, outputs]``, NaN where there is none.
+        baseline: The baseline's answers, ``[n]``, or ``[n, columns]``.
+        candidate: The candidate's answers to the same rows, shaped alike.
         block: ``[n]`` ids.
 
     Returns:
@@ -29,13 +29,13 @@ def paired_block_harms(
         np.asarray(column, dtype=np.float64) for column in (label, baseline, candidate)
     )
     names = np.asarray(block)
-    faulty = ~metric.answer_domain.holds(before) | ~metric.answer_domain.holds(after)
+    faulty = ~metric.takes_answer(before) | ~metric.takes_answer(after)
     sums = []
     for answers in (before, after):
         accumulator = MetricAccumulator(metric)
         # A pair that one arm spoilt is spoilt: what is left are the same rows in both arms.
-        kept = np.where(faulty, np.nan, answers)
-        reference = np.where(faulty, np.nan, before) if metric.paired else None
+        kept = _without(answers, faulty)
+        reference = _without(before, faulty) if metric.paired else None
         accumulator.add(labels, kept, names, reference=reference)
         sums.append(accumulator.finish())
     harms = block_harms(*sums)
@@ -43,7 +43,9 @@ def paired_block_harms(
     found, known = np.unique(names.astype(str), return_inverse=True)
     codes = np.asarray([place[name] for name in found], dtype=np.intp)[known]
     if metric.needs_label:
-        faulty |= ~(metric.label_domain.holds(labels) | np.isnan(labels))
+        gone = np.isnan(labels)
+        unlabelled = gone if gone.ndim == 1 else gone.any(axis=1)
+        faulty |= ~(metric.takes_label(labels) | unlabelled)
     rows = np.bincount(codes[faulty], minlength=len(harms))
     counted = [
         replace(harm, faulty_rows=int(rows[g]) or min(harm.faulty_rows, 1))
@@ -55,17 +57,23 @@ def paired_block_harms(
     return with_differences(metric, counted, differences, codes)
 
 
+def _without(answers: Floats, faulty: Mask) -> Floats:
+    kept = answers.copy()
+    kept[faulty] = np.nan
+    return kept
+
+
 def _differences(metric: Metric, label: Floats, before: Floats, after: Floats) -> Floats | None:
     """Each pair's loss under the candidate minus under the baseline; NaN where one is unusable."""
-    usable = metric.answer_domain.holds(before) & metric.answer_domain.holds(after)
+    usable = metric.takes_answer(before) & metric.takes_answer(after)
     if metric.needs_label:
-        usable &= metric.label_domain.holds(label)
+        usable &= metric.takes_label(label)
     losses = [
         metric.row_losses(label[usable], one[usable], before[usable]) for one in (before, after)
     ]
     if losses[0] is None or losses[1] is None:
         return None
-    found = np.full(label.size, np.nan)
+    found = np.full(len(usable), np.nan)
     with np.errstate(over="ignore", invalid="ignore"):
         found[usable] = losses[1] - losses[0]
     return found

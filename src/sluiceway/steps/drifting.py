@@ -68,7 +68,7 @@ def inputs_seen(
     reference = kept_profile(site, rollout_id, plan, inputs.reference, "recorded", now=now)
     current = _together(site, rollout_id, plan, live, now)
     if reference is None or current is None:
-        fault = "a profile is gone, and the rows that it was made of have changed"
+        fault = "a profile is gone, or of another version, and cannot be made again as it was"
         return replace(seen, fault=fault), None
     history = None
     if inputs.history is not None:

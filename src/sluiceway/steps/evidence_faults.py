@@ -55,8 +55,9 @@ def ratio_fault(primary: pd.DataFrame, incomplete: frozenset[str]) -> str | None
     """Whether newly assigned units were shared out as logged, since the evidence began."""
     first = primary[in_first_block(primary["unit"], primary["block"])]
     first = first[~first["block"].isin(incomplete)]
+    # Units whose weight nobody wrote down were not shared out by any.
     on_candidate = (first["arm"] == "candidate").groupby(
-        [first["routing_revision"], first["weight"]]
+        [first["routing_revision"], first["weight"]], dropna=False
     )
     counts = on_candidate.agg(["sum", "size"]).reset_index()
     assigned = [

@@ -81,7 +81,13 @@ class InputMeter:
         except UnusableHistory as error:
             self.fault, self.profile = " ".join(str(error).split()), None
             return
-        found = profile_window(columns, part.block_names, part.block_codes, block=self._block)
+        found = profile_window(
+            columns,
+            part.block_names,
+            part.block_codes,
+            event_time=part.event_time,
+            block=self._block,
+        )
         self.profile = found if self.profile is None else self.profile.merged(found)
 
     def _named(self, feature: str, version: str) -> str:
@@ -160,8 +166,8 @@ def kept_profile(
     None where neither is so: nothing is compared with another profile than the journal names.
     """
     plain = _plain(site, rollout_id, kept.digest)
-    if plain is not None:
-        return from_json(plain)
+    if plain is not None and (profile := _read(plain)) is not None:
+        return profile
     window = Window(start=kept.start, end=kept.end)
     again = profiled(site, rollout_id, plan, window, world, now=now)
     if again is None or keep_profile(site, rollout_id, again, window).digest != kept.digest:
@@ -174,11 +180,19 @@ def shown_profile(site: Site, rollout_id: str, kept: Iterable[KeptProfile]) -> W
     whole: WindowProfile | None = None
     for one in kept:
         plain = _plain(site, rollout_id, one.digest)
-        if plain is None:
+        found = None if plain is None else _read(plain)
+        if found is None:
             return None
-        found = from_json(plain)
         whole = found if whole is None else whole.merged(found)
     return whole
+
+
+def _read(plain: JsonValue) -> WindowProfile | None:
+    """The profile; None where another version of Sluiceway wrote it."""
+    try:
+        return from_json(plain)
+    except ValueError:
+        return None
 
 
 def profiles_json(site: Site, rollout_id: str, state: RolloutState) -> str | None:

@@ -67,11 +67,15 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         try:
             served = states | _served(site, plan, state, rollout_id, states, since, first, now)
         except Exception as error:  # noqa: BLE001 - as in `live_rows`
-            said = " ".join(str(error).split()) or type(error).__name__
-            rows = replace(rows, fault=f"how it is served cannot be read: {said}")
+            rows = replace(rows, fault=f"how it is served cannot be read: {_said(error)}")
     if rows.fault is None:
         of_answers = (*plan.answer_gates, *state.slice_gates)
-        states = served | entered(plan.calendar, of_answers, states, rows, first=first, last=last)
+        try:
+            states = served | entered(
+                plan.calendar, of_answers, states, rows, first=first, last=last
+            )
+        except Exception as error:  # noqa: BLE001 - as in `live_rows`
+            rows = replace(rows, fault=f"live evidence cannot be measured: {_said(error)}")
     judgement = judge_canary(
         [(gate, states[gate.name]) for gate in gates],
         Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks),
@@ -128,6 +132,10 @@ def _served(
         until=until,
         since_revision=state.since_revision,
     )
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]) -> Outcome:

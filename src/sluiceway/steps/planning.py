@@ -12,6 +12,7 @@ from sluiceway.rollouts.actions import MakePlan, PlanCanary
 from sluiceway.rollouts.endings import Ending, Phase, ReasonCode
 from sluiceway.rollouts.events import CanaryPlanned, Ended, Happening, Planned
 from sluiceway.rollouts.plan import Plan, make_plan
+from sluiceway.rollouts.planned_evidence import planned_evidence
 from sluiceway.rollouts.state import RolloutState
 from sluiceway.steps.companions import along_of
 from sluiceway.steps.members import changed_features, keep_contracts, member_of
@@ -86,16 +87,18 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
         JournalConflict: The rollout has moved on since; decide again.
     """
     state = site.state_for(rollout_id, PlanCanary(), now=now)
-    plan, recorded = state.plan, state.shadows[-1].harms
+    plan, shadow = state.plan, state.shadows[-1]
     assert plan is not None
-    assert recorded is not None
-    power = canary_power(plan, recorded)
-    site.tell(rollout_id, CanaryPlanned(power=power), after=state.seq, now=now)
+    assert shadow.harms is not None
+    power = canary_power(plan, shadow.harms)
+    evidence = planned_evidence(plan, power, shadow.harms, shadow.verdicts)
+    planned = CanaryPlanned(power=power, evidence=evidence)
+    site.tell(rollout_id, planned, after=state.seq, now=now)
 
 
 def canary_power(plan: Plan, recorded: RecordedHarms) -> CanaryPower:
     """What a plan's canary needs to finish, by what shadow recorded."""
-    gates = plan.paired_gates
+    gates = plan.simulated_gates(recorded)
     blocks = block_length(gates, recorded, plan.canary.block, level=plan.alpha)
     power = simulate_canary(
         gates, plan.levels, recorded, plan.schedule, seed=plan.seed, blocks=blocks

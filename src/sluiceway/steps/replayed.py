@@ -14,6 +14,7 @@ from sluiceway.replay.freezing import BASELINE, CANDIDATE, FreezeTest, freeze_te
 from sluiceway.replay.measure import Measurement, measure_all
 from sluiceway.replay.partitions import Needs, Partition
 from sluiceway.replay.profiles import BlockProfile, profile_blocks
+from sluiceway.replay.scattering import ScatterMeter
 from sluiceway.replay.slicing import SliceMeter
 from sluiceway.rollouts.plan import Plan
 from sluiceway.steps.inputs import InputMeter
@@ -111,6 +112,7 @@ def measured_by(
     slices: SliceMeter | None = None,
     recurring: str | None = None,
     inputs: InputMeter | None = None,
+    scatter: ScatterMeter | None = None,
 ) -> Measurement:
     """Measure every gate for every arm.
 
@@ -130,6 +132,7 @@ def measured_by(
             slices=slices,
             recurring=recurring,
             inputs=inputs,
+            scatter=scatter,
         )
     except NotRecorded:
         pass
@@ -138,7 +141,7 @@ def measured_by(
             raise
     if into is not None:
         into.clear()
-    for meter in (slices, inputs):
+    for meter in (slices, inputs, scatter):
         if meter is not None:
             meter.clear()
     nothing = RecordedAnswers.none()
@@ -154,6 +157,7 @@ def measured_by(
         slices=slices,
         recurring=recurring,
         inputs=inputs,
+        scatter=scatter,
     )
 
 
@@ -170,6 +174,7 @@ def replayed(
     slices: SliceMeter | None = None,
     recurring: str | None = None,
     inputs: InputMeter | None = None,
+    scatter: ScatterMeter | None = None,
 ) -> Measurement:
     """Measure every gate for every arm, with the recorded answers given.
 
@@ -180,6 +185,7 @@ def replayed(
         slices: Measures the slices of what is answered.
         recurring: Raw column that says whom a row is about, for two-way errors.
         inputs: Profiles the features of what is answered.
+        scatter: Keeps what the harms of a canary would be made of.
     """
     site, system, plan = chains.site, chains.system, chains.plan
     evaluator = Evaluator(
@@ -205,6 +211,8 @@ def replayed(
             slices.add(part, answers)
         if inputs is not None:
             inputs.add(part)
+        if scatter is not None:
+            scatter.add(part, answers)
 
     parts = site.systems.recorded(system).partitions(
         window,

@@ -114,6 +114,34 @@ def _nothing(block: str) -> BlockHarm:
     return BlockHarm(block=block, harm=None, baseline=None, candidate=None, rows=0)
 
 
+def halves_of(
+    system: System, gates: Sequence[Gate], rows: pd.DataFrame
+) -> dict[str, tuple[BlockHarm, ...]]:
+    """What serving gates would say of one release whose answers are counted as two arms'.
+
+    Args:
+        gates: On how models are served.
+        rows: Rows of the log on the primary path, with ``block``, and with the half that each one
+            counts for as ``arm``.
+    """
+    rows = rows[~rows["unit"].isin(rows.loc[isolated(rows), "unit"])]
+    found: dict[str, tuple[BlockHarm, ...]] = {}
+    for gate in gates:
+        if _is_latency(gate):
+            found[gate.name] = _unpaired(system, gate, rows)
+        elif _is_logged(gate, rows):
+            asked = rows[holds(rows, gate.model)].drop_duplicates("unit")
+            found[gate.name] = unpaired_rows(
+                metric_named(gate.metric),
+                np.zeros(len(asked)),
+                _seen(system, gate, asked),
+                asked["block"].astype(str),
+                asked["routing_revision"],
+                asked["arm"] == "candidate",
+            )
+    return found
+
+
 def _harms(
     system: System, plan: Plan, log: pd.DataFrame, start: datetime, incomplete: frozenset[str]
 ) -> dict[str, tuple[BlockHarm, ...]]:

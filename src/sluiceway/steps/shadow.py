@@ -27,6 +27,7 @@ from sluiceway.replay.measure import Measurement
 from sluiceway.replay.partitions import Partition, feature_version
 from sluiceway.replay.profiles import BlockProfile, FeedFinding, profile_blocks, stuck_or_shifted
 from sluiceway.replay.replacing import ReferenceRows, Replaced, replaced
+from sluiceway.replay.scattering import ScatterMeter
 from sluiceway.replay.slicing import SliceMeasurement, SliceMeter
 from sluiceway.rollouts.actions import Diagnose, ReplayShadow
 from sluiceway.rollouts.events import Diagnosed, PartReplayed, ShadowMeasured
@@ -35,6 +36,7 @@ from sluiceway.statistics.metrics import BlockSums
 from sluiceway.steps.budget import budgets_of, judge_budgets
 from sluiceway.steps.inputs import InputMeter, reference_inputs
 from sluiceway.steps.known import facts_of, fits_without
+from sluiceway.steps.live_record import with_live_only
 from sluiceway.steps.promotion import end_if_changed
 from sluiceway.steps.recorded import RecordedAnswers
 from sluiceway.steps.replayed import (
@@ -88,7 +90,8 @@ def replay_shadow(
         # Of all that was proposed, also where a part has gone back: as live inputs are profiled.
         profiled = InputMeter.of(site, rollout_id, state.proposed or chains.plan)
         arms = tuple(budgets.arms.values())
-        measured = _shadow_measured(chains, window, arms, meter, profiled)
+        scatter = ScatterMeter(chains.plan.shadow_gates, (BASELINE, CANDIDATE))
+        measured = _shadow_measured(chains, window, arms, meter, profiled, scatter)
         rows, sums = measured.rows, measured.sums
         verdicts, slices = _verdicts(chains, measured, meter.finish())
         budget = judge_budgets(
@@ -102,7 +105,10 @@ def replay_shadow(
         spent = [replace(one.against_best, outcome=one.outcome) for one in budget]
         outcome = combine([*verdicts, *slices, *spent])
         if outcome is Outcome.PASSED:
-            harms = recorded_harms(chains.plan.shadow_gates, sums[BASELINE], sums[CANDIDATE])
+            harms = recorded_harms(
+                chains.plan.shadow_gates, sums[BASELINE], sums[CANDIDATE], scatter.finish()
+            )
+            harms = with_live_only(site, chains.system, chains.plan, window, harms, now=now)
             inputs = reference_inputs(site, rollout_id, chains.plan, window, profiled, now=now)
         if combine(verdicts) is Outcome.FAILED:
             attribution = _attributed(chains, window, verdicts)
@@ -169,6 +175,7 @@ def _shadow_measured(
     best: tuple[Arm, ...],
     meter: SliceMeter,
     inputs: InputMeter | None,
+    scatter: ScatterMeter,
 ) -> Measurement:
     """Measure both chains, and the best generations where they can still answer."""
     both = (
@@ -186,6 +193,7 @@ def _shadow_measured(
             slices=meter,
             recurring=chains.system.policies.recurring_units,
             inputs=inputs,
+            scatter=scatter,
         )
 
     if best:
@@ -193,6 +201,7 @@ def _shadow_measured(
             return measured((*both, *best))
         except (FaultyAnswers, UnknownVersion, UnloadableVersion):
             meter.clear()  # whoever is at fault, both chains alone will tell
+            scatter.clear()
             if inputs is not None:
                 inputs.clear()
     return measured(both)

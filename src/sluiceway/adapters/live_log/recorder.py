@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ from sluiceway.adapters.live_log.units import unit_key
 from sluiceway.ports import Gap, GapReason
 from sluiceway.serving.keeping import Keeping
 from sluiceway.serving.rows import Entry, micros, packed
-from sluiceway.serving.values import ArmAnswers, Question
+from sluiceway.serving.values import ArmAnswers, Asked, Question
 from sluiceway.serving.values import Path as AnswerPath
 
 INTERVAL: Final = 0.2
@@ -84,7 +85,7 @@ class _Lost:
 class _Batch:
     """What is committed at once: all rows up to a number, written or told."""
 
-    entries: list[tuple[int, int, Question, ArmAnswers]]
+    entries: list[tuple[int, int, Sequence[Asked], ArmAnswers]]
     lost: list[_Lost]
     rows: int
     upto: int
@@ -154,7 +155,7 @@ class LiveRecorder:
             self._connection.close()
             raise LogUnavailable(f"{log} cannot be written to: {error}") from error
         self._lock = threading.Lock()
-        self._entries: list[tuple[int, int, Question, ArmAnswers]] = []
+        self._entries: list[tuple[int, int, Sequence[Asked], ArmAnswers]] = []
         self._lost: dict[int, _Lost] = {}
         self._waiting = 0
         self._batch: _Batch | None = None
@@ -177,12 +178,16 @@ class LiveRecorder:
         After :meth:`close` nothing is taken and nobody is told: whoever closes has stopped
         answering.
         """
+        self.record_together((Asked(question, answers.rows),), answers)
+
+    def record_together(self, asked: Sequence[Asked], answers: ArmAnswers) -> None:
+        """Take one arm's answers to rows of several questions; as with :meth:`record`."""
         rows = len(answers.rows)
         if not rows:
             return
         at = time.time_ns() // 1000
         try:
-            low, high = _bounds(question, answers, rows)
+            low, high = _bounds(asked)
         except Exception:  # noqa: BLE001 - whatever it is, the answer goes out and is counted
             low = high = at
             taken = False
@@ -197,7 +202,7 @@ class LiveRecorder:
                 self._lose(first, rows, low, high)
                 return
             self._waiting += rows
-            self._entries.append((first, at, question, answers))
+            self._entries.append((first, at, asked, answers))
 
     def _lose(self, first: int, rows: int, low: int, high: int) -> None:
         """Remember rows that are not queued; those of one minute are one gap."""
@@ -346,17 +351,17 @@ class LiveRecorder:
             self._packed.append(segment.columns())
 
     def _add(
-        self, segment: "_Segment", first: int, at: int, question: Question, answers: ArmAnswers
+        self, segment: "_Segment", first: int, at: int, asked: Sequence[Asked], answers: ArmAnswers
     ) -> None:
         """Add one entry and note its units, or its rows as a gap where it cannot be written."""
         try:
-            entry = packed(question, answers, seq=first, at=at, keeping=self._keeping)
+            entry = packed(asked, answers, seq=first, at=at, keeping=self._keeping)
             segment.add(entry, orjson.dumps(entry))
         except Exception as error:  # noqa: BLE001 - one bad entry must not hold up the others
             _LOG.error("answers cannot be logged: %s", error)
             rows = len(answers.rows)
             try:
-                low, high = _bounds(question, answers, rows)
+                low, high = _bounds(asked)
             except Exception:  # noqa: BLE001 - they were good when it was queued
                 low = high = at
             lost = _Lost(first=first, last=first + rows - 1, rows=rows, low=low, high=high)
@@ -375,15 +380,20 @@ class LiveRecorder:
         return gap_of(self.session, lost.first, lost.last, lost.rows, low, high, reason)
 
 
-def _bounds(question: Question, answers: ArmAnswers, rows: int) -> tuple[int, int]:
+def _bounds(asked: Sequence[Asked]) -> tuple[int, int]:
     """Earliest and latest event time of the answered rows."""
-    times = question.event_time
+    bounds = [_bounds_of(one) for one in asked]
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
+
+
+def _bounds_of(asked: Asked) -> tuple[int, int]:
+    question, times, rows = asked.question, asked.question.event_time, len(asked.rows)
     if times is None:
         received = micros(question.received)
         return received, received
     ticks = times.astype("M8[us]", copy=False).view(np.int64)
     if rows != len(ticks):
-        ticks = ticks[answers.rows]
+        ticks = ticks[asked.rows]
     low = int(ticks[0]) if rows == 1 else int(ticks.min())
     high = low if rows == 1 else int(ticks.max())
     if low < EARLIEST or high > LATEST:

@@ -1,6 +1,7 @@
 """What happens to a rollout before anybody live is touched."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sluiceway.attribution import Attribution, Origin
@@ -18,6 +19,7 @@ from sluiceway.rights import (
 )
 from sluiceway.rollouts.inputs import ReferenceInputs
 from sluiceway.rollouts.plan import Plan
+from sluiceway.statistics.sequential import Evidence
 from sluiceway.system.timing import Shortfall
 from sluiceway.system.values import Ignore
 
@@ -143,9 +145,15 @@ class ShadowMeasured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryPlanned:
-    """What the canary needs to finish was simulated from shadow's harms, before it begins."""
+    """What the canary needs to finish was simulated from shadow's harms, before it begins.
+
+    Attributes:
+        evidence: How gates that count units read live evidence, with the prior of the planned
+            sample, by gate name; those that are not in it read it as the rollout's plan says.
+    """
 
     power: CanaryPower
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,12 +115,24 @@ def balanced_accuracy(threshold: float = THRESHOLD, classes: int = 2) -> Additiv
         terms = _terms(threshold, _TRUE_POSITIVE, _POSITIVE, _TRUE_NEGATIVE, _NEGATIVE)
         return _decision(name, *terms, of_means=_mean_of_ratios)
 
-    def of_class(code: int) -> tuple[Term, Term]:
-        both = _indicator(f"right {code}", lambda r: (r.label == code) & (r.answer == code))
-        return both, _indicator(f"class {code}", lambda r: r.label == code)
+    return _over_classes(name, classes, _RIGHT, _LABELLED)
 
-    pairs = [term for code in range(classes) for term in of_class(code)]
-    return _decision(name, *pairs, of_means=_mean_of_ratios, classes=classes)
+
+_Of = tuple[str, Callable[[Rows, int], np.ndarray]]
+_RIGHT: _Of = ("right", lambda r, code: (r.label == code) & (r.answer == code))
+_LABELLED: _Of = ("class", lambda r, code: r.label == code)
+_ANSWERED: _Of = ("answered", lambda r, code: r.answer == code)
+_EITHER: _Of = ("either", lambda r, code: (r.label == code) * 0.5 + (r.answer == code) * 0.5)
+
+
+def _over_classes(name: str, classes: int, over: _Of, under: _Of) -> AdditiveMetric:
+    """The mean over classes of one share of rows by another."""
+
+    def term(of: _Of, code: int) -> Term:
+        return _indicator(f"{of[0]} {code}", lambda rows: of[1](rows, code))
+
+    terms = [term(of, code) for code in range(classes) for of in (over, under)]
+    return _decision(name, *terms, of_means=_mean_of_ratios, classes=classes)
 
 
 def _mean_of_ratios(means: Floats) -> Floats:
@@ -128,16 +140,26 @@ def _mean_of_ratios(means: Floats) -> Floats:
     return np.asarray((over / np.where(under > 0, under, np.nan)).mean(axis=-1))
 
 
-def precision(threshold: float = THRESHOLD) -> AdditiveMetric:
-    """Share of positive decisions that were right; NaN without one."""
-    terms = _terms(threshold, _TRUE_POSITIVE, _DECIDED)
-    return _decision(_parametrised("precision", threshold), *terms, of_means=_ratio(0, 1))
+def precision(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMetric:
+    """Share of positive decisions that were right; NaN without one.
+
+    With `classes` their mean over classes ("macro"); NaN where a class was never decided for.
+    """
+    name = _parametrised("precision", threshold, classes)
+    if classes > 2:
+        return _over_classes(name, classes, _RIGHT, _ANSWERED)
+    return _decision(name, *_terms(threshold, _TRUE_POSITIVE, _DECIDED), of_means=_ratio(0, 1))
 
 
-def recall(threshold: float = THRESHOLD) -> AdditiveMetric:
-    """Share of positives that were decided so; NaN without one."""
-    terms = _terms(threshold, _TRUE_POSITIVE, _POSITIVE)
-    return _decision(_parametrised("recall", threshold), *terms, of_means=_ratio(0, 1))
+def recall(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMetric:
+    """Share of positives that were decided so; NaN without one.
+
+    With `classes` their mean over classes ("macro"), which is the balanced accuracy.
+    """
+    name = _parametrised("recall", threshold, classes)
+    if classes > 2:
+        return _over_classes(name, classes, _RIGHT, _LABELLED)
+    return _decision(name, *_terms(threshold, _TRUE_POSITIVE, _POSITIVE), of_means=_ratio(0, 1))
 
 
 def specificity(threshold: float = THRESHOLD) -> AdditiveMetric:
@@ -146,15 +168,21 @@ def specificity(threshold: float = THRESHOLD) -> AdditiveMetric:
     return _decision(_parametrised("specificity", threshold), *terms, of_means=_ratio(0, 1))
 
 
-def f1(threshold: float = THRESHOLD) -> AdditiveMetric:
-    """Harmonic mean of precision and recall, 2 TP / (positives + positive decisions)."""
+def f1(threshold: float = THRESHOLD, classes: int = 2) -> AdditiveMetric:
+    """Harmonic mean of precision and recall, 2 TP / (positives + positive decisions).
+
+    With `classes` their mean over classes ("macro"); NaN where a class is in neither.
+    """
+    name = _parametrised("f1", threshold, classes)
+    if classes > 2:
+        return _over_classes(name, classes, _RIGHT, _EITHER)
 
     def of_means(means: Floats) -> Floats:
         under = means[..., 1] + means[..., 2]
         return np.asarray(2 * means[..., 0] / np.where(under > 0, under, np.nan))
 
     terms = _terms(threshold, _TRUE_POSITIVE, _POSITIVE, _DECIDED)
-    return _decision(_parametrised("f1", threshold), *terms, of_means=of_means)
+    return _decision(name, *terms, of_means=of_means)
 
 
 def expected_cost(miss: float, false_alarm: float, threshold: float = THRESHOLD) -> AdditiveMetric:

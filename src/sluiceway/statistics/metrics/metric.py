@@ -130,10 +130,10 @@ class Metric(ABC):
         weight = self._checked_weight(weight, len(block))
         gone = np.isnan(label)
         unlabelled: Mask = gone if gone.ndim == 1 else np.asarray(gone.any(axis=1))
-        bad_label = ~(self._holds(self.label_domain, label) | unlabelled)
-        bad_answer = ~self._answer_holds(answer)
+        bad_label = ~(self.takes_label(label) | unlabelled)
+        bad_answer = ~self.takes_answer(answer)
         if reference is not answer:
-            bad_answer |= ~self._answer_holds(reference)
+            bad_answer |= ~self.takes_answer(reference)
         out = unlabelled | bad_label | bad_answer
         weightless = np.zeros(len(block), dtype=bool) if weight is None else weight == 0
 
@@ -220,7 +220,20 @@ class Metric(ABC):
             belongs &= values < self.classes
         return belongs
 
-    def _answer_holds(self, answer: Floats) -> Mask:
+    def takes_label(self, label: Floats) -> Mask:
+        """Which labels it can use, ``bool[n]``: NaN, which is no label, is not among them.
+
+        Args:
+            label: ``float64[n]``, or ``float64[n, outputs]``.
+        """
+        return self._holds(self.label_domain, label)
+
+    def takes_answer(self, answer: Floats) -> Mask:
+        """Which answers it can use, ``bool[n]``.
+
+        Args:
+            answer: ``float64[n]``, or ``float64[n, columns]``.
+        """
         belongs = self._holds(self.answer_domain, answer)
         if self.columns > 1:
             with np.errstate(invalid="ignore", over="ignore"):

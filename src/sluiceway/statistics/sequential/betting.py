@@ -32,6 +32,15 @@ _LARGEST_BET = 0.95
 _ROUNDING = 1e-9
 
 
+def _are_all(block: BlockHarm) -> bool:
+    """Whether the differences are those of all pairs of the block."""
+    assert block.differences is not None
+    if block.times is None:
+        return block.differences.size == block.rows
+    same = block.times.shape == block.differences.shape and bool((block.times >= 0).all())
+    return same and math.isclose(float(block.times.sum()), block.rows)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BettingHarm(Entered):
     """What bets at one margin have won, each pair counting once.
@@ -70,7 +79,7 @@ class BettingHarm(Entered):
         changes, measured = after_block(self, block)
         if not measured:
             return replace(self, **changes)
-        if block.differences is None or block.differences.size != block.rows:
+        if block.differences is None or not _are_all(block):
             return replace(self, **faulty(changes, block))
         scaled = block.differences / self.reach
         if not (np.abs(scaled) <= 1 + _ROUNDING).all():  # NaN is not within either
@@ -78,15 +87,16 @@ class BettingHarm(Entered):
         scaled = np.clip(scaled, -1.0, 1.0)
         pairs = self.pairs + block.rows
         changes |= means_after(self, block, block.rows / pairs)
-        moved = scaled.mean() * self.reach - self.mean
+        moved = float(np.average(scaled, weights=block.times)) * self.reach - self.mean
         changes["mean"] = float(self.mean + moved * (block.rows / pairs))
         changes["pairs"] = pairs
-        changes["square_sum"] = self.square_sum + float(scaled @ scaled)
+        times = 1.0 if block.times is None else block.times
+        changes["square_sum"] = self.square_sum + float((scaled * times) @ scaled)
         fraction, _ = grid(self.expected, _LARGEST_BET)
         margin = self.margin / self.reach
         gain = (scaled - margin) / (1 + abs(margin))
         for name, side in (("log_harm", gain), ("log_safety", -gain)):
-            won = np.log1p(np.outer(fraction, side)).sum(axis=1)
+            won = (np.log1p(np.outer(fraction, side)) * times).sum(axis=1)
             changes[name] = tuple((won + (getattr(self, name) or 0.0)).tolist())
         return replace(self, **changes)
 

@@ -108,6 +108,8 @@ class BlockHarm:
         strata: Events of unpaired arms, by routing revision; None where arms are paired or
             losses are not 0 or 1.
         arms: Which of the rows have labels, by arm; None where arms are paired.
+        times: How many pairs each of ``differences`` stands for, together ``rows``; None where
+            each is one pair.
     """
 
     block: str
@@ -122,6 +124,7 @@ class BlockHarm:
     differences: Floats | None = field(default=None, compare=False, repr=False)
     strata: tuple[Stratum, ...] | None = None
     arms: ArmLabels | None = None
+    times: Floats | None = field(default=None, compare=False, repr=False)
 
 
 def block_harms(baseline: BlockSums, candidate: BlockSums) -> tuple[BlockHarm, ...]:

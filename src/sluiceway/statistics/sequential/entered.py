@@ -83,6 +83,8 @@ def after_block(state: Entered, block: BlockHarm) -> tuple[dict[str, Any], bool]
     if block.harm is None:
         changes["unmeasured"] = state.unmeasured + 1
         return changes, False
+    if block.rows < 1:  # harm that nobody had
+        return faulty(changes, block), False
     for value in (block.harm, block.baseline or 0.0, block.candidate or 0.0):
         # Never let it into the sums: NaN would poison every later look.
         if not (math.isfinite(value) and abs(value) <= LARGEST):
