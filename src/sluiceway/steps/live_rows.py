@@ -18,11 +18,12 @@ from sluiceway.steps.evidence_faults import (
     lost_fault,
     ratio_fault,
     unanswered_fault,
+    unequal_loss_fault,
 )
 from sluiceway.steps.inputs import InputMeter
 from sluiceway.steps.missing_answers import MissingAnswers
 from sluiceway.steps.own_units import NEEDED, own_units, without_pairs
-from sluiceway.steps.pairs import held, pairs_of
+from sluiceway.steps.pairs import held, pairs_of, units_to_pair
 from sluiceway.steps.site import Site
 from sluiceway.steps.withheld_units import withheld_units
 
@@ -129,13 +130,15 @@ def _read(
     cut = rows["unit"].isin(rows.loc[isolated(rows), "unit"])
     if units := rows.loc[cut & (rows["event_time"] >= window.start), "unit"].nunique():
         notes = (*notes, f"{units:,} units are no evidence: an edge on their way was isolated")
-    paired, lost = pairs_of(rows[~cut], plan.answer_gates, window.start, missing.blocks)
+    paired = pairs_of(rows[~cut], plan.answer_gates, window.start, missing.blocks)
     paired = paired.join(arrived.drop(columns="block"))
     own = own_units(rows[~cut], missing.blocks)
     own = own[own["event_time"] >= window.start].join(arrived.drop(columns="block"), on="unit")
     for model, blocks in without_pairs(plan.answer_gates, paired, own).items():
         what = f"no pair of {model}'s answers, so each arm's own units are compared"
         notes = (*notes, *(f"{block}: {what}" for block in blocks))
+    compared = (gate.model for gate in plan.answer_gates)
+    asked = units_to_pair(rows[~cut], compared, missing.blocks)
     # A unit that was answered again counts once, by what was in force last.
     log = merged(rows, ["unit", "arm", "block"])
     now_seen = log[log["event_time"] >= window.start]
@@ -152,7 +155,8 @@ def _read(
         champion_units=int(on_champion.sum()),
         fault=missing.fault()
         or unanswered_fault(expected, answered | withheld.blocks, plan)
-        or lost_fault(lost, len(paired))
+        or lost_fault(asked, window.start)
+        or unequal_loss_fault(asked, plan.calendar)
         or ratio_fault(log[log["path"] == "primary"], missing.blocks),
         # Of every row there is: a candidate whose failures cost rows must not hide behind that.
         broken=fallback_fault(now_seen[now_seen["arm"] == "candidate"]),

@@ -1,6 +1,6 @@
 """Answers of both arms to the same question, from the rows of the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pandas as pd
@@ -17,18 +17,15 @@ def held(model: str) -> str:
 
 def pairs_of(
     rows: pd.DataFrame, gates: Sequence[Gate], start: datetime, incomplete: frozenset[str]
-) -> tuple[pd.DataFrame, int]:
-    """Answers of both arms to the same question, one pair a unit, and how many lost one arm's.
+) -> pd.DataFrame:
+    """Answers of both arms to the same question, one pair a unit.
 
     A unit may be asked about more than once, and about other models each time: for each model the
-    newest question that both arms answered counts, and a question that did not ask for a model
-    lost no pair of it.
+    newest question that both arms answered counts.
     """
-    wanted = rows[rows["paired"].astype(bool)]
-    wanted = wanted[in_first_block(wanted["unit"], wanted["block"])]
-    wanted = wanted[(wanted["event_time"] >= start) & ~wanted["block"].isin(incomplete)]
-    request = wanted["request_id"].fillna("") if "request_id" in wanted else ""
-    wanted = merged(wanted.assign(request=request), ["unit", "request", "arm"])
+    wanted = _to_be_paired(rows, incomplete)
+    wanted = wanted[wanted["event_time"] >= start]
+    wanted = merged(wanted, ["unit", "request", "arm"])
     newest = [name for name in ("routing_revision", "answered_at") if name in wanted]
     wanted = wanted.sort_values(newest, ascending=False, kind="stable")
     arms = {
@@ -36,7 +33,6 @@ def pairs_of(
         for arm in ("baseline", "candidate")
     }
     parts: list[pd.DataFrame] = []
-    lost: set[str] = set()
     for model in dict.fromkeys(gate.model for gate in gates):
         fields = sorted({f"{g.model}.{g.field}" for g in gates if g.model == model})
         before, after = (_answers_of(one, model, fields) for one in arms.values())
@@ -44,11 +40,53 @@ def pairs_of(
         both = both.droplevel("request")
         both = both[~both.index.duplicated()]
         parts.append(both.assign(**{held(model): True}))
-        asked = {*before.index.get_level_values("unit"), *after.index.get_level_values("unit")}
-        lost |= asked - set(both.index)
     paired = pd.concat(parts, axis=1) if parts else pd.DataFrame()
     blocks = wanted.drop_duplicates("unit").set_index("unit")["block"]
-    return paired.join(blocks), len(lost)
+    return paired.join(blocks)
+
+
+def units_to_pair(
+    rows: pd.DataFrame, models: Iterable[str], incomplete: frozenset[str]
+) -> pd.DataFrame:
+    """Every unit that both arms were to answer, and whether a pair of its answers was lost.
+
+    A question that did not ask for a model lost no pair of it. What a version failed to answer is
+    no lost pair: the row is there, with the contract's fallback.
+
+    Args:
+        rows: Rows of the log since the evidence began, with ``block``.
+        models: Whose answers are compared.
+        incomplete: Blocks from which answers are missing; they are left out.
+
+    Returns:
+        One row a unit that was asked about one of these models, by ``unit``: ``block``,
+        ``event_time``, ``routing_revision`` when it was first answered, ``on_candidate`` (whether
+        its consumer received the candidate's answer) and ``lost``.
+    """
+    wanted = _to_be_paired(rows, incomplete)
+    asked, lost = set[str](), set[str]()
+    for model in dict.fromkeys(models):
+        there = wanted.loc[holds(wanted, model), ["unit", "request", "arm"]].drop_duplicates()
+        both = there.duplicated(["unit", "request"])
+        asked |= set(there["unit"])
+        lost |= set(there["unit"]) - set(there.loc[both, "unit"])
+    order = [name for name in ("routing_revision", "answered_at") if name in wanted]
+    first = wanted[wanted["unit"].isin(asked)].sort_values(order, kind="stable")
+    first = first.drop_duplicates("unit").set_index("unit")
+    # Of a row that nobody received, the consumer received the other arm's.
+    on_candidate = first["arm"].eq("candidate") == first["path"].eq("primary")
+    return first[["block", "event_time", "routing_revision"]].assign(
+        on_candidate=on_candidate, lost=first.index.isin(lost)
+    )
+
+
+def _to_be_paired(rows: pd.DataFrame, incomplete: frozenset[str]) -> pd.DataFrame:
+    """Rows of units that both arms were to answer, with what tells their questions apart."""
+    wanted = rows[rows["paired"].astype(bool)]
+    wanted = wanted[in_first_block(wanted["unit"], wanted["block"])]
+    wanted = wanted[~wanted["block"].isin(incomplete)]
+    request = wanted["request_id"].fillna("") if "request_id" in wanted else ""
+    return wanted.assign(request=request)
 
 
 def _answers_of(rows: pd.DataFrame, model: str, fields: Sequence[str]) -> pd.DataFrame:

@@ -181,7 +181,7 @@ def _paired(
         f"{one.model}.{one.field}": _seen(system, gate, rows)
         for one, gate in zip(read, gates, strict=True)
     }
-    pairs, _ = pairs_of(rows.assign(**seen), read, start, incomplete)
+    pairs = pairs_of(rows.assign(**seen), read, start, incomplete)
     for gate in read:
         asked = pairs[pairs[held(gate.model)].eq(True)]
         column = f"{gate.model}.{gate.field}"
