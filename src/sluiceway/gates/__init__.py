@@ -1,6 +1,12 @@
 """Gates: policies that turn evidence into PASSED, INCONCLUSIVE, FAILED or ERROR with a reason."""
 
 from sluiceway.gates.canary import judge_canary
+from sluiceway.gates.cross_check import (
+    CONTRADICTION_LEVEL,
+    CrossCheck,
+    begun,
+    contradictions,
+)
 from sluiceway.gates.declared import Comparison, Gate, Levels, Role
 from sluiceway.gates.replay import Sums, judge_replay
 from sluiceway.gates.verdicts import (
@@ -11,11 +17,13 @@ from sluiceway.gates.verdicts import (
     combine,
     made_stale,
 )
-from sluiceway.gates.wording import render
+from sluiceway.gates.wording import render, render_contradiction, render_cross_check
 
 __all__ = [
+    "CONTRADICTION_LEVEL",
     "CanaryJudgement",
     "Comparison",
+    "CrossCheck",
     "Gate",
     "HarmEstimate",
     "Levels",
@@ -23,9 +31,13 @@ __all__ = [
     "Role",
     "Sums",
     "Verdict",
+    "begun",
     "combine",
+    "contradictions",
     "judge_canary",
     "judge_replay",
     "made_stale",
     "render",
+    "render_contradiction",
+    "render_cross_check",
 ]

@@ -1,7 +1,10 @@
 """The one place where a verdict becomes a sentence."""
 
 import math
+from dataclasses import replace
 
+from sluiceway.gates.cross_check import CONTRADICTION_LEVEL, CrossCheck
+from sluiceway.gates.declared import Gate
 from sluiceway.gates.verdicts import HarmEstimate, Reason, Verdict
 
 
@@ -12,6 +15,46 @@ def render(verdict: Verdict) -> str:
     55,312 rows, paired delete-a-day jackknife)``.
     """
     return f"{verdict.gate.name}: {_claim(verdict)} ({_sample(verdict)})"
+
+
+def render_cross_check(verdict: Verdict, check: CrossCheck) -> str:
+    """The paired and the unpaired estimate of one harm, in one line; empty before there are both.
+
+    For example: ``cost.mae: paired +0.12 EUR [-0.30, +0.54], by each arm's own units +0.10 EUR
+    [-1.90, +2.10] (12 days, 1,440 rows)``.
+    """
+    estimate, own = verdict.estimate, check.own
+    if estimate is None or not own.n:
+        return ""
+    low, high = own.confidence_sequence(verdict.alpha)
+    by_own = replace(estimate, harm=own.mean, low=low, high=high)
+    places = _decimals(verdict.gate.margin, estimate)
+    unit = f" {verdict.gate.unit}" if verdict.gate.unit else ""
+    paired, unpaired = (
+        f"{_signed(one.harm, places)}{unit} {_interval(one, places)}" for one in (estimate, by_own)
+    )
+    sample = f"{_count(own.n, verdict.gate.block)}, {_count(own.rows, 'row')}"
+    return f"{verdict.gate.name}: paired {paired}, by each arm's own units {unpaired} ({sample})"
+
+
+def render_contradiction(gate: Gate, check: CrossCheck) -> str:
+    """That two estimates of one harm contradict each other, with the numbers that say so."""
+    parted = check.parted
+    sizes = (abs(parted.mean), parted.standard_error or 0.0, gate.margin)
+    small = min(size for size in (*sizes, 1.0) if size > 0)
+    places = _two_digits(small, max(abs(parted.mean_baseline), abs(parted.mean_candidate), small))
+    unit = f" {gate.unit}" if gate.unit else ""
+    paired, own, apart = (
+        f"{_signed(number, places)}{unit}"
+        for number in (parted.mean_baseline, parted.mean_candidate, parted.mean)
+    )
+    said = f"harm by pairs {paired}, by each arm's own units {own}, in the same"
+    how = f"t-mixture, e-value {math.exp(min(check.log_e, 600.0)):.2g}"
+    level = f"level {CONTRADICTION_LEVEL:g} over all gates and looks"
+    return (
+        f"{gate.name}: its two estimates contradict each other: {said} "
+        f"{_count(parted.n, gate.block)}; they lie {apart} apart ({how}, {level})"
+    )
 
 
 def _claim(verdict: Verdict) -> str:

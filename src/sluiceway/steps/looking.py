@@ -7,7 +7,17 @@ from datetime import datetime
 import numpy as np
 
 from sluiceway.blocks import BlockCalendar
-from sluiceway.gates import Comparison, Gate, Levels, Verdict, combine, judge_canary
+from sluiceway.gates import (
+    Comparison,
+    CrossCheck,
+    Gate,
+    Levels,
+    Verdict,
+    combine,
+    contradictions,
+    judge_canary,
+    render_contradiction,
+)
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.rollouts.actions import Look
@@ -17,6 +27,7 @@ from sluiceway.rollouts.state import RolloutState
 from sluiceway.statistics.metrics import metric_named
 from sluiceway.statistics.paired import paired_block_harms
 from sluiceway.statistics.sequential import BlockHarm, SequentialState
+from sluiceway.steps.cross_checking import cross_checked
 from sluiceway.steps.drifting import inputs_seen
 from sluiceway.steps.inputs import InputMeter
 from sluiceway.steps.live_rows import LiveRows, live_rows, mask_of
@@ -40,6 +51,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     assert plan is not None
     assert state.plan is not None
     states = dict(state.look.states) if state.look else {}
+    checks = dict(state.look.cross_checks) if state.look else {}
     before = state.look.watermark if state.look else None
     gates = (*plan.gates, *state.slice_gates)
     for gate in gates:
@@ -71,9 +83,11 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
     if rows.fault is None:
         of_answers = (*plan.answer_gates, *state.slice_gates)
         try:
-            states = served | entered(
-                plan.calendar, of_answers, states, rows, first=first, last=last
+            after = entered(plan.calendar, of_answers, states, rows, first=first, last=last)
+            checks = cross_checked(
+                plan.calendar, plan.answer_gates, checks, rows, first=first, last=last
             )
+            states = served | after  # both or neither: a block enters once
         except Exception as error:  # noqa: BLE001 - as in `live_rows`
             rows = replace(rows, fault=f"live evidence cannot be measured: {_said(error)}")
     judgement = judge_canary(
@@ -81,6 +95,10 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks),
     )
     outcome = combine(judgement.verdicts)
+    contradicted = _contradicted(plan, checks)
+    held = bool(contradicted) and outcome is Outcome.PASSED
+    if held:
+        outcome = Outcome.INCONCLUSIVE  # one of the two is not what it is taken for
     outcome = _with_faults(outcome, rows, judgement.verdicts)
     seen, drift = None, None
     window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
@@ -101,9 +119,11 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         champion_units=rows.champion_units,
         fault=rows.fault
         or rows.broken
-        or (rows.unmet if outcome is Outcome.INCONCLUSIVE else None),
+        or (rows.unmet if outcome is Outcome.INCONCLUSIVE else None)
+        or ("; ".join(contradicted) if held else None),
         inputs=seen,
-        notes=rows.notes,
+        notes=(*rows.notes, *contradicted),
+        cross_checks=checks,
     )
     # One transaction: drift is told once, with the look that has seen it.
     site.tell(rollout_id, *(one for one in (looked, drift) if one), after=state.seq, now=now)
@@ -132,6 +152,13 @@ def _served(
         until=until,
         since_revision=state.since_revision,
     )
+
+
+def _contradicted(plan: Plan, checks: Mapping[str, CrossCheck]) -> tuple[str, ...]:
+    """What to say of gates whose paired and unpaired estimates contradict each other."""
+    gates = {gate.name: gate for gate in plan.answer_gates}
+    known = {name: check for name, check in checks.items() if name in gates}
+    return tuple(render_contradiction(gates[name], known[name]) for name in contradictions(known))
 
 
 def _said(error: Exception) -> str:

@@ -1,11 +1,11 @@
 """What happens while a candidate answers some of the units."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sluiceway.drift import DriftReport
 from sluiceway.features import FeatureAudit
-from sluiceway.gates import Verdict
+from sluiceway.gates import CrossCheck, Verdict
 from sluiceway.outcomes import Outcome
 from sluiceway.releases import Member
 from sluiceway.rollouts.endings import ReasonCode
@@ -47,9 +47,11 @@ class Looked:
         candidate_units: Units that the candidate answered in these blocks.
         champion_units: Units that the champion answered in these blocks.
         fault: Why a block could not be read, with FAILED the hard rule that the candidate broke,
-            with INCONCLUSIVE what most of its units could not be asked for; None where none is so.
+            with INCONCLUSIVE what keeps it from being PASSED beside the verdicts (units that could
+            not be asked for, estimates that contradict each other); None where none is so.
         inputs: What the live inputs looked like; None where nobody looks for drift.
         notes: What people should know of these blocks, such as answers that the log lacks.
+        cross_checks: The unpaired estimate of each paired gate after this look, by gate.
     """
 
     outcome: Outcome
@@ -63,6 +65,7 @@ class Looked:
     slices: tuple[Verdict, ...] = ()
     inputs: InputsSeen | None = None
     notes: tuple[str, ...] = ()
+    cross_checks: Mapping[str, CrossCheck] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
