@@ -65,7 +65,10 @@ def _running(story: Story) -> str:
             why = look.fault or outcomes_said(look.verdicts)
             said = f"the candidate answers {weight} % of the units, and nothing can be told"
             return f"In canary, the last look in error: {said}: {why}."
-        return f"In canary: the candidate answers {weight} % of the units. Nothing is decided yet."
+        said = f"the candidate answers {weight} % of the units"
+        if look is not None and look.outcome is Outcome.INCONCLUSIVE and look.fault:
+            return f"In canary, not promoted as it is: {said}. {look.fault}."
+        return f"In canary: {said}. Nothing is decided yet."
     if story.state.phase is Phase.WATCH:
         return "Promoted, and watched: the previous generation still answers a sample beside it."
     return f"Not over: it is in {story.state.phase.value}. Nothing live was touched."

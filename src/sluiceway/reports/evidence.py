@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sluiceway.gates import Reason, Verdict
+from sluiceway.gates import Reason, Verdict, render_cross_check
 from sluiceway.outcomes import Outcome
 from sluiceway.planning import (
     Detectable,
@@ -46,6 +46,16 @@ def seen_in_canary(story: Story, look: Looked) -> Mapping[str, str]:
         for one, state in states
         if state is not None
     )
+
+
+def cross_checks_said(look: Looked) -> Mapping[str, str]:
+    """Both estimates of each paired gate, one sentence by name; none where there is only one."""
+    said = {
+        one.gate.name: render_cross_check(one, look.cross_checks[one.gate.name])
+        for one in look.verdicts
+        if one.gate.name in look.cross_checks
+    }
+    return {name: one for name, one in said.items() if one}
 
 
 def _is_open(verdict: Verdict) -> bool:

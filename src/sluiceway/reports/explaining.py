@@ -11,7 +11,12 @@ from sluiceway.outcomes import Outcome
 from sluiceway.planning.budget import render_budget
 from sluiceway.reports.advice import contacts, headline, what_now
 from sluiceway.reports.attribution_text import attribution_lines
-from sluiceway.reports.evidence import levels_said, seen_in_canary, seen_in_replay
+from sluiceway.reports.evidence import (
+    cross_checks_said,
+    levels_said,
+    seen_in_canary,
+    seen_in_replay,
+)
 from sluiceway.reports.figures import count, joined, moment, spoken
 from sluiceway.reports.sentences import sentence
 from sluiceway.reports.slices import SHOWN, worst_slices
@@ -147,6 +152,7 @@ def _canary(story: Story) -> list[str]:
         lines.append(f"  {count(len(story.looks), 'look')}; the last: {sentence(last)}")
         lines += [*_gates(last.verdicts), *_slices(last.slices)]
         lines += [f"    {seen}" for seen in seen_in_canary(story, last).values()]
+        lines += [f"    {both}" for both in cross_checks_said(last).values()]
         lines += _levels(Phase.CANARY, last.verdicts)
     if story.state.diagnosed is not None:
         lines += _traced(story.state.diagnosed.attribution)

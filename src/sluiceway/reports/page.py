@@ -1,6 +1,6 @@
 """The report of one rollout as one self-contained HTML page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
@@ -25,7 +25,12 @@ from sluiceway.reports.attribution_rows import (
 )
 from sluiceway.reports.canary_picture import draw_canary
 from sluiceway.reports.effects_picture import draw_effects, share_groups, source_groups
-from sluiceway.reports.evidence import levels_said, seen_in_canary, seen_in_replay
+from sluiceway.reports.evidence import (
+    cross_checks_said,
+    levels_said,
+    seen_in_canary,
+    seen_in_replay,
+)
 from sluiceway.reports.figures import count, duration, joined, moment, percent, spoken
 from sluiceway.reports.forest_picture import draw_forest
 from sluiceway.reports.graph_picture import draw_graph
@@ -205,15 +210,17 @@ def _phase_harms(story: Story) -> tuple[PhaseHarm, ...]:
             continue
         if isinstance(what, ShadowMeasured):
             seen, budget, said = seen_in_replay(verdicts), what.budget, budget_said(story)
+            crossed: Mapping[str, str] = {}
         else:
             seen, budget, said = seen_in_canary(story, what), (), ""
+            crossed = cross_checks_said(what)
         found.append(
             PhaseHarm(
                 name=phase.value,
                 said=sentence(what),
                 levels=levels_said(phase, verdicts),
                 picture=Markup(draw_forest(phase.value, verdicts, f"Harm in {phase.value}")),
-                rows=gate_rows(story.system, verdicts, seen),
+                rows=gate_rows(story.system, verdicts, seen, crossed),
                 slices=_slices_drawn(phase, what.slices),
                 slices_said=slices_said(what.slices),
                 slices_told=tuple(

@@ -50,20 +50,29 @@ class GateRow:
     sentence: str
     because: str
     seen: str
+    crossed: str
 
 
 def gate_rows(
-    system: System, verdicts: Sequence[Verdict], seen: Mapping[str, str]
+    system: System,
+    verdicts: Sequence[Verdict],
+    seen: Mapping[str, str],
+    crossed: Mapping[str, str] | None = None,
 ) -> tuple[GateRow, ...]:
     """A row for each gate.
 
     Args:
         seen: By gate name, how far its sample could see.
+        crossed: By gate name, its paired and its unpaired estimate.
     """
-    return tuple(_gate_row(system, one, seen.get(one.gate.name, "")) for one in verdicts)
+    both = crossed or {}
+    return tuple(
+        _gate_row(system, one, seen.get(one.gate.name, ""), both.get(one.gate.name, ""))
+        for one in verdicts
+    )
 
 
-def _gate_row(system: System, verdict: Verdict, seen: str) -> GateRow:
+def _gate_row(system: System, verdict: Verdict, seen: str, crossed: str) -> GateRow:
     gate, estimate = verdict.gate, verdict.estimate
     half = None if estimate is None or estimate.high is None else estimate.high - estimate.harm
     places = places_for((gate.margin, half))
@@ -84,6 +93,7 @@ def _gate_row(system: System, verdict: Verdict, seen: str) -> GateRow:
         sentence=render(verdict),
         because=margin_reason(system, gate),
         seen=seen,
+        crossed=crossed,
     )
 
 

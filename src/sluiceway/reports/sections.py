@@ -9,6 +9,7 @@ from typing import Final
 from sluiceway.gates import Role, Verdict
 from sluiceway.reports.canary_picture import canary_figure
 from sluiceway.reports.drawing import drawn_quietly
+from sluiceway.reports.evidence import cross_checks_said
 from sluiceway.reports.figures import spoken, with_unit
 from sluiceway.reports.forest_picture import forest_sheet
 from sluiceway.reports.graph_nodes import shown_graph
@@ -21,6 +22,7 @@ from sluiceway.reports.sentences import sentence
 from sluiceway.reports.story import Story
 from sluiceway.reports.walk import phase_rows
 from sluiceway.rollouts.endings import Phase
+from sluiceway.rollouts.events import Looked, ShadowMeasured
 from sluiceway.system.values import System
 
 HARM_SAID: Final = (
@@ -70,7 +72,17 @@ def _harm(story: Story, phase: Phase) -> list[str]:
         *in_markdown(figure, f"Harm of every gate in {phase.value} with its interval and margin"),
         *table(("gate", "verdict", "harm", "margin"), told),
         "",
+        *_crossed(measured),
     ]
+
+
+def _crossed(measured: ShadowMeasured | Looked) -> list[str]:
+    """Both estimates of the paired gates of a canary, for whoever wonders at one of them."""
+    said = cross_checks_said(measured) if isinstance(measured, Looked) else {}
+    if not said:
+        return []
+    head = "Cross-check (it passes nothing and fails nothing):"
+    return [head, "", *(f"- {cell(one)}" for one in said.values()), ""]
 
 
 def gate_lines(system: System, verdicts: Sequence[Verdict], most: int) -> list[str]:
