@@ -1,5 +1,6 @@
 """The unpaired estimate of paired gates: shown beside the paired one, and held against it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sluiceway.gates import contradictions
 from sluiceway.outcomes import Outcome
 from sluiceway.ports import Window
 from sluiceway.reports import explain, in_one_line, render_report
+from sluiceway.rollouts.events import Looked, happening
 from sluiceway.statistics.metrics import METRICS
 from sluiceway.statistics.unpaired import unpaired_rows
 from sluiceway.steps import looking
@@ -121,3 +123,15 @@ def test_a_block_that_cannot_be_read_enters_neither_evidence_nor_cross_check(
     assert again.fault is None
     assert {state.n for state in again.states.values()} == {2}
     assert {check.own.n for check in again.cross_checks.values()} == {2}
+
+
+def test_a_look_that_was_written_before_there_were_cross_checks_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, rollout, _ = looked_at(tmp_path, monkeypatch, lambda log: log, EVEN)
+    events = site.journal.events(site.environment, rollout)
+    (written,) = [event for event in events if event.kind == "looked"]
+    payload = {name: one for name, one in written.payload.items() if name != "cross_checks"}
+    read = happening(replace(written, payload=payload))
+    assert isinstance(read, Looked)
+    assert read.cross_checks == {}
