@@ -8,12 +8,16 @@ import pandas as pd
 import pytest
 
 from sluiceway.outcomes import Outcome
+from sluiceway.ports import Window
 from sluiceway.statistics.lost_pairs import PARTS
 from sluiceway.steps.pairs import units_to_pair
+from sluiceway.steps.serving import BatchServer
+from tests.driver import advance
 from tests.orders import data
-from tests.steps.changed_log import looked_at
+from tests.steps.changed_log import DAY, looked_at
+from tests.steps.test_gateway_evidence import Gateway
 from tests.steps.test_own_units import EVEN
-from tests.steps.worlds import NOW
+from tests.steps.worlds import NOW, quick_site, same_fraud, to_canary
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -60,6 +64,26 @@ def test_an_arm_that_loses_its_pairs_is_an_error_though_few_are_lost(
     assert "(1.90 %) lack the champion's answer, 0 of the champion's" in said
     assert said.endswith(f"(bets on {PARTS} parts of each block, level 0.001 over all looks)")
     assert site.state(rollout).weight == 0
+
+
+def test_it_is_seen_in_what_a_gateway_logged(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    site = quick_site(tmp_path / "tables", EVEN)
+    same_fraud(site)
+    rollout = to_canary(site, "fraud@2")
+    window = Window(start=NOW, end=NOW + 2 * DAY)
+    BatchServer(site).answer(window, now=window.end)
+    gateway = Gateway(tmp_path / "gateway", site)
+    same_fraud(gateway.site)
+    to_canary(gateway.site, "fraud@2")
+    gateway.answer(window, losing(0.0, 1.9))
+    gateway.post(window)
+    advance(gateway.site, rollout, NOW + 3 * DAY)
+    look = gateway.site.state(rollout).look
+    assert look is not None
+    assert look.outcome is Outcome.ERROR
+    assert "one arm loses more of its pairs than the other: 0 of the candidate's" in str(look.fault)
+    assert "(1.90 %) lack the candidate's answer" in str(look.fault)
 
 
 @pytest.mark.parametrize(

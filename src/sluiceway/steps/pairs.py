@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from sluiceway.gates import Gate
@@ -64,19 +65,26 @@ def units_to_pair(
         its consumer received the candidate's answer) and ``lost``.
     """
     wanted = _to_be_paired(rows, incomplete)
-    asked, lost = set[str](), set[str]()
+    unit, names = pd.factorize(wanted["unit"])
+    request, requests = pd.factorize(wanted["request"])
+    question = unit * max(len(requests), 1) + request
+    after = wanted["arm"].eq("candidate").to_numpy()
+    asked, lost = (np.zeros(len(names), dtype=np.bool_) for _ in range(2))
     for model in dict.fromkeys(models):
-        there = wanted.loc[holds(wanted, model), ["unit", "request", "arm"]].drop_duplicates()
-        both = there.duplicated(["unit", "request"])
-        asked |= set(there["unit"])
-        lost |= set(there["unit"]) - set(there.loc[both, "unit"])
+        there = holds(wanted, model).to_numpy(dtype=np.bool_)
+        both = np.intersect1d(question[there & after], question[there & ~after])
+        wants, found = (np.zeros(len(names), dtype=np.bool_) for _ in range(2))
+        wants[unit[there]] = True
+        found[both // max(len(requests), 1)] = True
+        asked |= wants
+        lost |= wants & ~found
     order = [name for name in ("routing_revision", "answered_at") if name in wanted]
-    first = wanted[wanted["unit"].isin(asked)].sort_values(order, kind="stable")
-    first = first.drop_duplicates("unit").set_index("unit")
+    wanted = wanted.assign(lost=lost[unit])[asked[unit]]
+    first = wanted.sort_values(order, kind="stable").drop_duplicates("unit").set_index("unit")
     # Of a row that nobody received, the consumer received the other arm's.
     on_candidate = first["arm"].eq("candidate") == first["path"].eq("primary")
-    return first[["block", "event_time", "routing_revision"]].assign(
-        on_candidate=on_candidate, lost=first.index.isin(lost)
+    return first[["block", "event_time", "routing_revision", "lost"]].assign(
+        on_candidate=on_candidate
     )
 
 
