@@ -8,10 +8,25 @@ from sluiceway.statistics.metrics import METRIC_NAMES, metric_named
 
 
 def test_every_metric_with_an_interval_is_simulated():
-    judged = {name.partition("(")[0] for name in coverage.judged_metrics()}
+    names = {one.metric for one in coverage.judged_metrics().values()}
+    judged = {name.partition("(")[0] for name in names}
     assert judged == {name.partition("(")[0] for name in METRIC_NAMES} - {"scorer"}
-    for name in coverage.judged_metrics():
-        assert metric_named(name)
+    block = np.repeat(np.arange(4), 500)
+    rows = coverage.answered(block, np.random.default_rng(1))
+    for one in coverage.judged_metrics().values():
+        sums = coverage.arms(metric_named(one.metric), rows[one.rows], block, tuple("0123"))
+        assert all(arm.rows.sum() == 2000 for arm in sums)
+        assert (sums[0].weight is not None) == one.rows.startswith("weighted")
+
+
+def test_further_kinds_of_rows_leave_what_was_drawn_before_them():
+    block = np.repeat(np.arange(4), 50)
+    draws = np.random.default_rng(1), np.random.default_rng(1)
+    draws[1].spawn(3)
+    first, second = (coverage.answered(block, rng) for rng in draws)
+    np.testing.assert_array_equal(first["null"].candidate, second["null"].candidate)
+    assert draws[0].random() == draws[1].random()
+    assert (first["outputs"].label != second["outputs"].label).any()
 
 
 def test_blocks_differ_by_a_factor_of_ten():

@@ -450,11 +450,11 @@ def test_labels_that_both_arms_hold_are_counted_once_and_answers_of_each():
         alpha=0.05,
         rollback_alpha=0.05,
         family_size=1,
-        faulty_rows=54,
+        faulty_rows=27,
         faulty_arm="both",
     )
     assert "labels of 27 rows are not what mae needs" in render(base)
-    answers = replace(base, reason=Reason.ANSWERS_OUT_OF_DOMAIN)
+    answers = replace(base, reason=Reason.ANSWERS_OUT_OF_DOMAIN, faulty_rows=54)
     assert "54 answers of both arms are NaN, infinite or out of range" in render(answers)
     one = replace(answers, faulty_rows=1, faulty_arm="candidate")
     assert "1 answer of the candidate is NaN" in render(one)

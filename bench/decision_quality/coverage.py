@@ -39,21 +39,42 @@ SERVING = {
     "null_rate": "null",
 }
 NUMBERS = {"mae", "rmse", "bias", "quantile_loss", "r2"}
+FURTHER = {
+    "rmse": "outputs",
+    "bias": "outputs",
+    "r2": "outputs",
+    "roc_auc(classes=3)": "classes",
+    "average_precision(classes=3)": "classes",
+}
+WEIGHTED = {"mae": "number", "roc_auc": "probability", "average_precision": "probability"}
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One kind of rows: labels, and what either arm answered."""
+    """One kind of rows: labels, what either arm answered, and weights where rows have some."""
 
     label: Floats
     baseline: Floats
     candidate: Floats
+    weight: Floats | None = None
 
 
-def judged_metrics() -> dict[str, str]:
-    """Every metric, and which kind of rows it looks at."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A metric over one kind of rows."""
+
+    metric: str
+    rows: str
+
+
+def judged_metrics() -> dict[str, Judged]:
+    """Every metric by what it is called here: its name, and the rows' kind where it has several."""
     names = [name for name in METRICS if name != "disagreement"]
-    return {name: _kind(name) for name in (*names, *PARAMETRISED)}
+    found = {name: Judged(name, _kind(name)) for name in (*names, *PARAMETRISED)}
+    found |= {f"{name} of {rows}": Judged(name, rows) for name, rows in FURTHER.items()}
+    return found | {
+        f"{name}, weighted": Judged(name, f"weighted {rows}") for name, rows in WEIGHTED.items()
+    }
 
 
 def _kind(name: str) -> str:
@@ -109,14 +130,56 @@ def answered(block: NDArray[np.intp], rng: np.random.Generator) -> dict[str, Ans
         return Answered(no_label, first.astype(np.float64), second.astype(np.float64))
 
     nulls = rates(0.02, 0.03)
+    # Of a generator of its own: what came before further kinds of rows stays as it was drawn.
+    further = rng.spawn(1)[0]
+    # Whoever weighs more is harder to foresee.
+    weight = np.exp(0.5 * np.abs(x) + further.normal(0, 0.3, rows))
     return {
         "number": number,
         "probability": probability,
+        "outputs": _outputs(block, further),
+        "classes": _classes(block, further),
+        "weighted number": replace(number, weight=weight),
+        "weighted probability": replace(probability, weight=weight),
         "latency": latency,
         "error": rates(0.01, 0.015),
         "fallback": rates(0.03, 0.04),
         "null": Answered(no_label, _holes(nulls.baseline), _holes(nulls.candidate)),
     }
+
+
+def _outputs(block: NDArray[np.intp], rng: np.random.Generator) -> Answered:
+    """Three numbers a row, each of its own scale; shocks are partly those of all outputs."""
+    rows, blocks, scale = block.size, int(block.max()) + 1, np.array([1.0, 2.0, 5.0])
+
+    def effect() -> Floats:
+        return np.asarray(0.7 * rng.standard_normal(blocks)[:, None] + rng.normal(size=(blocks, 3)))
+
+    x = rng.normal(size=(rows, 3))
+    label = scale * (5 * x + effect()[block] + rng.normal(0, 4, (rows, 3)))
+    before = scale * (1.5 + 5 * x + rng.normal(0, 1.5, (rows, 3)))
+    after = scale * (2 + 4.7 * x + 0.6 * effect()[block] + rng.normal(0, 2, (rows, 3)))
+    return Answered(label, before, after)
+
+
+def _classes(block: NDArray[np.intp], rng: np.random.Generator) -> Answered:
+    """Three classes, one of them rare, and probabilities of each."""
+    rows, blocks = block.size, int(block.max()) + 1
+    base = np.array([0.0, -0.5, -1.5])
+
+    def effect(size: float) -> Floats:
+        return np.asarray(size * rng.normal(size=(blocks, 3))[block])
+
+    def shares(score: Floats) -> Floats:
+        grown = np.exp(score)
+        return np.asarray(grown / grown.sum(axis=1, keepdims=True))
+
+    x = rng.normal(size=(rows, 3))
+    true = shares(base + x + effect(0.3))
+    label = (rng.random((rows, 1)) > true.cumsum(axis=1)[:, :2]).sum(axis=1)
+    before = shares(base + 1.2 * x + rng.normal(0, 0.5, (rows, 3)))
+    after = shares(base + 1.2 * x + effect(0.2) + rng.normal(0, 0.7, (rows, 3)))
+    return Answered(label.astype(np.float64), before, after)
 
 
 def _logistic(x: Floats) -> Floats:
@@ -136,9 +199,10 @@ def arms(
 ) -> tuple[BlockSums, BlockSums]:
     """The sums of baseline and candidate."""
     reference = rows.baseline if metric.paired else None
+    sums = partial(metric.block_sums, rows.label, weight=rows.weight)
     return (
-        metric.block_sums(rows.label, rows.baseline, block, names),
-        metric.block_sums(rows.label, rows.candidate, block, names, reference=reference),
+        sums(rows.baseline, block, names),
+        sums(rows.candidate, block, names, reference=reference),
     )
 
 
@@ -148,9 +212,9 @@ def true_part(count: int, parts: int, seed: np.random.SeedSequence) -> dict[str,
     total = dict.fromkeys(judged_metrics(), 0.0)
     for _ in range(parts):
         rows = answered(np.arange(count), rng)
-        for name, kind in judged_metrics().items():
-            metric = metric_named(name)
-            sums = arms(metric, rows[kind], np.zeros(count, dtype=np.intp), ("all",))
+        for name, judged in judged_metrics().items():
+            metric = metric_named(judged.metric)
+            sums = arms(metric, rows[judged.rows], np.zeros(count, dtype=np.intp), ("all",))
             before, after = (np.asarray(metric.value(arm)) for arm in sums)
             total[name] += float(metric.harm(before, after))
     return total
@@ -165,8 +229,9 @@ def simulate(true: Mapping[str, float], sims: int, seed: np.random.SeedSequence)
     held = dict.fromkeys(judged_metrics(), 0)
     for _ in range(sims):
         rows = answered(block, rng)
-        for name, kind in judged_metrics().items():
-            found = paired_harm(*arms(metric_named(name), rows[kind], block, names))
+        for name, judged in judged_metrics().items():
+            metric = metric_named(judged.metric)
+            found = paired_harm(*arms(metric, rows[judged.rows], block, names))
             tail = (1 - LEVEL) / 2
             held[name] += found.lower(tail) <= true[name] <= found.upper(tail)
     return held

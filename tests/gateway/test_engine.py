@@ -199,14 +199,35 @@ def test_mirrored_rows_of_several_questions_are_written_down_together(system):
 def test_many_mirrored_rows_are_company_enough_and_wait_for_no_more(system, monkeypatch):
     monkeypatch.setattr("sluiceway.gateway.mirroring._LINGER", 3_600.0)
 
-    async def play(engine, _notes):
+    async def play(engine, notes):
         engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
         await engine.answer(question(rows=500))
-        assert not await engine.settled(patience=0.2), "they wait for company"
+        await asyncio.sleep(0.2)
+        assert len(notes.recorded) == 1, "they wait for company"
         await engine.answer(question(rows=20, first=500))
-        return await engine.settled()
+        async with asyncio.timeout(30):
+            while len(notes.recorded) < 4:
+                await asyncio.sleep(0.01)
+        return [len(a.rows) for _, a in notes.recorded if a.path is Path.MIRROR]
 
-    assert run(play)
+    assert run(play) == [500, 20]
+
+
+def test_whoever_wants_the_mirrors_so_far_waits_for_no_company_and_for_no_later_ones(
+    system, monkeypatch
+):
+    monkeypatch.setattr("sluiceway.gateway.mirroring._LINGER", 3_600.0)
+
+    async def play(engine, notes):
+        engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
+        await engine.answer(question(rows=3))
+        settled = asyncio.create_task(engine.settled())
+        await asyncio.sleep(0)
+        for n in range(1, 50):  # more come all the time
+            await engine.answer(question(first=3 * n))
+        return await settled, [len(a.rows) for _, a in notes.recorded if a.path is Path.MIRROR]
+
+    assert run(play) == (True, [3])
 
 
 def test_mirrors_beyond_the_bound_are_dropped_and_their_rows_are_no_pairs(tmp_path):

@@ -101,15 +101,24 @@ REFERENCES: dict[str, dict[str, Callable[[Sample], float]]] = {
         "r2": _scored(sk.r2_score),
         "disagreement": _mean(lambda s: s.answer != s.reference),
         "disagreement(tolerance=20)": _mean(lambda s: np.abs(s.answer - s.reference) > 20),
-        "scorer(function=mean_squared_log_error, worse=higher)": lambda s: float(
-            np.mean((np.log1p(s.label) - np.log1p(s.answer)) ** 2)
+        "scorer(function=mean_squared_log_error, worse=higher)": _mean(
+            lambda s: (np.log1p(s.label) - np.log1p(s.answer)) ** 2
+        ),
+        "scorer(function=max_error, worse=higher)": lambda s: float(
+            np.abs(s.label - s.answer).max()
         ),
     },
     "outputs": {
         "mae": _scored(sk.mean_absolute_error),
-        "rmse": lambda s: _scored(sk.mean_squared_error)(s) ** 0.5,
-        "bias": lambda s: abs(float(np.average((s.answer - s.label).mean(1), weights=s.weight))),
+        "rmse": _scored(sk.root_mean_squared_error),
+        "bias": lambda s: float(
+            np.abs(np.average(s.answer - s.label, axis=0, weights=s.weight)).mean()
+        ),
         "quantile_loss(quantile=0.9)": _scored(sk.mean_pinball_loss, alpha=0.9),
+        "r2": _scored(sk.r2_score),
+        "scorer(function=explained_variance_score, worse=lower)": _scored(
+            sk.explained_variance_score
+        ),
     },
     "probabilities": {
         "brier": _scored(sk.brier_score_loss, pos_label=1),
@@ -142,6 +151,8 @@ REFERENCES: dict[str, dict[str, Callable[[Sample], float]]] = {
             sk.brier_score_loss, labels=[0.0, 1.0, 2.0], scale_by_half=False
         ),
         "log_loss(classes=3)": _scored(sk.log_loss, labels=[0, 1, 2]),
+        "roc_auc(classes=3)": _scored(sk.roc_auc_score, multi_class="ovr", average="macro"),
+        "average_precision(classes=3)": _scored(sk.average_precision_score, average="macro"),
     },
     "latencies": {"latency_mean": _ANSWER},
     "events": {"error_rate": _ANSWER, "fallback_rate": _ANSWER},

@@ -9,7 +9,7 @@ from sluiceway.errors import BadInput
 from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.jackknife import are_paired, paired_harm
 from sluiceway.statistics.metrics import METRICS, Domain, metric_named, scorer_metric
-from tests.statistics.metric_references import CASES, WEIGHABLE, sample_of, sums_of
+from tests.statistics.metric_references import CASES, LINEARISED, WEIGHABLE, sample_of, sums_of
 
 NAN, INF = np.nan, np.inf
 COUNTS = ("rows", "unlabelled", "label_faults", "answer_faults")
@@ -184,6 +184,9 @@ ONES, ZEROS = np.ones(7), np.zeros(7)
         ("calibration_slope", TRUTH, TENTHS * 1e-5),
         ("calibration_slope", TRUTH, ZEROS),
         ("calibration_slope", TRUTH, ONES),
+        ("r2", np.stack([TRUTH, TENTHS], axis=1), np.stack([TRUTH, TRUTH], axis=1)),
+        ("roc_auc(classes=3)", TRUTH, np.full((7, 3), 1 / 3)),
+        ("average_precision(classes=3)", TRUTH, np.full((7, 3), 1 / 3)),
         ("scorer(function=confusion_matrix, worse=lower)", TRUTH, TRUTH),
         ("scorer(function=roc_auc_score, worse=lower)", ONES, TRUTH),
     ],
@@ -281,16 +284,19 @@ def test_a_row_of_weight_zero_is_no_row(rows, name):
 @pytest.mark.parametrize(("rows", "name"), WEIGHABLE)
 def test_weights_that_are_none_are_refused(rows, name):
     sample, canonical = sample_of(rows, seed=5, n=60, blocks=4), metric_named(name).name
-    for bad in (-1.0, NAN, INF):
-        with pytest.raises(ValueError, match=r"weights must be finite and at least 0$") as refused:
+    for bad in (-1.0, NAN, INF, 1e101):
+        with pytest.raises(ValueError, match=r"weights must be from 0 to 1e\+100$") as refused:
             sums_of(name, replace(sample, weight=put(np.ones(60), 7, bad)))
         assert str(refused.value).startswith(f"{canonical}: ")
     with pytest.raises(ValueError, match=r"weights of shape \(59,\) for 60 rows$"):
         sums_of(name, replace(sample, weight=np.ones(59)))
 
 
-@pytest.mark.parametrize(("rows", "name"), [one for one in CASES if one not in WEIGHABLE])
-def test_metrics_of_the_order_and_foreign_ones_take_no_weights(rows, name):
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [*(one for one in CASES if one not in WEIGHABLE), *(("latencies", one) for one in LINEARISED)],
+)
+def test_metrics_without_a_weighted_definition_take_no_weights(rows, name):
     sample, metric = sample_of(rows, seed=5, n=60), metric_named(name)
     with pytest.raises(BadInput) as refused:
         sums_of(name, replace(sample, weight=np.ones(60)))
@@ -323,7 +329,9 @@ ROW = np.zeros(4)
         ("mae", np.zeros((4, 0)), np.zeros((4, 0)), {}, "label (4, 0), answer (4, 0) and block"),
         ("mae", np.zeros(()), ROW, {}, "label (), answer (4,) and block (4,) must be columns"),
         ("mae", np.zeros((4, 1, 1)), ROW, {}, "takes one label a row, not (1, 1)"),
-        ("r2", np.zeros((4, 2)), ROW, {}, "takes one label a row, not (2,)"),
+        ("r2", np.zeros((4, 2)), ROW, {}, "label (4, 2), answer (4,) and block (4,) must be"),
+        ("calibration_slope", np.zeros((4, 2)), ROW, {}, "takes one label a row, not (2,)"),
+        ("roc_auc(classes=3)", ROW, np.zeros((4, 2)), {}, "answer (4, 2) and block (4,) must be"),
         ("brier(classes=3)", ROW, np.zeros((4, 2)), {}, "answer (4, 2) and block (4,) must be"),
         ("brier(classes=3)", ROW, ROW, {}, "label (4,), answer (4,) and block (4,) must be"),
         ("mae", ROW, ROW, {"blocks": ["b", "a"]}, "block ids must be sorted, each once"),
@@ -347,9 +355,24 @@ def test_a_metric_of_the_order_takes_one_number_a_row():
         MetricAccumulator(METRICS["roc_auc"]).add(ROW, np.zeros((4, 2)), list("aabb"))
     told = "label (4,) and answer (4, 2) must be one number a row"
     assert str(refused.value) == f"roc_auc: {told}"
+    for name, told in (
+        ("roc_auc(classes=3)", "(4,) and answer (4, 2) must be one number and 3 numbers a row"),
+        ("scorer(function=r2_score, worse=lower)", "(4,) and answer (4, 2) must be of one shape"),
+    ):
+        with pytest.raises(BadInput) as refused:
+            MetricAccumulator(metric_named(name)).add(ROW, np.zeros((4, 2)), list("aabb"))
+        assert str(refused.value) == f"{name}: label {told}"
 
 
 def test_weighted_and_unweighted_sums_are_not_merged():
     sample = sample_of("numbers", seed=5, n=60)
     with pytest.raises(ValueError, match=r"^mae: weighted and unweighted sums cannot be merged$"):
         sums_of("mae", sample).merge(sums_of("mae", replace(sample, weight=np.ones(60))))
+
+
+@pytest.mark.parametrize("name", ["mae", "r2", "scorer(function=r2_score, worse=lower)"])
+def test_partitions_of_other_numbers_of_outputs_are_not_put_together(name):
+    parts = MetricAccumulator(metric_named(name))
+    parts.add(np.eye(2), np.eye(2), ["a", "b"])
+    with pytest.raises((BadInput, ValueError), match="different numbers of outputs"):
+        parts.add(np.eye(3), np.eye(3), ["a", "b", "b"])

@@ -48,6 +48,9 @@ def test_names_tell_the_parameters_that_are_needed_and_no_others():
             "expected_cost(miss=5, false_alarm=1, threshold=0.3)",
         ),
         ("brier(classes=3)", "brier(classes=3)"),
+        ("roc_auc(classes=2)", "roc_auc"),
+        ("roc_auc( classes = 3 )", "roc_auc(classes=3)"),
+        ("average_precision(classes=3)", "average_precision(classes=3)"),
         (
             "scorer(worse=lower, function=matthews_corrcoef, threshold=.5)",
             "scorer(function=matthews_corrcoef, worse=lower, threshold=0.5)",
@@ -108,6 +111,7 @@ THERE_ARE = ", ".join(METRIC_NAMES)
         ("f1(threshold=inf)", "threshold inf must be finite"),
         ("accuracy(classes=1)", "classes 1 must be at least 2"),
         ("log_loss(classes=0)", "classes 0 must be at least 2"),
+        ("roc_auc(classes=1)", "classes 1 must be at least 2"),
         ("accuracy(threshold=0.3, classes=4)",
          "classes decide by themselves: there is no threshold with them"),
         ("quantile_loss(quantile=1)", "quantile 1 must lie between 0 and 1"),

@@ -125,10 +125,10 @@ def test_the_baseline_never_differs_from_itself(rows, name):
     ("rows", "name", "scaled", "by"),
     [
         *((rows, name, name, 1) for rows in ("numbers", "outputs") for name in ("mae", "rmse")),
-        ("numbers", "bias", "bias", 1),
+        *((rows, "bias", "bias", 1) for rows in ("numbers", "outputs")),
         ("numbers", "quantile_loss(quantile=0.9)", "quantile_loss(quantile=0.9)", 1),
         ("latencies", "latency_mean", "latency_mean", 1),
-        ("numbers", "r2", "r2", 0),
+        *((rows, "r2", "r2", 0) for rows in ("numbers", "outputs")),
         ("numbers", "disagreement", "disagreement", 0),
         ("numbers", "disagreement(tolerance=20)", "disagreement(tolerance={20})", 0),
     ],
@@ -257,11 +257,19 @@ def test_a_block_of_small_weights_is_still_measured():
         assert without == pytest.approx(expected, rel=1e-9)
 
 
+def test_what_one_output_lacks_no_other_makes_up_for():
+    label, answer = np.zeros((8, 2)), np.tile([3.0, -3.0], (8, 1))
+    metric = METRICS["bias"]
+    assert metric.value(metric.block_sums(label, answer, np.arange(8) % 2, ["a", "b"])) == 3
+
+
 def test_what_a_metric_says_of_itself_is_complete():
     for _, name in CASES:
         metric = metric_named(name)
         assert metric.worse in ("higher", "lower")
-        assert metric.weighable == metric.additive
+        kind = name.partition("(")[0]
+        # An extreme has no weights, and no definition of a weighted quantile is agreed.
+        assert metric.weighable == (kind not in LINEARISED and "max_error" not in name)
         assert inspect.getdoc(type(metric))
         if metric.paired:
             assert metric.additive

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from sluiceway.statistics import quantiles, ranks
+from sluiceway.errors import BadInput
+from sluiceway.statistics import quantiles, ranks, weighted_ranks
 from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.jackknife import paired_harm
-from sluiceway.statistics.metrics import METRICS
+from sluiceway.statistics.metrics import METRICS, metric_named
 
 HUGE = np.linspace(-1, 1, 4000) * np.finfo(float).max
 LATENCIES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
@@ -51,7 +52,7 @@ def test_average_precision_each_deletion_and_each_block_equal_sklearn(digits):
 def test_average_precision_counted_in_portions_is_the_same(monkeypatch):
     rows = scored(seed=4, n=2000, blocks=30, digits=9)
     whole = ranks.average_precision_block_sums(*rows, 30)
-    monkeypatch.setattr(ranks, "_CELLS", 1500)
+    monkeypatch.setattr(ranks, "CELLS_AT_ONCE", 1500)
     np.testing.assert_allclose(ranks.average_precision_block_sums(*rows, 30), whole, rtol=1e-13)
 
 
@@ -152,3 +153,119 @@ def test_one_partition_and_64_agree(name, seed, ties):
     assert metric.value(split) == pytest.approx(metric.value(whole), rel=1e-9)
     for way in (metric.leave_one_block_out, metric.per_block):
         np.testing.assert_allclose(way(split), way(whole), rtol=1e-9, atol=1e-9)
+
+
+def weighed(seed, n=500, blocks=9, digits=2):
+    positive, score, block = scored(seed, n=n, blocks=blocks, digits=digits)
+    return positive, score, block, np.random.default_rng(seed + 1).exponential(size=n)
+
+
+ORDERS = {
+    "roc_auc": (
+        weighted_ranks.roc_auc_block_sums,
+        ranks.roc_auc_block_sums,
+        ranks.roc_auc_without_each,
+    ),
+    "average_precision": (
+        weighted_ranks.average_precision_block_sums,
+        ranks.average_precision_block_sums,
+        ranks.average_precision_without_each,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("digits", [1, 15])
+def test_weights_of_one_are_no_weights(name, digits):
+    positive, score, block = scored(seed=7, digits=digits)
+    with_weights, without, _ = ORDERS[name]
+    found = with_weights(positive, score, block, 9, np.ones(500))
+    np.testing.assert_allclose(found, without(positive, score, block, 9), rtol=1e-12)
+
+
+@pytest.mark.parametrize("counted", [1 << 29, 0], ids=["counted", "linearised"])
+def test_weighted_precision_without_each_block_is_that_of_copied_rows(monkeypatch, counted):
+    monkeypatch.setattr(ranks, "COUNTED_CELLS", counted)
+    monkeypatch.setattr(ranks, "CELLS_AT_ONCE", 200)
+    positive, score, block = scored(seed=9)
+    times = np.random.default_rng(10).integers(1, 4, 500)
+    often = (np.repeat(one, times) for one in (positive, score, block))
+    np.testing.assert_allclose(
+        weighted_ranks.average_precision_block_sums(positive, score, block, 9, times.astype(float)),
+        ranks.average_precision_block_sums(*often, 9),
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_blocks_of_very_different_weight_are_each_measured_by_themselves(name):
+    positive, score, block, weight = weighed(seed=3, blocks=3)
+    scale = np.where(block == 1, 1e-12, 1.0)
+    metric, ids = METRICS[name], ["a", "b", "c"]
+    found = metric.block_sums(positive, score, block, ids, weight=weight * scale)
+    alike = metric.block_sums(positive, score, block, ids, weight=weight)
+    np.testing.assert_allclose(metric.per_block(found), metric.per_block(alike), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("left", [1e-3, 1e-9])
+def test_without_a_block_that_weighs_nearly_all_it_is_right_or_undefined(name, left):
+    positive, score, block, weight = weighed(seed=5, blocks=3)
+    weight = np.where(block == 1, weight, weight * left)
+    metric = METRICS[name]
+    sums = metric.block_sums(positive, score, block, ["a", "b", "c"], weight=weight)
+    found = metric.leave_one_block_out(sums)[1]
+    if left == 1e-9:
+        assert np.isnan(found)
+        return
+    kept = block != 1
+    function = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}[name]
+    expected = function(positive[kept], score[kept], sample_weight=weight[kept])
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_of_others_without_a_class_rounded_weights_make_none(name):
+    """0.1 + 0.2 - 0.3 is not 0: what sums leave must not pass for a positive row."""
+    label, block = np.array([1, 1, 1, 0, 0, 0]), np.array([0, 0, 0, 0, 1, 1])
+    score, weight = np.linspace(1, 0, 6), np.array([0.1, 0.2, 0.3, 0.7, 0.1, 0.7])
+    metric = METRICS[name]
+    for labels in (label, 1 - label):
+        sums = metric.block_sums(labels, score, block, ["a", "b"], weight=weight)
+        assert np.isnan(metric.leave_one_block_out(sums)[0])
+        assert np.isfinite(metric.leave_one_block_out(sums)[1])
+        np.testing.assert_array_equal(metric.defined(sums), [True, False])
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("scale", [1e99, 1e-120])
+def test_weights_are_of_any_unit(name, scale):
+    positive, score, block, weight = weighed(seed=5, blocks=3)
+    metric, ids = METRICS[name], ["a", "b", "c"]
+    plain, scaled = (
+        metric.block_sums(positive, score, block, ids, weight=weight * by) for by in (1, scale)
+    )
+    np.testing.assert_allclose(
+        metric.leave_one_block_out(scaled), metric.leave_one_block_out(plain), rtol=1e-9
+    )
+    assert paired_harm(scaled, scaled).standard_error == 0
+
+
+@pytest.mark.parametrize("name", ["roc_auc(classes=3)", "average_precision(classes=3)"])
+def test_of_more_classes_one_that_is_missing_leaves_it_undefined(name):
+    metric = metric_named(name)
+    label, block = np.tile([0.0, 1.0, 2.0, 0.0], 5), np.repeat([0, 1], 10)
+    answer = np.random.default_rng(3).dirichlet([1, 1, 1], 20)
+    assert np.isfinite(metric.value(metric.block_sums(label, answer, block, ["a", "b"])))
+    label = np.where((block == 1) & (label == 2), 0, label)
+    sums = metric.block_sums(label, answer, block, ["a", "b"])
+    np.testing.assert_array_equal(metric.defined(sums), [True, False])
+    np.testing.assert_array_equal(np.isnan(metric.leave_one_block_out(sums)), [True, False])
+
+
+def test_partitions_of_rank_metrics_are_all_weighted_or_none():
+    parts = MetricAccumulator(METRICS["roc_auc"])
+    parts.add([0, 1], [0.1, 0.2], ["a", "a"])
+    told = r"^roc_auc: weighted and unweighted partitions cannot be put together$"
+    with pytest.raises(BadInput, match=told):
+        parts.add([0, 1], [0.1, 0.2], ["a", "a"], weight=[1, 1])

@@ -6,7 +6,7 @@ import pytest
 from sluiceway.errors import BadInput
 from sluiceway.statistics.accumulating import MetricAccumulator
 from sluiceway.statistics.jackknife import paired_harm, two_way_harm
-from sluiceway.statistics.metrics import METRICS, TwoWaySums
+from sluiceway.statistics.metrics import METRICS, TwoWaySums, metric_named
 from sluiceway.statistics.two_way import TwoWayAccumulator
 
 
@@ -119,3 +119,29 @@ def test_a_row_without_a_unit_is_refused():
     collected = TwoWayAccumulator(METRICS["mae"])
     with pytest.raises(BadInput, match=r"^unit: 1 rows have no unit id; each row needs one$"):
         collected.add([1.0, 2.0], [1.0, 2.0], ["a", "b"], np.array(["u", None], object))
+
+
+@pytest.mark.parametrize("name", ["r2", "roc_auc(classes=3)", "f1(classes=3)"])
+def test_columns_and_weights_are_summed_each_way(name):
+    rng, metric = np.random.default_rng(17), metric_named(name)
+    answer = rng.dirichlet([1, 2, 1], 600)
+    label = answer + rng.normal(size=answer.shape)
+    if name != "r2":
+        label = label.argmax(axis=1).astype(float)
+    if name.startswith("f1"):
+        answer = answer.argmax(axis=1).astype(float)
+    block, unit = rng.integers(0, 6, 600), rng.integers(0, 9, 600)
+    weight = rng.exponential(size=600)
+    collected = TwoWayAccumulator(metric)
+    for rows in np.array_split(rng.permutation(600), 5):
+        given = (one[rows] for one in (label, answer, block, unit))
+        collected.add(*given, weight=weight[rows])
+    sums = collected.finish()
+    for way, ids in ((sums.blocks, block), (sums.units, unit)):
+        alone = MetricAccumulator(metric)
+        alone.add(label, answer, ids, weight=weight)
+        expected = metric.leave_one_block_out(alone.finish())
+        np.testing.assert_allclose(metric.leave_one_block_out(way), expected, rtol=1e-9)
+    assert sums.cells.weight.sum() == pytest.approx(weight.sum())
+    with pytest.raises(BadInput, match=r"^latency_p50: takes no weights$"):
+        TwoWayAccumulator(METRICS["latency_p50"]).add([0], [1], ["a"], ["u"], weight=[1])

@@ -124,9 +124,7 @@ def _trouble(verdict: Verdict) -> str:
         case Reason.SHADOW_STALE:
             return f"shadow evidence stale: drift in {', '.join(verdict.drifted)}"
         case Reason.LABELS_OUT_OF_DOMAIN:
-            # Both arms hold the same labels, and each has counted them.
-            both = 2 if verdict.faulty_arm == "both" else 1
-            rows = _count(verdict.faulty_rows // both, "row")
+            rows = _count(verdict.faulty_rows, "row")
             return f"labels of {rows} are not what {verdict.gate.metric} needs"
         case Reason.ANSWERS_OUT_OF_DOMAIN:
             verb = "is" if verdict.faulty_rows == 1 else "are"

@@ -108,13 +108,17 @@ class Engine:
         self._is_over = True
 
     async def settled(self, patience: float = 30.0) -> bool:
-        """Wait until every row that was to be mirrored is; False where it takes longer.
+        """Wait until every row that is to be mirrored by now is; False where it takes longer.
 
         Args:
             patience: Longest wait in seconds.
         """
         until = self._loop.time() + patience
-        while any(one.is_mirroring for one in (self._standing, *self._retired.values()) if one):
+        standing = [one for one in (self._standing, *self._retired.values()) if one]
+        awaited = [(mirrors, mirrors.taken) for one in standing for mirrors in one.mirroring]
+        for mirrors, _ in awaited:
+            mirrors.hurry()
+        while any(mirrors.is_behind(taken) for mirrors, taken in awaited):
             if self._loop.time() > until:
                 return False
             await asyncio.sleep(_LOOK_AGAIN)

@@ -40,11 +40,13 @@ class _Piece:
     """Rows of a question that are asked at once.
 
     Attributes:
+        number: Of the question, in the order in which they were taken.
         way: The way on which the question was answered.
         rows: Which of its rows, by their places in it, ``intp``, ascending.
         rest: The pieces of the same question that follow, one after the other.
     """
 
+    number: int
     question: Question
     way: Way
     rows: NDArray[np.intp]
@@ -62,10 +64,10 @@ class Mirrors:
         finish: Is told of each pass.
         record: Is given its answers.
         limits: What may wait.
+        drained: Is called whenever nothing is left to be answered.
 
     Attributes:
-        questions: Parts of questions that are still to be answered.
-        drained: Is called whenever none is left.
+        taken: Parts of questions that were taken so far.
     """
 
     def __init__(
@@ -80,7 +82,8 @@ class Mirrors:
         limits: Limits,
         drained: Callable[[], None],
     ) -> None:
-        self.questions = 0
+        self.taken = 0
+        self._unanswered: dict[int, None] = {}
         self._served = served
         self._arm = arm
         self._record = record
@@ -112,19 +115,38 @@ class Mirrors:
                 return False
             # A question that could never fit goes piece after piece, the next once one is answered.
             size = max(self._most // 2, 1)
-        self.questions += 1
+        number = self.taken
+        self.taken += 1
+        self._unanswered[number] = None
         self._held_rows += len(rows)
-        self._note(question, way, [rows[at : at + size] for at in range(0, len(rows), size)])
+        pieces = [rows[at : at + size] for at in range(0, len(rows), size)]
+        self._note(number, question, way, pieces)
         return True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was taken is answered."""
+        return not self._unanswered
+
+    def is_behind(self, taken: int) -> bool:
+        """Whether one of the first so many that were taken is still to be answered."""
+        return next(iter(self._unanswered), taken) < taken
+
+    def hurry(self) -> None:
+        """Ask what waits for company now: somebody wants to see it."""
+        if self._noted:
+            self._ask()
 
     def close(self) -> None:
         """End what answers here, once it is idle."""
         self._lane.close()
 
-    def _note(self, question: Question, way: Way, pieces: Sequence[NDArray[np.intp]]) -> None:
+    def _note(
+        self, number: int, question: Question, way: Way, pieces: Sequence[NDArray[np.intp]]
+    ) -> None:
         """Let the first piece of a question wait for company."""
         rows, *rest = pieces
-        self._noted.append(_Piece(question, way, rows, rest))
+        self._noted.append(_Piece(number, question, way, rows, rest))
         self._held_rows -= len(rows)
         self._noted_rows += len(rows)
         if self._noted_rows >= _COMPANY:
@@ -179,8 +201,8 @@ class Mirrors:
 
     def _go_on(self, piece: _Piece) -> None:
         if piece.rest:
-            self._note(piece.question, piece.way, piece.rest)
+            self._note(piece.number, piece.question, piece.way, piece.rest)
             return
-        self.questions -= 1
-        if not self.questions:
+        del self._unanswered[piece.number]
+        if self.is_idle:
             self._drained()

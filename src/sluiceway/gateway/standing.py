@@ -1,7 +1,7 @@
 """One :class:`Served` with all that was worked out of it, and who still follows it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -95,9 +95,9 @@ class Standing:
         return known
 
     @property
-    def is_mirroring(self) -> bool:
-        """Whether one arm is still to answer what the other one has."""
-        return any(one.questions for one in self._mirrors.values())
+    def mirroring(self) -> Collection[Mirrors]:
+        """All who have an arm answer what the other one has answered."""
+        return self._mirrors.values()
 
     def enter(self) -> None:
         """A question begins."""
@@ -123,7 +123,9 @@ class Standing:
         await self._drained.wait()
 
     def _end_if_idle(self) -> None:
-        if not self._is_retired or self.questions or self.is_mirroring or self.is_drained:
+        if not self._is_retired or self.questions or self.is_drained:
+            return
+        if not all(one.is_idle for one in self.mirroring):
             return
         for lane in self._lanes.values():
             lane.close()

@@ -23,8 +23,12 @@ Mask = NDArray[np.bool_]
 ROC_AUC_SUMS = ("above_all", "below_all", "within", "positives", "negatives")
 AVERAGE_PRECISION_SUMS = ("precisions", "without", "inside", "positives", "negatives")
 
-_CELLS = 1 << 18
+CELLS_AT_ONCE = 1 << 18
 """Cells of blocks x thresholds counted at once: 2 MB a column, which stays in the cache."""
+
+LEAST_LEFT = 1e-6
+"""Weight of pairs that must be left without a block, as a share of all: of less, the ninth digit
+would be rounding. Pairs that are counted are exact, and any are enough."""
 
 COUNTED_CELLS = 1 << 29
 """Cells of blocks x thresholds up to which average precision is counted without each block (about
@@ -132,19 +136,33 @@ def _placements(ranked: _Ranked) -> tuple[Floats, Floats]:
 
 def roc_auc(sums: Floats) -> Floats:
     """The AUC of totals ``float64[..., 5]``; NaN where a class is missing."""
-    return _ratio(sums[..., 0], sums[..., 3] * sums[..., 4])
+    with np.errstate(over="ignore"):
+        return _ratio(sums[..., 0], sums[..., 3] * sums[..., 4])
 
 
 def roc_auc_without_each(sums: Floats) -> Floats:
-    """The AUC with each block deleted, ``float64[G]``; NaN where a class would be missing."""
+    """The AUC with each block deleted, ``float64[G]``; NaN where a class would be missing.
+
+    Of weighted pairs, also where next to none would be left (:data:`LEAST_LEFT`).
+    """
     total = sums.sum(axis=0)
-    pairs = total[0] - sums[:, 0] - sums[:, 1] + sums[:, 2]
-    return _ratio(pairs, (total[3] - sums[:, 3]) * (total[4] - sums[:, 4]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        pairs = total[0] - sums[:, 0] - sums[:, 1] + sums[:, 2]
+        left = (total[3] - sums[:, 3]) * (total[4] - sums[:, 4])
+        if not _counted(sums[:, :3]):
+            left = np.where(left > LEAST_LEFT * total[3] * total[4], left, 0.0)
+    return _ratio(pairs, left)
+
+
+def _counted(pairs: Floats) -> bool:
+    """Whether these are pairs and halves of pairs, whose differences are exact."""
+    return bool(pairs.sum() < 2**52 and not (pairs % 0.5).any())
 
 
 def roc_auc_inside_each(sums: Floats) -> Floats:
     """The AUC of each block's own rows, ``float64[G]``; NaN where a class is missing."""
-    return _ratio(sums[:, 2], sums[:, 3] * sums[:, 4])
+    with np.errstate(over="ignore"):
+        return _ratio(sums[:, 2], sums[:, 3] * sums[:, 4])
 
 
 def average_precision_block_sums(
@@ -212,7 +230,7 @@ def _precisions_without_each(ranked: _Ranked, rows: Floats) -> Floats:
     ends = np.cumsum(np.bincount(ranked.block[order], minlength=rows.size))
     starts = np.concatenate([[0], ends[:-1]])
     out = np.zeros(rows.size)
-    step = max(1, _CELLS // max(thresholds, 1))
+    step = max(1, CELLS_AT_ONCE // max(thresholds, 1))
     for first in range(0, rows.size, step):
         last = min(first + step, rows.size)
         part = slice(starts[first], ends[last - 1])
@@ -267,5 +285,6 @@ def average_precision_inside_each(sums: Floats) -> Floats:
 def _ratio(numerator: Floats, denominator: Floats, other: Floats | float = 1.0) -> Floats:
     out = np.full(np.shape(denominator), np.nan)
     there = (np.asarray(denominator) > 0) & (np.asarray(other) > 0)
-    np.divide(numerator, denominator, out=out, where=there)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.divide(numerator, denominator, out=out, where=there)
     return out

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from sluiceway.errors import BadInput, Fault
+from sluiceway.statistics.accumulating import check_kept
 from sluiceway.statistics.metrics import BlockSums, Codes, Floats, Metric, TwoWaySums
 
 
@@ -49,7 +50,7 @@ class TwoWayAccumulator:
         self._blocks, self._units = _Names("block"), _Names("unit")
         self._at: list[tuple[Codes, Codes]] = []
         self._parts: list[BlockSums] = []
-        self._rows: list[tuple[Floats, Floats]] = []
+        self._rows: list[tuple[Floats, Floats, Floats | None]] = []
 
     def add(
         self,
@@ -59,18 +60,23 @@ class TwoWayAccumulator:
         unit: ArrayLike,
         *,
         reference: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
     ) -> None:
         """Count one partition.
 
         Args:
-            label: ``[n]``, NaN where there is none.
-            answer: ``[n]``.
+            label: ``[n]``, or ``[n, outputs]``, NaN where there is none.
+            answer: ``[n]``, or ``[n, columns]`` for several outputs or class probabilities.
             block: ``[n]`` ids, as in :class:`~sluiceway.statistics.accumulating.MetricAccumulator`.
             unit: ``[n]`` ids of what recurs, such as customers.
             reference: The baseline's answers to the same rows, for paired metrics.
+            weight: How much each row counts, for metrics that take weights; in all partitions or
+                in none.
 
         Raises:
-            BadInput: A row has no block or unit, or columns differ in length.
+            BadInput: A row has no block or unit, columns differ in length, or the metric takes no
+                weights, or not columns of this shape.
+            ValueError: A weight is none.
         """
         labels = np.asarray(label, dtype=np.float64)
         answers = np.asarray(answer, dtype=np.float64)
@@ -79,15 +85,27 @@ class TwoWayAccumulator:
         if len(lengths) > 1:
             what = f"lengths of label, answer, block and unit differ: {sorted(lengths)}"
             raise BadInput([Fault(where=self.metric.name, what=what)])
+        if weight is not None and not self.metric.weighable:
+            raise BadInput([Fault(where=self.metric.name, what="takes no weights")])
+        mass = None if weight is None else np.asarray(weight, dtype=np.float64)
+        if not self.metric.additive:
+            check_kept(self.metric, labels, answers)
+            mass = self.metric.checked_weight(mass, len(labels))
         block_codes, unit_codes = self._blocks.codes(blocks), self._units.codes(units)
         if not self.metric.additive:
-            self._rows.append((labels.copy(), answers.copy()))
+            kept = None if mass is None else mass.copy()
+            self._rows.append((labels.copy(), answers.copy(), kept))
             self._at.append((block_codes, unit_codes))
             return
         cell, cells = pd.factorize(_pairs(block_codes, unit_codes))
         other = None if reference is None else np.asarray(reference, dtype=np.float64)
         part = self.metric.block_sums(
-            labels, answers, cell.astype(np.intp), _numbers(len(cells)), reference=other
+            labels,
+            answers,
+            cell.astype(np.intp),
+            _numbers(len(cells)),
+            reference=other,
+            weight=mass,
         )
         self._parts.append(part)
         self._at.append(_split(cells))
@@ -106,10 +124,23 @@ class TwoWayAccumulator:
             whole = _stacked(self._parts)
             found = [whole.collapse(codes, ids) for codes, ids in ways]
         else:
-            label = np.concatenate([np.empty(0), *(one for one, _ in self._rows)])
-            answer = np.concatenate([np.empty(0), *(one for _, one in self._rows)])
-            found = [self.metric.block_sums(label, answer, codes, ids) for codes, ids in ways]
+            label, answer, weight = self._all_rows()
+            found = [
+                self.metric.block_sums(label, answer, codes, ids, weight=weight)
+                for codes, ids in ways
+            ]
         return TwoWaySums(blocks=found[0], units=found[1], cells=found[2])
+
+    def _all_rows(self) -> tuple[Floats, Floats, Floats | None]:
+        if not self._rows:
+            columns = self.metric.columns
+            return np.empty(0), np.empty((0, columns) if columns > 1 else 0), None
+        weights = [weight for *_, weight in self._rows if weight is not None]
+        return (
+            np.concatenate([label for label, *_ in self._rows]),
+            np.concatenate([answer for _, answer, _ in self._rows]),
+            np.concatenate(weights) if weights else None,
+        )
 
 
 _SHIFT = 1 << 31

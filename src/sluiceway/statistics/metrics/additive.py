@@ -16,16 +16,15 @@ class Term:
     Attributes:
         name: Equal for equal terms, parameters included; what several metrics need is computed
             once.
-        of: Gives ``float64[n]``, or ``float64[n, outputs]``, which is averaged over outputs.
+        of: Gives ``float64[n]``, or ``float64[n, outputs]``.
     """
 
     name: str
     of: Callable[[Rows], Floats]
 
     def values(self, rows: Rows) -> Floats:
-        """The term of each row, ``float64[n]``."""
-        found = self.of(rows)
-        return found if found.ndim == 1 else found.mean(axis=1)
+        """The term of each row, ``float64[n]``, or ``float64[n, outputs]``."""
+        return self.of(rows)
 
 
 Table = tuple[tuple[tuple[float, float], tuple[float, float]], ...]
@@ -65,6 +64,9 @@ def mean(means: Floats) -> Floats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdditiveMetric(Metric):
     """A function of the mean over rows of one or more terms.
+
+    With several outputs, the mean over outputs of that function of each (sklearn's
+    ``uniform_average``): sums are then those of the first output's terms, of the second's, ….
 
     Attributes:
         terms: What is averaged.
@@ -107,6 +109,7 @@ class AdditiveMetric(Metric):
         )
         with np.errstate(over="ignore", invalid="ignore"):
             values = self.terms[0].values(rows)
+            values = values if values.ndim == 1 else values.mean(axis=1)
         if self.worse == "higher":
             return values
         assert self.row_range is not None
@@ -114,7 +117,8 @@ class AdditiveMetric(Metric):
 
     def _sums(self, rows: Rows, block: Codes, blocks: int, weight: Floats | None) -> Floats:
         with np.errstate(over="ignore", invalid="ignore"):
-            columns = [term.values(rows) for term in self.terms]
+            found = [term.values(rows) for term in self.terms]
+            columns = found if found[0].ndim == 1 else _by_output(found)
             if weight is not None:
                 columns = [column * weight for column in columns]
             sums = [summed(block, column, blocks) for column in columns]
@@ -126,9 +130,16 @@ class AdditiveMetric(Metric):
         np.divide(sums, mass[..., None], out=means, where=there[..., None])
         overflown = there & ~np.isfinite(means).all(axis=-1)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            values = np.asarray(self.of_means(means), dtype=np.float64)
+            values = np.asarray(self._of_outputs(means), dtype=np.float64)
         # Rows are finite, so this can only be an overflow: it must not look like "no rows".
         return np.where(overflown, np.inf, values)
+
+    def _of_outputs(self, means: Floats) -> Floats:
+        outputs = means.shape[-1] // len(self.terms)
+        if outputs == 1:
+            return self.of_means(means)
+        each = self.of_means(means.reshape(*means.shape[:-1], outputs, len(self.terms)))
+        return np.asarray(each.mean(axis=-1))
 
     def value(self, sums: BlockSums) -> float:
         """The metric over all rows; NaN without rows."""
@@ -147,6 +158,11 @@ class AdditiveMetric(Metric):
     def defined(self, sums: BlockSums) -> Mask:
         """Blocks in which its means, and what is made of them, exist."""
         return np.asarray((sums.rows > 0) & ~np.isnan(self.per_block(sums)))
+
+
+def _by_output(terms: list[Floats]) -> list[Floats]:
+    """Columns of ``float64[n, outputs]``, the terms of one output together."""
+    return [term[:, output] for output in range(terms[0].shape[1]) for term in terms]
 
 
 def _of_all_others(of_each: Floats) -> Floats:

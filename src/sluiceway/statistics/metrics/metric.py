@@ -10,6 +10,9 @@ import numpy as np
 
 from sluiceway.statistics.metrics.sums import BlockSums, Codes, Domain, Floats, Ints, Mask, UnitKind
 
+LARGEST_WEIGHT = 1e100
+"""Of a row: what pairs of rows weigh is a product, and very many of those must be a number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
@@ -43,7 +46,8 @@ class Metric(ABC):
         columns: Columns of an answer: more than one for class probabilities.
         classes: How many classes there are, where labels, or answers too, are codes of classes: a
             code beyond is a fault; None where there are no codes.
-        outputs: Whether labels and answers may have several columns that are averaged.
+        outputs: Whether labels and answers may have several columns: the metric is then the mean
+            over columns of the metric of each.
     """
 
     name: str
@@ -118,8 +122,8 @@ class Metric(ABC):
             block: Code of each row's block, an index into ``blocks``, ``intp[n]``.
             blocks: Ids of the G blocks, sorted, each once.
             reference: The baseline's answers, for paired metrics; None for the baseline itself.
-            weight: How much each row counts, ``float64[n]``, finite, at least 0. A row of weight 0
-                is no row.
+            weight: How much each row counts, ``float64[n]``, from 0 to :data:`LARGEST_WEIGHT`. A
+                row of weight 0 is no row.
 
         Raises:
             ValueError: Shapes differ, a code is outside ``blocks``, ids are not sorted, a weight is
@@ -127,7 +131,7 @@ class Metric(ABC):
         """
         ids = tuple(blocks)
         label, answer, reference, block = self._shaped(label, answer, reference, block, ids)
-        weight = self._checked_weight(weight, len(block))
+        weight = self.checked_weight(weight, len(block))
         gone = np.isnan(label)
         unlabelled: Mask = gone if gone.ndim == 1 else np.asarray(gone.any(axis=1))
         bad_label = ~(self.takes_label(label) | unlabelled)
@@ -202,7 +206,12 @@ class Metric(ABC):
             raise ValueError(f"{self.name}: block codes must lie in 0..{len(ids) - 1}")
         return label, answer, given, block
 
-    def _checked_weight(self, weight: Floats | None, rows: int) -> Floats | None:
+    def checked_weight(self, weight: Floats | None, rows: int) -> Floats | None:
+        """Weights as they are summed, ``float64[rows]``; None where each row counts once.
+
+        Raises:
+            ValueError: The metric takes none, or a weight is none.
+        """
         if weight is None:
             return None
         if not self.weighable:
@@ -210,8 +219,8 @@ class Metric(ABC):
         weight = np.asarray(weight, dtype=np.float64)
         if weight.shape != (rows,):
             raise ValueError(f"{self.name}: weights of shape {weight.shape} for {rows} rows")
-        if not (np.isfinite(weight) & (weight >= 0)).all():
-            raise ValueError(f"{self.name}: weights must be finite and at least 0")
+        if not ((weight >= 0) & (weight <= LARGEST_WEIGHT)).all():
+            raise ValueError(f"{self.name}: weights must be from 0 to {LARGEST_WEIGHT:g}")
         return weight
 
     def _holds(self, domain: Domain, values: Floats) -> Mask:
@@ -265,6 +274,17 @@ def written(number: float) -> str:
     """A parameter as it stands in a metric's name: short, and read back as the same number."""
     short = f"{number:g}"
     return short if float(short) == number else repr(number)
+
+
+def of_classes(name: str, classes: int) -> str:
+    """A metric's name with how many classes its probabilities are of; two are not said.
+
+    Raises:
+        ValueError: There are fewer than two.
+    """
+    if classes < 2:
+        raise ValueError(f"classes {classes} must be at least 2")
+    return name if classes == 2 else f"{name}(classes={classes})"
 
 
 def summed(block: Codes, values: Floats, blocks: int) -> Floats:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sluiceway.statistics.metrics.additive import AdditiveMetric, Term
-from sluiceway.statistics.metrics.metric import Rows
+from sluiceway.statistics.metrics.metric import Rows, of_classes
 from sluiceway.statistics.metrics.regression import ERROR, SQUARED_ERROR
 from sluiceway.statistics.metrics.sums import Domain, Floats, UnitKind
 
@@ -37,19 +37,13 @@ def _probability(name: str, kind: UnitKind, *terms: Term, **more: object) -> Add
     return AdditiveMetric(name=name, terms=terms, **shape)  # type: ignore[arg-type]
 
 
-def _named(name: str, classes: int) -> str:
-    if classes < 2:
-        raise ValueError(f"classes {classes} must be at least 2")
-    return name if classes == 2 else f"{name}(classes={classes})"
-
-
 def brier(classes: int = 2) -> AdditiveMetric:
     """Mean of (probability - outcome)², 0 to 1; of more classes their sum, 0 to 2.
 
     Source: Brier (1950), "Verification of forecasts expressed in terms of probability", Monthly
     Weather Review 78. With `classes` labels are codes and answers ``float64[n, classes]``.
     """
-    name = _named("brier", classes)
+    name = of_classes("brier", classes)
     if classes == 2:
         return _probability(name, UnitKind.SQUARED_SHARE, SQUARED_ERROR, row_range=(0.0, 1.0))
     score = Term(name, lambda r: (r.answer**2).sum(axis=1) - 2 * _of_class(r) + 1)
@@ -66,7 +60,7 @@ def brier(classes: int = 2) -> AdditiveMetric:
 
 def log_loss(classes: int = 2) -> AdditiveMetric:
     """Mean of -log of the probability given to what happened, clipped at 2.2e-16, in nats."""
-    name = _named("log_loss", classes)
+    name = of_classes("log_loss", classes)
     if classes == 2:
         return _probability(name, UnitKind.NATS, Term("surprise", _binary_surprise))
     return _probability(

@@ -1,4 +1,8 @@
-"""How far numbers are from the truth."""
+"""How far numbers are from the truth.
+
+Labels and answers of several outputs, ``float64[n, outputs]``, give the mean over outputs of the
+metric of each, as sklearn's ``uniform_average`` does: nothing of one output makes up for another.
+"""
 
 import numpy as np
 
@@ -39,12 +43,12 @@ def _regression(name: str, *terms: Term, **more: object) -> AdditiveMetric:
 
 
 def mae() -> AdditiveMetric:
-    """Mean of |answer - label|, in the label's unit; over outputs, their mean."""
+    """Mean of |answer - label|, in the label's unit."""
     return _regression("mae", Term("absolute error", lambda r: np.abs(r.answer - r.label)))
 
 
 def rmse() -> AdditiveMetric:
-    """Root of the mean of (answer - label)², over rows and outputs, in the label's unit."""
+    """Root of the mean of (answer - label)², in the label's unit."""
     return _regression("rmse", SQUARED_ERROR, of_means=_root)
 
 
@@ -73,7 +77,8 @@ def quantile_loss(quantile: float) -> AdditiveMetric:
 def r2() -> AdditiveMetric:
     """1 - mean (answer - label)² / variance of the label; a pure number, NaN without variance.
 
-    Computed from mean squares, which is exact to about 1e-12 of the labels' mean square.
+    NaN too where one of several outputs has none: sklearn gives that output 0 or 1. Computed from
+    mean squares, which is exact to about 1e-12 of the labels' mean square.
     """
     return _regression(
         "r2",
@@ -83,5 +88,4 @@ def r2() -> AdditiveMetric:
         of_means=_explained,
         worse="lower",
         unit_kind=UnitKind.PURE,
-        outputs=False,
     )

@@ -1,5 +1,6 @@
 """Any sklearn-style scorer as a metric, by recomputing it without each block."""
 
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ class ScorerMetric(Metric):
     rows: 2 G + 1 calls, which is why metrics with sums of their own are to be preferred.
 
     Attributes:
-        score: ``(label[n], answer[n]) -> float``, as in :mod:`sklearn.metrics`. Where it raises or
-            gives no finite number, the metric is undefined.
+        score: ``(label[n], answer[n]) -> float``, as in :mod:`sklearn.metrics`; labels and answers
+            may have several columns, for functions that take them. Where it raises or gives no
+            finite number, the metric is undefined.
         threshold: Where answers are cut into decisions first; None where scores are wanted.
     """
 
@@ -32,26 +34,32 @@ class ScorerMetric(Metric):
         """Never: nothing is known of its form."""
         return False
 
+    @property
+    def weighable(self) -> bool:
+        """Whether the function takes weights of rows, as ``sample_weight``."""
+        return _takes_weights(self.score)
+
     def _sums(self, rows: Rows, block: Codes, blocks: int, weight: Floats | None) -> Floats:
-        del weight
         answer = rows.answer
         if self.threshold is not None:
             answer = (answer > self.threshold).astype(np.float64)
         sums = np.empty((blocks, 3))
-        sums[:, 2] = self._scored(rows.label, answer)
+        sums[:, 2] = self._scored(rows.label, answer, weight)
         for code in range(blocks):
             inside = block == code
-            sums[code, 0] = self._scored(rows.label[~inside], answer[~inside])
-            sums[code, 1] = self._scored(rows.label[inside], answer[inside])
+            for column, which in enumerate((~inside, inside)):
+                theirs = None if weight is None else weight[which]
+                sums[code, column] = self._scored(rows.label[which], answer[which], theirs)
         return sums
 
-    def _scored(self, label: Floats, answer: Floats) -> float:
+    def _scored(self, label: Floats, answer: Floats, weight: Floats | None) -> float:
         if not len(label):
             return float("nan")
+        weights = {} if weight is None else {"sample_weight": weight}
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                found = float(self.score(label, answer))
+                found = float(self.score(label, answer, **weights))
         except Exception:  # noqa: BLE001 - a foreign function; it has no value here, and that counts
             return float("nan")
         return found if np.isfinite(found) else float("nan")
@@ -69,6 +77,13 @@ class ScorerMetric(Metric):
         return sums.sums[:, 1]
 
 
+def _takes_weights(score: Callable[..., float]) -> bool:
+    try:
+        return "sample_weight" in inspect.signature(score).parameters
+    except ValueError:  # Some functions of compiled modules do not tell.
+        return False
+
+
 def scorer_metric(
     name: str,
     score: Callable[..., float],
@@ -84,6 +99,7 @@ def scorer_metric(
         unit_kind=unit_kind,
         label_domain=Domain.FINITE,
         answer_domain=Domain.FINITE,
+        outputs=True,
         score=score,
         threshold=threshold,
     )

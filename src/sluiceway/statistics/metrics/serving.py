@@ -36,7 +36,7 @@ def _latency(percent: int) -> RankMetric:
         answer_domain=Domain.FINITE,
         of_answers=False,
         needs_label=False,
-        count=lambda rows, block, blocks: quantiles.quantile_block_sums(
+        count=lambda rows, block, blocks, _: quantiles.quantile_block_sums(
             rows.answer, block, blocks, p
         ),
         over_all=quantiles.quantile,

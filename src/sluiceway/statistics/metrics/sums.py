@@ -97,8 +97,8 @@ class BlockSums:
         """Sums of the rows of both, for additive metrics.
 
         Raises:
-            ValueError: The two hold different metrics, only one is weighted, or they hold a rank
-                metric, whose sums need all rows at once
+            ValueError: The two hold different metrics, only one is weighted, they are of different
+                numbers of outputs, or they hold a rank metric, whose sums need all rows at once
                 (:class:`~sluiceway.statistics.accumulating.MetricAccumulator`).
         """
         if self.metric != other.metric:
@@ -107,6 +107,10 @@ class BlockSums:
             raise ValueError(f"{self.metric} ranks all rows at once: its sums cannot be merged")
         if (self.weight is None) != (other.weight is None):
             raise ValueError(f"{self.metric}: weighted and unweighted sums cannot be merged")
+        if self.sums.shape[1:] != other.sums.shape[1:]:
+            raise ValueError(
+                f"{self.metric}: sums of different numbers of outputs cannot be merged"
+            )
         blocks = tuple(sorted({*self.blocks, *other.blocks}))
         place = {block: code for code, block in enumerate(blocks)}
         merged: dict[str, Any] = {}
