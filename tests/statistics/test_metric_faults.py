@@ -294,7 +294,10 @@ def test_weights_that_are_none_are_refused(rows, name):
 
 @pytest.mark.parametrize(
     ("rows", "name"),
-    [*(one for one in CASES if one not in WEIGHABLE), *(("latencies", one) for one in sorted(LINEARISED))],
+    [
+        *(one for one in CASES if one not in WEIGHABLE),
+        *(("latencies", one) for one in sorted(LINEARISED)),
+    ],
 )
 def test_metrics_without_a_weighted_definition_take_no_weights(rows, name):
     sample, metric = sample_of(rows, seed=5, n=60), metric_named(name)
