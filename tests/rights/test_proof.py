@@ -86,6 +86,14 @@ def test_a_code_counts_for_one_answer_of_one_rollout() -> None:
     assert tried(CODE, first, approver="ben", answer="two").fault is None, "ben's key is ben's"
 
 
+def test_the_last_used_code_is_known_as_used_however_late_it_comes_again() -> None:
+    first = tried(CODE)
+    late = AT + 3600
+    assert tried(CODE, first, answer="two", at=late).fault is ProofFault.REUSED
+    assert tried(CODE, answer="two", at=late).fault is ProofFault.WRONG, "nobody has used it"
+    assert tried(CODE, first, approver="ben", answer="two", at=late).fault is ProofFault.WRONG
+
+
 def test_no_code_before_the_last_used_one_is_taken() -> None:
     later = replace(tried(CODE), step=AT // 30 + 1, answer="later")
     assert tried(CODE, later, at=AT + 30, answer="two").fault is ProofFault.REUSED

@@ -155,11 +155,12 @@ def _judged(
     if len(failures) >= MOST_FAILURES:
         return None, ProofFault.LOCKED
     step = _step_of(key, code, offered.at)
+    used = max((one.step for one in theirs if one.step is not None), default=-1)
     if step is None:
-        return None, ProofFault.WRONG
-    if any(one.step is not None and one.step >= step for one in theirs):
-        return None, ProofFault.REUSED
-    return step, None
+        # Who gives their last code once more, and late, is told that, and not that it is wrong.
+        is_last = used >= 0 and strings_equal(_codes(key).generate_otp(used), code)
+        return None, ProofFault.REUSED if is_last else ProofFault.WRONG
+    return (None, ProofFault.REUSED) if step <= used else (step, None)
 
 
 def _step_of(key: str, code: str, at: datetime) -> int | None:
@@ -167,11 +168,15 @@ def _step_of(key: str, code: str, at: datetime) -> int | None:
 
     Of several (one in a million) the latest, so that it is used up with all before it.
     """
-    codes = pyotp.TOTP(key, digits=DIGITS, interval=int(STEP.total_seconds()))
+    codes = _codes(key)
     now = codes.timecode(at)
     steps = range(max(0, now - SKEW), now + SKEW + 1)
     found = [step for step in steps if strings_equal(codes.generate_otp(step), code)]
     return max(found, default=None)
+
+
+def _codes(key: str) -> pyotp.TOTP:
+    return pyotp.TOTP(key, digits=DIGITS, interval=int(STEP.total_seconds()))
 
 
 def new_key() -> str:
@@ -181,8 +186,7 @@ def new_key() -> str:
 
 def enrolment_uri(approver: str, key: str, *, system: str) -> str:
     """What an authenticator app reads from the QR code."""
-    codes = pyotp.TOTP(key, digits=DIGITS, interval=int(STEP.total_seconds()))
-    return codes.provisioning_uri(name=approver, issuer_name=f"{ISSUER} {system}")
+    return _codes(key).provisioning_uri(name=approver, issuer_name=f"{ISSUER} {system}")
 
 
 def proof_sentence(tried: Tried) -> str:
