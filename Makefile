@@ -31,7 +31,7 @@ down: $(INSTALLED) ## end what `make up` started
 	@$(BIN)/sluiceway down
 
 test: $(INSTALLED) ## run the tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 search: $(INSTALLED) ## look for new counter-examples: the property tests, with many random ones
 	@HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 --dist loadfile -m hypothesis

@@ -130,7 +130,7 @@ def _mirror(
     rate = full.answers / full.seconds / 4
     count = int(rate * (3 if quick else 4))
     ratios, before = [], _dropped(server)
-    for _ in range(3 if quick else 9):
+    for _ in range(3 if quick else 7):
         off = asyncio.run(open_loop(server.port, requests, per_second=rate, count=count))
         switch.tell("canary", "0", "first@2", "second@2", "third@2")
         _wait_for(server, "first", "second", "third")

@@ -41,7 +41,7 @@ class Answers:
 
 def measured(shop: Shop, *, quick: bool) -> dict[str, float | int]:
     requests = [request_bytes("/invocations/third", body) for body in shop.bodies()]
-    total = 4_000 if quick else 20_000
+    count = 4_000 if quick else 20_000
     with gateway(shop.settings) as server, switching(shop.settings) as switch:
         port = server.port
         asyncio.run(closed_loop(port, requests, connections=CONNECTIONS, seconds=1))
@@ -53,7 +53,6 @@ def measured(shop: Shop, *, quick: bool) -> dict[str, float | int]:
         ratios: list[float] = []
         backs: list[float] = []
         for _ in range(_REPEATS):
-            count = total // _REPEATS
             quiet = asyncio.run(open_loop(port, requests, per_second=rate, count=count))
             answers = Answers(shop)
             load, back = asyncio.run(_swapping(port, requests, rate, count, switch, answers))
