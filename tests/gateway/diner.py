@@ -3,14 +3,15 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 
-from sluiceway.gateway.watching import HardRule
+from sluiceway.gateway.engine import Engine
+from sluiceway.gateway.watching import HardRule, Limits
 from sluiceway.graph import blast_radius
 from sluiceway.releases import Release
 from sluiceway.routing import RoutingTable
@@ -20,6 +21,8 @@ from sluiceway.serving.served import Pairing, Served, Version
 from sluiceway.serving.values import ArmAnswers, Asked, Question
 from sluiceway.system.values import System
 from tests.replay import diamond
+
+T = TypeVar("T")
 
 T = TypeVar("T")
 HANGS = 600
@@ -227,3 +230,26 @@ def question(model: str = "refund", rows: int = 1, first: int = 0, **more: Any) 
 def refund_of(clicks: np.ndarray, *, demand_shift: float = 0.0) -> np.ndarray:
     demand = clicks + 2.0 + demand_shift
     return demand + clicks / 2 + 2 * demand
+
+
+def with_deadlines(system: System, milliseconds: int) -> System:
+    """The same system, all of whose models promise to answer within so many milliseconds."""
+    models = {
+        name: replace(
+            model,
+            contract=replace(model.contract, deadline=timedelta(milliseconds=milliseconds)),
+        )
+        for name, model in system.models.items()
+    }
+    return replace(system, models=models)
+
+
+def run(play: Callable[[Engine, Notes], Awaitable[T]], **limits: Any) -> T:
+    """Let an engine live on a loop of its own for as long as the play lasts."""
+
+    async def live() -> T:
+        notes = Notes()
+        engine = Engine(notes, notes, Limits(**limits))
+        return await play(engine, notes)
+
+    return asyncio.run(live())

@@ -5,16 +5,12 @@ import gc
 import threading
 import time
 from dataclasses import replace
-from datetime import timedelta
 from weakref import WeakSet
 
 import numpy as np
 import pytest
 
-from sluiceway.contracts.values import FallbackKind, FallbackRule
-from sluiceway.gateway.engine import Engine
 from sluiceway.gateway.standing import Standing
-from sluiceway.gateway.watching import Limits
 from sluiceway.routing import in_canary
 from sluiceway.serving.breaker import BreakerPolicy, BreakerState
 from sluiceway.serving.refusals import RefusalCode, Refused
@@ -25,15 +21,16 @@ from tests.gateway.diner import (
     Elsewhere,
     Hang,
     Here,
-    Notes,
     Odd,
     canary,
     given,
     question,
     refund_of,
+    run,
     seen,
     served,
     sleeping,
+    with_deadlines,
 )
 from tests.replay import diamond
 
@@ -43,17 +40,6 @@ NEW = diamond.release(demand="2")
 @pytest.fixture
 def system(tmp_path):
     return diamond.shop(tmp_path)
-
-
-def run(play, **limits):
-    """Let an engine live on a loop of its own for as long as the play lasts."""
-
-    async def live():
-        notes = Notes()
-        engine = Engine(notes, notes, Limits(**limits))
-        return await play(engine, notes)
-
-    return asyncio.run(live())
 
 
 def test_a_question_for_the_last_model_evaluates_the_whole_chain_once(system):
@@ -142,113 +128,6 @@ def test_each_row_of_a_batch_has_the_arm_of_its_unit_and_no_answer_mixes_two(sys
     mirrored = [a for _, a in recorded if a.path is Path.MIRROR]
     # Who received the candidate's answer is answered by the champion too.
     assert [(a.arm, len(a.rows)) for a in mirrored] == [(ArmName.BASELINE, int(chosen.sum()))]
-
-
-def test_mirrored_rows_are_answered_by_the_other_arm_and_logged_as_pairs(system):
-    async def play(engine, notes):
-        engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
-        await engine.answer(question(rows=4))
-        assert await engine.settled()
-        return notes.recorded
-
-    (_, primary), (_, mirror) = run(play)
-    assert (primary.arm, primary.path) == (ArmName.BASELINE, Path.PRIMARY)
-    assert (mirror.arm, mirror.path) == (ArmName.CANDIDATE, Path.MIRROR)
-    assert primary.paired.all()
-    assert mirror.paired.all()
-    np.testing.assert_allclose(mirror.fields["demand.units"], primary.fields["demand.units"] + 5)
-
-
-def test_mirrored_rows_of_several_questions_are_written_down_together(system):
-    async def play(engine, notes):
-        engine.serve(served(system, pairings=(canary(system, NEW, weight=50, mirror=100),)))
-        passes = []
-        told = notes.record_together
-
-        def noted(asked, answers):
-            passes.append(answers.arm)
-            told(asked, answers)
-
-        notes.record_together = noted
-        engine.serve(engine.served)  # what stands keeps whom it tells
-        for n in range(6):
-            await engine.answer(question(rows=10, first=10 * n))
-        assert await engine.settled()
-        return passes, notes.recorded
-
-    passes, recorded = run(play)
-    assert sorted(passes) == [ArmName.BASELINE, ArmName.CANDIDATE], "one entry an arm"
-    primary = [(q, a) for q, a in recorded if a.path is Path.PRIMARY]
-    mirrored = [(q, a) for q, a in recorded if a.path is Path.MIRROR]
-
-    def rows_of(some, arm):
-        return sorted(
-            (q.request_id, q.units[row]) for q, a in some if a.arm is arm for row in a.rows
-        )
-
-    assert rows_of(mirrored, ArmName.CANDIDATE) == rows_of(primary, ArmName.BASELINE)
-    assert rows_of(mirrored, ArmName.BASELINE) == rows_of(primary, ArmName.CANDIDATE)
-    for asked, arm in mirrored:
-        clicks = asked.columns["clicks"][arm.rows]
-        shift = 5.0 if arm.arm is ArmName.CANDIDATE else 0.0
-        np.testing.assert_allclose(
-            arm.fields["refund.units"], refund_of(clicks, demand_shift=shift)
-        )
-
-
-def test_many_mirrored_rows_are_company_enough_and_wait_for_no_more(system, monkeypatch):
-    monkeypatch.setattr("sluiceway.gateway.mirroring._LINGER", 3_600.0)
-
-    async def play(engine, notes):
-        engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
-        await engine.answer(question(rows=500))
-        await asyncio.sleep(0.2)
-        assert len(notes.recorded) == 1, "they wait for company"
-        await engine.answer(question(rows=20, first=500))
-        async with asyncio.timeout(30):
-            while len(notes.recorded) < 4:
-                await asyncio.sleep(0.01)
-        return [len(a.rows) for _, a in notes.recorded if a.path is Path.MIRROR]
-
-    assert run(play) == [500, 20]
-
-
-def test_whoever_wants_the_mirrors_so_far_waits_for_no_company_and_for_no_later_ones(
-    system, monkeypatch
-):
-    monkeypatch.setattr("sluiceway.gateway.mirroring._LINGER", 3_600.0)
-
-    async def play(engine, notes):
-        engine.serve(served(system, pairings=(canary(system, NEW, weight=0, mirror=100),)))
-        await engine.answer(question(rows=3))
-        settled = asyncio.create_task(engine.settled())
-        await asyncio.sleep(0)
-        for n in range(1, 50):  # more come all the time
-            await engine.answer(question(first=3 * n))
-        return await settled, [len(a.rows) for _, a in notes.recorded if a.path is Path.MIRROR]
-
-    assert run(play) == (True, [3])
-
-
-def test_mirrors_beyond_the_bound_are_dropped_and_their_rows_are_no_pairs(tmp_path):
-    system = diamond.shop(tmp_path, deadline="600s")
-
-    async def play(engine, notes):
-        candidate = Hang()
-        slow = {("demand", "2"): Elsewhere(Odd(("clicks", "weight"), candidate))}
-        engine.serve(served(system, slow, pairings=(canary(system, NEW, weight=0),)))
-        try:
-            for n in range(10):
-                asked = asyncio.create_task(engine.answer(question(rows=4, first=4 * n)))
-                await given(asked)  # no primary answer waits for the candidate, which hangs
-        finally:
-            candidate.over.set()
-        return notes
-
-    notes = run(play, mirrored_rows=8)
-    assert notes.dropped >= 8
-    primary = [a for _, a in notes.recorded if a.path is Path.PRIMARY]
-    assert sum(int((~a.paired).sum()) for a in primary) == notes.dropped
 
 
 def test_a_tester_gets_the_arm_asked_for_and_is_no_evidence(system):
@@ -614,17 +493,6 @@ def test_a_champion_that_hangs_for_a_while_is_asked_again_without_a_restart(tmp_
     np.testing.assert_array_equal(last.values("refund.units"), refund_of(np.array([7.0])))
 
 
-def with_deadlines(system, milliseconds):
-    models = {
-        name: replace(
-            model,
-            contract=replace(model.contract, deadline=timedelta(milliseconds=milliseconds)),
-        )
-        for name, model in system.models.items()
-    }
-    return replace(system, models=models)
-
-
 @pytest.mark.parametrize("place", [Here, Elsewhere])
 def test_a_version_that_was_left_a_few_milliseconds_is_not_blamed_for_being_late(system, place):
     """What feeds it takes the time: most of it, or on a busy machine all."""
@@ -642,43 +510,6 @@ def test_a_version_that_was_left_a_few_milliseconds_is_not_blamed_for_being_late
     replies, breaker = run(play, breaker=BreakerPolicy(fewest=1_000))
     assert all("refund" in reply.arms[0].stand_ins for reply in replies)
     assert (breaker.broken, breaker.state) == (0, BreakerState.CLOSED)
-
-
-def test_a_question_larger_than_the_mirrors_bound_is_mirrored_piece_by_piece(system):
-    async def play(engine, notes):
-        engine.serve(served(system, pairings=(canary(system, NEW, weight=50),)))
-        await engine.answer(question(rows=50))
-        assert await engine.settled()
-        return notes
-
-    notes = run(play, mirrored_rows=8)
-    assert notes.dropped == 0
-    mirrored = [answers for _, answers in notes.recorded if answers.path is Path.MIRROR]
-    assert sum(len(one.rows) for one in mirrored) == 50
-    assert max(len(one.rows) for one in mirrored) <= 8
-    for arm in ArmName:
-        rows = np.concatenate([one.rows for one in mirrored if one.arm is arm])
-        primary = [a for _, a in notes.recorded if a.path is Path.PRIMARY and a.arm is not arm]
-        assert sorted(rows) == sorted(primary[0].rows)
-
-
-@pytest.mark.parametrize("place", [Here, Elsewhere])
-def test_mirrors_that_wait_for_company_longer_than_a_deadline_blame_nobody(system, place):
-    hasty = with_deadlines(system, 80)
-
-    async def play(engine, notes):
-        candidate = {("demand", "2"): place(diamond.predictors()["demand", "2"])}
-        engine.serve(served(hasty, candidate, pairings=(canary(hasty, NEW, weight=50),)))
-        for n in range(12):
-            await engine.answer(question(rows=2, first=2 * n))
-        assert await engine.settled()
-        return notes
-
-    notes = run(play)
-    mirrored = [answers for _, answers in notes.recorded if answers.path is Path.MIRROR]
-    assert mirrored
-    assert [answers.stand_ins for answers in mirrored] == [{}] * len(mirrored)
-    assert (notes.rules, notes.moves) == ([], [])
 
 
 def test_a_candidate_that_was_not_asked_for_want_of_time_is_not_blamed(tmp_path):
@@ -715,22 +546,6 @@ def test_a_version_elsewhere_that_fails_in_no_foreseen_way_is_stood_in_for(syste
     assert run(play) == [["error"]] * 6
 
 
-def test_a_fault_of_ours_inside_a_pass_is_told_to_everybody_who_waits(system):
-    async def play(engine, notes):
-        engine.serve(served(system, pairings=(canary(system, NEW, weight=0),)))
-
-        def full(asked, answers):
-            if answers.path is Path.MIRROR:
-                raise MemoryError
-            notes.recorded.append((asked, answers))
-
-        notes.record = full
-        await engine.answer(question())
-        return await engine.settled()
-
-    assert run(play)  # a mirror whose answer cannot be kept is over all the same
-
-
 def test_what_was_replaced_is_kept_no_longer_than_somebody_follows_it(system):
     def standing():
         return [one for one in gc.get_objects() if isinstance(one, Standing)]
@@ -760,29 +575,3 @@ def test_a_candidate_is_not_halted_for_what_waits_when_the_gateway_ends(system):
         return notes.rules
 
     assert run(play) == []
-
-
-def test_mirrored_answers_are_nobodys_last_known_answers(tmp_path):
-    system = diamond.shop(tmp_path)
-    contract = system.models["demand"].contract
-    rule = FallbackRule(kind=FallbackKind.LAST_KNOWN_GOOD, max_age=timedelta(minutes=1))
-    remembering = replace(contract, fallback_rules={"units": rule})
-    demand = replace(system.models["demand"], contract=remembering)
-    system = replace(system, models={**system.models, "demand": demand})
-    sick = [False]
-
-    def answer(columns):
-        if sick[0]:
-            raise ValueError("sick")
-        return columns["clicks"]
-
-    async def play(engine, _notes):
-        champion = {("demand", "1"): Here(Odd(("clicks",), answer))}
-        engine.serve(served(system, champion, pairings=(canary(system, NEW, weight=0),)))
-        first = await engine.answer(question("demand", first=3))
-        assert await engine.settled()
-        sick[0] = True
-        second = await engine.answer(question("demand", first=3))
-        return first.values("demand.units").item(), second.values("demand.units").item()
-
-    assert run(play) == (3.0, 3.0)

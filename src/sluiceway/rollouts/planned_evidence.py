@@ -5,11 +5,9 @@ errors of 1 % that become 2 % are seen in .64 of canaries of 3,000 units an arm 
 plan, in .77 with the plan's.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from sluiceway.gates import Comparison, Gate, Verdict
+from sluiceway.gates import Comparison, Gate
 from sluiceway.planning import CanaryPower, RecordedHarms
 from sluiceway.planning.schedule import paired_share
 from sluiceway.rollouts.plan import Plan
@@ -18,15 +16,14 @@ from sluiceway.statistics.sequential import Evidence, Method, method_for
 
 
 def planned_evidence(
-    plan: Plan, power: CanaryPower, recorded: RecordedHarms, verdicts: Iterable[Verdict]
+    plan: Plan, power: CanaryPower, recorded: RecordedHarms
 ) -> dict[str, Evidence]:
     """How each gate that counts units reads its evidence, with the prior of its planned sample.
 
     Args:
         plan: The plan, its gates read as without knowledge of a sample.
         power: What the canary needs to finish.
-        recorded: What the shadow replay measured, every unit paired.
-        verdicts: What it said of each gate.
+        recorded: What that was simulated from.
 
     Returns:
         By gate name; gates of which nothing is known keep what they have and are not in it.
@@ -35,15 +32,14 @@ def planned_evidence(
         return {}
     weight = plan.canary.steps[-1].weight
     pairs = round(power.units_needed * paired_share(weight, plan.canary.mirror))
-    rates = {one.gate.name: _share_that_lost(one) for one in verdicts}
     found: dict[str, Evidence] = {}
     for gate in plan.gates:
-        if gate.evidence.method is Method.T_MIXTURE or not gate.in_shadow:
+        if gate.evidence.method is Method.T_MIXTURE:
             continue
-        paired = gate.comparison is Comparison.PAIRED
-        rate = mean_square(recorded, gate) if paired else rates.get(gate.name)
+        rate = rate_of(recorded, gate)
         if rate is None:
             continue
+        paired = gate.comparison is not Comparison.UNPAIRED
         found[gate.name] = method_for(
             metric_named(gate.metric),
             paired=paired,
@@ -55,28 +51,18 @@ def planned_evidence(
     return found
 
 
-def mean_square(recorded: RecordedHarms, gate: Gate) -> float | None:
-    """Mean square of a pair's difference, in the metric's unit squared, from its blocks' harms.
-
-    Of independent pairs a block's mean of n differences has the variance (mean square - mean²)/n.
+def rate_of(recorded: RecordedHarms, gate: Gate) -> float | None:
+    """What a unit tells of a gate: its share of 0–1 losses, or the mean square of a difference.
 
     Returns:
-        None with fewer than two measured blocks.
+        As ``rate`` of :func:`~sluiceway.statistics.sequential.method_for`; None where the record
+        does not hold it.
     """
-    harms, units = recorded.of(gate), np.asarray(recorded.units, dtype=np.float64)
-    known = np.isfinite(harms) & (units > 0)
-    blocks = int(known.sum())
-    if blocks < 2:
-        return None
-    harms, units = harms[known], units[known]
-    mean = float(np.average(harms, weights=units))
-    return float((units * (harms - mean) ** 2).sum() / (blocks - 1) + mean**2)
-
-
-def _share_that_lost(verdict: Verdict) -> float | None:
-    """Share of the baseline's units with loss 1, of metrics whose losses are 0 or 1."""
-    if verdict.estimate is None:
-        return None
-    value = verdict.estimate.baseline
-    lost = value if metric_named(verdict.gate.metric).worse == "higher" else 1 - value
-    return min(max(lost, 0.0), 1.0)
+    units = np.asarray(recorded.units, dtype=np.float64)
+    if gate.evidence.method is Method.BETTING:
+        around = np.asarray(recorded.differences.get(gate.name, ()), dtype=np.float64)
+        column = recorded.of(gate) ** 2 + (np.mean(around**2) if around.size else np.nan)
+    else:
+        column = recorded.losses_of(gate)
+    known = np.isfinite(column) & (units > 0)
+    return float(np.average(column[known], weights=units[known])) if known.any() else None

@@ -81,12 +81,8 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         except Exception as error:  # noqa: BLE001 - as in `live_rows`
             rows = replace(rows, fault=f"how it is served cannot be read: {_said(error)}")
     if rows.fault is None:
-        of_answers = (*plan.answer_gates, *state.slice_gates)
         try:
-            after = entered(plan.calendar, of_answers, states, rows, first=first, last=last)
-            checks = cross_checked(
-                plan.calendar, plan.answer_gates, checks, rows, first=first, last=last
-            )
+            after, checks = _after(plan, state, states, checks, rows, first=first, last=last)
             states = served | after  # both or neither: a block enters once
         except Exception as error:  # noqa: BLE001 - as in `live_rows`
             rows = replace(rows, fault=f"live evidence cannot be measured: {_said(error)}")
@@ -94,12 +90,8 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         [(gate, states[gate.name]) for gate in gates],
         Levels(alpha=plan.alpha, rollback_alpha=plan.alpha, min_blocks=plan.min_blocks),
     )
-    outcome = combine(judgement.verdicts)
     contradicted = _contradicted(plan, checks)
-    held = bool(contradicted) and outcome is Outcome.PASSED
-    if held:
-        outcome = Outcome.INCONCLUSIVE  # one of the two is not what it is taken for
-    outcome = _with_faults(outcome, rows, judgement.verdicts)
+    outcome, held = _outcome(judgement.verdicts, rows, contradicted)
     seen, drift = None, None
     window = Window(start=plan.calendar.start(first), end=plan.calendar.end(last))
     # Where live evidence says that the candidate has to go, what shadow's was worth is idle.
@@ -117,10 +109,7 @@ def look(site: Site, rollout_id: str, *, first: str, last: str, now: datetime) -
         log_e=judgement.family_log_e,
         candidate_units=rows.candidate_units,
         champion_units=rows.champion_units,
-        fault=rows.fault
-        or rows.broken
-        or (rows.unmet if outcome is Outcome.INCONCLUSIVE else None)
-        or ("; ".join(contradicted) if held else None),
+        fault=rows.fault or rows.broken or held,
         inputs=seen,
         notes=(*rows.notes, *contradicted),
         cross_checks=checks,
@@ -165,14 +154,40 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _with_faults(outcome: Outcome, rows: LiveRows, verdicts: tuple[Verdict, ...]) -> Outcome:
+def _outcome(
+    verdicts: tuple[Verdict, ...], rows: LiveRows, contradicted: tuple[str, ...]
+) -> tuple[Outcome, str | None]:
+    """What a look comes to; with INCONCLUSIVE what keeps it from being PASSED beside verdicts."""
     if rows.broken is not None:
-        return Outcome.FAILED  # a hard rule needs no statistics
-    if rows.unmet is not None and outcome is Outcome.PASSED:
-        outcome = Outcome.INCONCLUSIVE  # who sends such rows would be refused once it is promoted
+        return Outcome.FAILED, None  # a hard rule needs no statistics
+    outcome, held = combine(verdicts), None
+    # Who sends such rows would be refused once it is promoted; and of two estimates that
+    # contradict each other one is not what it is taken for.
+    if outcome is Outcome.PASSED and (rows.unmet is not None or contradicted):
+        outcome, held = Outcome.INCONCLUSIVE, "; ".join(contradicted)
+    if outcome is Outcome.INCONCLUSIVE:
+        held = rows.unmet or held
     if rows.fault is None or any(v.outcome is Outcome.FAILED for v in verdicts):
-        return outcome
-    return Outcome.ERROR
+        return outcome, held
+    return Outcome.ERROR, None
+
+
+def _after(
+    plan: Plan,
+    state: RolloutState,
+    states: Mapping[str, SequentialState],
+    checks: Mapping[str, CrossCheck],
+    rows: LiveRows,
+    *,
+    first: str,
+    last: str,
+) -> tuple[dict[str, SequentialState], dict[str, CrossCheck]]:
+    """Evidence on answers, and its cross-checks, after all blocks from `first` to `last`."""
+    gates = (*plan.answer_gates, *state.slice_gates)
+    return (
+        entered(plan.calendar, gates, states, rows, first=first, last=last),
+        cross_checked(plan.calendar, plan.answer_gates, checks, rows, first=first, last=last),
+    )
 
 
 def entered(

@@ -87,12 +87,11 @@ def plan_canary(site: Site, rollout_id: str, *, now: datetime) -> None:
         JournalConflict: The rollout has moved on since; decide again.
     """
     state = site.state_for(rollout_id, PlanCanary(), now=now)
-    plan, shadow = state.plan, state.shadows[-1]
+    plan, recorded = state.plan, state.shadows[-1].harms
     assert plan is not None
-    assert shadow.harms is not None
-    power = canary_power(plan, shadow.harms)
-    evidence = planned_evidence(plan, power, shadow.harms, shadow.verdicts)
-    planned = CanaryPlanned(power=power, evidence=evidence)
+    assert recorded is not None
+    power = canary_power(plan, recorded)
+    planned = CanaryPlanned(power=power, evidence=planned_evidence(plan, power, recorded))
     site.tell(rollout_id, planned, after=state.seq, now=now)
 
 
